@@ -1,0 +1,61 @@
+# Everything runs from .venv/bin by path: no activation needed.
+
+CORES ?= all
+PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $(p) -c $(is_3_11) 2>/dev/null && echo $(p))))
+LOCK_FLAGS ?=
+
+BIN := .venv/bin
+is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
+
+.DELETE_ON_ERROR:
+.PHONY: help install table test test-full lint format lock
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+install: .venv/.installed ## Create .venv and install the locked packages into it
+
+table: install ## Build results/tables/vlm_ppg.csv (CORES=all)
+	$(BIN)/snakemake --cores $(CORES) results/tables/vlm_ppg.csv
+
+test: install ## Run the tests at smoke-test size
+	$(BIN)/pytest -m "not full" tests/unit tests/rules tests/workflow
+
+test-full: install ## Run all tests, with the default configuration and its scientific gates
+	$(BIN)/pytest tests/unit tests/rules tests/workflow
+
+lint: install ## Check format, style and types
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: install ## Format the sources
+	$(BIN)/snakefmt Snakefile rules
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Versions already locked stay; to raise them: make lock LOCK_FLAGS=--upgrade,
+# or LOCK_FLAGS="--upgrade-package polars".
+lock: install ## Regenerate the locks and the conda environment from envs/*.in
+	cd envs && for name in requirements requirements-dev; do \
+	    ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	        --annotation-style line --custom-compile-command "make lock" $(LOCK_FLAGS) \
+	        $$name.in --output-file $$name.lock || exit 1; \
+	done
+	{ sed '/^      -/d' envs/dejavu.yaml; \
+	  sed -n 's/^\([a-z0-9][^#]*[^ #]\).*/      - \1/p' envs/requirements.lock; } > envs/dejavu.yaml.new
+	mv envs/dejavu.yaml.new envs/dejavu.yaml
+
+.venv/bin/python:
+	@$(or $(PYTHON),false) -c $(is_3_11) 2>/dev/null || { \
+	    echo "Python 3.11 was not found: install it, or name it, as in: make install PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: envs/requirements.lock envs/requirements-dev.lock | .venv/bin/python
+	@$(BIN)/python -c $(is_3_11) || { \
+	    echo "The Python of .venv is not 3.11: remove .venv and run make install again" >&2; exit 1; }
+	$(BIN)/python -m pip --require-virtualenv install $(foreach lock,$^,-r $(lock))
+	@touch $@

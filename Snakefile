@@ -1,0 +1,57 @@
+"""Measure what vision and vision-language embedding models memorize of their training data."""
+
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# Snakemake would merge a config given on the command line into this one, models and all.
+if not workflow.config_settings.configfiles:
+
+    configfile: os.path.join(workflow.basedir, "config.yaml")
+
+
+sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
+from dejavu.errors import InputError
+
+
+include: "rules/common.smk"
+
+
+try:
+    config = complete_config(config)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    domain="vlm",
+    model="[a-z0-9_]+",
+    source="[a-z0-9_]+",
+    set="[A-Za-z]+",
+    shard=r"\d{4}",
+    part=r"\d{4}",
+
+
+if "vlm" in config:
+
+    include: "rules/vlm/inputs.smk"
+    include: "rules/vlm/samples.smk"
+    include: "rules/vlm/train.smk"
+    include: "rules/vlm/embed.smk"
+    include: "rules/vlm/predictions.smk"
+    include: "rules/vlm/tables.smk"
+
+
+include: "rules/index.smk"
+include: "rules/neighbors.smk"
+
+
+rule all:
+    """Build everything that the config asks for."""
+    default_target: True
+    input:
+        expand("results/tables/{table}.csv", table=asked_tables()),

@@ -1,0 +1,120 @@
+"""What rule files share: the config, code versions, and lists of files. Standard library only."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from dejavu import plan, reruns, settings, splits
+
+BASE = Path(workflow.basedir)
+SCRIPTS = BASE / "scripts"
+FAISS = "faiss-gpu" if sys.platform == "linux" and os.uname().machine == "x86_64" else "faiss-cpu"
+
+
+def complete_config(given):
+    """Fill in the config's defaults and check it."""
+    import yaml
+
+    schema = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text())
+    completed = settings.complete(given, schema)
+    settings.check(completed, BASE)
+    return completed
+
+
+def from_base(path):
+    """A path of the config as seen from the working directory; absolute paths stay."""
+    return path if os.path.isabs(path) else os.path.relpath(BASE / path)
+
+
+def versions(*packages):
+    """Installed versions of the packages that a rule's results depend on."""
+    return {package: version(package) for package in packages}
+
+
+def code_version(script):
+    """Hash of what a script does."""
+    return reruns.code_version(SCRIPTS, script)
+
+
+def content_of(path):
+    """What tells that a file or folder of the config has changed."""
+    return reruns.content_of(BASE / path)
+
+
+def megabytes(base, per_input=0.0):
+    """Memory that grows with the input and, after a failure, with the attempt."""
+    return lambda wildcards, input, attempt: int(
+        (base + per_input * input.size_mb) * 1.5 ** (attempt - 1)
+    )
+
+
+def minutes(base, per_gigabyte=0.0):
+    """Time that grows with the input and, after a failure, with the attempt."""
+    return lambda wildcards, input, attempt: int(
+        (base + per_gigabyte * input.size_mb / 1000) * 2 ** (attempt - 1)
+    )
+
+
+def shards(domain, set_name):
+    """Names of a set's shards."""
+    return [plan.shard_name(shard) for shard in range(config[domain]["sets"][set_name]["shards"])]
+
+
+def of_sets(pattern, sets, domain="vlm"):
+    """The files of a pattern for every shard of some sets."""
+    return [
+        pattern.format(set=name, shard=shard) for name in sets for shard in shards(domain, name)
+    ]
+
+
+def sets_of(domain):
+    """The configured sets, in the order that hash ranges and sample numbers follow."""
+    return settings.in_order(domain, config[domain]["sets"])
+
+
+def sources_of(domain):
+    """The sources that some set takes its samples from."""
+    used = {settings["source"] for settings in config[domain]["sets"].values()}
+    return [name for name in config[domain]["sources"] if name in used]
+
+
+def of_sources(pattern, sources, domain="vlm"):
+    """The files of a pattern for every part of some sources."""
+    return [
+        pattern.format(source=name, part=plan.shard_name(part))
+        for name in sources
+        for part in range(config[domain]["sources"][name]["parts"])
+    ]
+
+
+def one_of(domain, kinds):
+    """A wildcard constraint: the path names of all models of some kinds."""
+    names = [
+        name
+        for model, settings in config[domain]["models"].items()
+        if settings["kind"] in kinds
+        for name in plan.path_names(model, settings)
+    ]
+    return "|".join(names) or "(?!)"
+
+
+def model_settings(path_name, domain="vlm"):
+    """The config of the model that a path name stands for."""
+    models = config[domain]["models"]
+    return models[plan.model_of(path_name, models)]
+
+
+def public_indexes(wildcards):
+    """Indexes of all public shards, of what the query searches."""
+    searched = plan.QUERY_INPUTS[wildcards.query]
+    return [
+        f"results/{wildcards.domain}/index/{wildcards.model}/{searched}/{shard}.faiss"
+        for shard in shards(wildcards.domain, "public")
+    ]
+
+
+def asked_tables():
+    """The tables of the domains that the config has."""
+    tables = {"vlm": ("ppg", "samples", "agreement", "memorized", "rejected")}
+    return [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]

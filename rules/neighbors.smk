@@ -1,0 +1,32 @@
+"""Neighbours: the nearest public samples of every query.
+
+In: embeddings of queries, indexes of public. Out:
+results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet.
+"""
+
+
+rule find_neighbors:
+    """Rank the public samples for every caption of one shard."""
+    input:
+        queries="results/{domain}/embeddings/{model}/caption/{set}/{shard}.parquet",
+        index=public_indexes,
+    output:
+        "results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet",
+    log:
+        "results/logs/find_neighbors/{domain}.{model}.{query}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/find_neighbors/{domain}.{model}.{query}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        query="t2i|t2t",
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(30, 60),
+    params:
+        k=lambda wildcards: max(config[wildcards.domain]["k"]),
+        versions=versions(FAISS, "numpy"),
+        code=code_version("find_neighbors.py"),
+    script:
+        "../scripts/find_neighbors.py"

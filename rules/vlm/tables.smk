@@ -1,0 +1,148 @@
+"""Tables: the scores, from the counts of recovered objects.
+
+In: results/vlm/recovered/. Out: results/tables/vlm_*.csv, as the README describes them.
+"""
+
+comparisons = list(plan.comparisons(config["vlm"]))
+agreements = plan.references_to_agree(config["vlm"])
+
+
+rule vlm_ppg:
+    """Population scores of every test, setting and set, with their intervals."""
+    input:
+        recovered_by(comparisons),
+    output:
+        "results/tables/vlm_ppg.csv",
+    log:
+        "results/logs/vlm_ppg/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_ppg/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 30),
+    params:
+        comparisons=comparisons,
+        k=config["vlm"]["k"],
+        predict=config["vlm"]["predict"],
+        objects=config["vlm"]["objects"],
+        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
+        seed=config["seed"],
+        replications=config["replications"],
+        versions=versions("numpy", "polars", "scipy"),
+        code=code_version("vlm_ppg.py"),
+    script:
+        "../../scripts/vlm_ppg.py"
+
+
+rule vlm_samples:
+    """Gaps over the first records, ordered by how memorized they look."""
+    input:
+        recovered_by(comparisons, ["target"]),
+    output:
+        "results/tables/vlm_samples.csv",
+    log:
+        "results/logs/vlm_samples/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_samples/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 30),
+    params:
+        comparisons=comparisons,
+        k=config["vlm"]["k"],
+        predict=config["vlm"]["predict"],
+        objects=config["vlm"]["objects"],
+        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
+        code=code_version("vlm_samples.py"),
+    script:
+        "../../scripts/vlm_samples.py"
+
+
+rule vlm_agreement:
+    """How often two references are right or wrong on the same targets."""
+    input:
+        recovered_by_pairs(agreements),
+    output:
+        "results/tables/vlm_agreement.csv",
+    log:
+        "results/logs/vlm_agreement/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_agreement/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 30),
+    params:
+        pairs=agreements,
+        k=config["vlm"]["k"],
+        predict=config["vlm"]["predict"],
+        objects=config["vlm"]["objects"],
+        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
+        code=code_version("vlm_agreement.py"),
+    script:
+        "../../scripts/vlm_agreement.py"
+
+
+rule vlm_memorized:
+    """The targets with the largest surplus of recovered objects."""
+    input:
+        recovered=recovered_by(comparisons, ["target"]),
+        samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
+    output:
+        "results/tables/vlm_memorized.csv",
+    log:
+        "results/logs/vlm_memorized/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_memorized/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 30),
+    params:
+        comparisons=comparisons,
+        k=config["vlm"]["k"],
+        predict=config["vlm"]["predict"],
+        objects=config["vlm"]["objects"],
+        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
+        memorized=config["vlm"]["memorized"],
+        code=code_version("vlm_memorized.py"),
+    script:
+        "../../scripts/vlm_memorized.py"
+
+
+rule vlm_rejected:
+    """Every item of the sources that was left out, and why."""
+    input:
+        all_rejected(),
+    output:
+        "results/tables/vlm_rejected.csv",
+    log:
+        "results/logs/vlm_rejected/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_rejected/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 30),
+    params:
+        sets=[
+            [name, config["vlm"]["sets"][name]["source"], config["vlm"]["sets"][name]["shards"]]
+            for name in sets_of("vlm")
+        ],
+        ranges=hash_ranges_of_sources("vlm"),
+        parts={name: config["vlm"]["sources"][name]["parts"] for name in sources_of("vlm")},
+        code=code_version("vlm_rejected.py"),
+    script:
+        "../../scripts/vlm_rejected.py"

@@ -1,0 +1,1 @@
+"""Déjà vu memorization of embedding models: the measurement itself, without Snakemake."""

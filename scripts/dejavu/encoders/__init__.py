@@ -1,0 +1,22 @@
+"""Models that turn images and texts into unit vectors, one module a family.
+
+An encoder has `facts` (its name's weights and preprocessing as a fingerprint, versions) and
+`encode_images` or `encode_texts`, which give float32 [n, d] with rows of length 1.
+"""
+
+import os
+
+import torch
+
+
+def prepare_torch(threads: int) -> torch.device:
+    """Fix the number of threads, which shows in the last bits of a result; choose the device."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def forbid_downloads() -> None:
+    """Keep the hub's client off the network; to be called before the libraries are imported."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"

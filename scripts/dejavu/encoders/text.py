@@ -1,0 +1,79 @@
+"""General text encoders through Sentence Transformers, the references of the one-model test."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+from dejavu import provenance
+from dejavu.errors import InputError
+from dejavu.tables import first_line
+
+PACKAGE = "package:"
+
+
+class TextEncoder:
+    """A Sentence Transformers model with its prompt, and the fingerprint of both."""
+
+    def __init__(self, name: str, model: SentenceTransformer, prompt: str, batch: int) -> None:
+        """Take a loaded model; `prompt` is put before every text (E5: ``query: ``)."""
+        self.model, self.prompt, self.batch = model, prompt, batch
+        weights = (
+            (key, value.detach().cpu().contiguous().float().numpy())
+            for key, value in model.state_dict().items()
+        )
+        settings = {
+            "prompt": prompt,
+            "max_seq_length": model.max_seq_length,
+            "modules": [type(module).__name__ for module in model],
+        }
+        self.facts = {
+            "model": name,
+            "fingerprint": provenance.fingerprint(weights, settings),
+            "normalised": True,
+            "versions": provenance.versions("torch", "sentence-transformers", "transformers"),
+        }
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts: float32 [n, d], rows of length 1."""
+        vectors = self.model.encode(
+            list(texts),
+            batch_size=self.batch,
+            prompt=self.prompt or None,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def load(
+    name: str, settings: Mapping[str, Any], batch: int, device: torch.device, allow_download: bool
+) -> TextEncoder:
+    """Load a model by name, from a folder, or from a Python package that ships one.
+
+    Raises:
+        InputError: the model is not on this machine, or is not a Sentence Transformers model.
+    """
+    source = settings["model"]
+    if source.startswith(PACKAGE):
+        module = importlib.import_module(source.removeprefix(PACKAGE).replace("-", "_"))
+        source = str(module.get_model_path())
+    try:
+        model = SentenceTransformer(
+            source,
+            device=str(device),
+            local_files_only=not allow_download or Path(source).is_dir(),
+            trust_remote_code=False,
+        )
+    except Exception as error:
+        raise InputError(
+            f"Model {name}: {settings['model']!r} does not load as a Sentence Transformers model"
+            f" ({first_line(error)}); name a local folder, or set `allow_download: true` to fetch"
+            " it."
+        ) from error
+    return TextEncoder(name, model, settings.get("prompt", ""), batch)

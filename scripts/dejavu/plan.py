@@ -1,0 +1,131 @@
+"""What a config asks for: the models' path names, and which outcomes each test compares.
+
+Standard library only: the Snakefile imports it, and every job pays for that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Config = Mapping[str, Any]
+Plan = dict[str, Any]
+
+SETS = {
+    "vlm": ("target", "reference", "public", "control"),
+    "vision": ("A", "B", "shared", "public", "control"),
+}
+TEXT_ONLY = "sentence_transformers"
+TRAINED = ("clip",)
+QUERY_INPUTS = {"t2i": "image", "t2t": "caption"}
+
+
+def seeds(settings: Config) -> Sequence[int]:
+    """A model's training seeds; a model that is not trained here has one."""
+    return settings.get("seeds", (0,))
+
+
+def path_names(model: str, settings: Config) -> list[str]:
+    """How a model stands in paths: once for each of its seeds."""
+    several = seeds(settings)
+    return [f"{model}_s{seed}" for seed in several] if len(several) > 1 else [model]
+
+
+def model_of(path_name: str, models: Config) -> str:
+    """The model that a path name belongs to."""
+    return path_name if path_name in models else path_name.rpartition("_s")[0]
+
+
+def seed_of(path_name: str, models: Config) -> int:
+    """The training seed that a path name stands for."""
+    model = model_of(path_name, models)
+    place = path_names(model, models[model]).index(path_name)
+    return seeds(models[model])[place]
+
+
+def models_in_tests(domain: Config) -> list[str]:
+    """The models that some test measures or refers to, in the config's order."""
+    used = {test[role] for test in domain["tests"].values() for role in ("target", "reference")}
+    return [model for model in domain["models"] if model in used]
+
+
+def replicates(target: Config, reference: Config) -> dict[str, list[int]]:
+    """For each value of the column `replicate` the places of the seeds that it is made of."""
+    several = max(seeds(target), seeds(reference), key=len)
+    rows = {str(seed if len(several) > 1 else 0): [place] for place, seed in enumerate(several)}
+    return {**rows, "pooled": list(range(len(several)))} if len(several) > 1 else rows
+
+
+def comparisons(vlm: Config) -> Iterator[Plan]:
+    """What each test compares, for each query.
+
+    Yields plain mappings, so that they can be the parameters of a rule: `test`, `query`, the names
+    of the models, `replicates`, and `tallies`: for each tally that `vlm_scores.rows_of_test`
+    takes, the set and, for the model acting as target and as reference, the path names of its
+    replicates and its query.
+    """
+    models, sets = vlm["models"], vlm["sets"]
+    for name, test in vlm["tests"].items():
+        target, reference = test["target"], test["reference"]
+        count = max(len(seeds(models[role])) for role in (target, reference))
+        for query in vlm["queries"]:
+
+            def side(model: str, query: str = query, count: int = count) -> Plan:
+                names = path_names(model, models[model])
+                # A model with one seed serves every replicate.
+                names = names * count if len(names) == 1 else names
+                return {"models": names, "query": query_of(model, query, models)}
+
+            kept = {"target": side(target), "reference": side(reference)}
+            changed = {"target": side(reference), "reference": side(target)}
+            tallies = {"target": {"set": "target", **kept}}
+            if "control" in sets:
+                for part in ("control", "first_half", "second_half"):
+                    tallies[part] = {"set": "control", **kept}
+            if "reference" in sets:
+                two_model = test["kind"] == "two_model"
+                place = "reference" if two_model else "nonmember"
+                tallies[place] = {"set": "reference", **(changed if two_model else kept)}
+            yield {
+                "test": name,
+                "query": query,
+                "target_model": target,
+                "reference_model": reference,
+                "replicates": replicates(models[target], models[reference]),
+                "tallies": tallies,
+            }
+
+
+def query_of(model: str, query: str, models: Config) -> str:
+    """The query a model answers: a text-only model always searches captions."""
+    return "t2t" if models[model]["kind"] == TEXT_ONLY else query
+
+
+def references_to_agree(vlm: Config) -> list[Plan]:
+    """Pairs of different references of all tests, for each query; first replicates."""
+    models = vlm["models"]
+    names = list(dict.fromkeys(test["reference"] for test in vlm["tests"].values()))
+    pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
+    return [
+        {
+            "query": query,
+            **{
+                role: {
+                    "name": model,
+                    "model": path_names(model, models[model])[0],
+                    "query": query_of(model, query, models),
+                }
+                for role, model in (("first", first), ("second", second))
+            },
+        }
+        for query in vlm["queries"]
+        for first, second in pairs
+    ]
+
+
+def shard_name(shard: int) -> str:
+    """How a shard stands in paths."""
+    return f"{shard:04d}"
+
+
+def recovered_path(model: str, query: str, set_name: str, shard: int) -> str:
+    """Counts of recovered objects of one shard under one model."""
+    return f"results/vlm/recovered/{model}/{query}/{set_name}/{shard_name(shard)}.parquet"

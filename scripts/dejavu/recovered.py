@@ -1,0 +1,158 @@
+"""Files of recovered objects: for each sample, how many were there, predicted and right.
+
+One file holds a shard under one model and query; its columns hold every setting, so that a table
+reads those it needs. A setting is the number of neighbours that vote, how many objects are
+predicted, and which objects count.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dejavu import plan, tables
+from dejavu.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+class Setting(NamedTuple):
+    """Under what objects are predicted: the columns `k`, `predict` and `objects` of tables."""
+
+    k: int
+    predict: str
+    objects: str
+
+    def column(self, count: str) -> str:
+        """Name of the column of `predicted` or `correct` counts."""
+        return f"{count}.{self.k}.{self.predict}.{self.objects}"
+
+
+def settings(ks: Sequence[int], predict: Sequence[str], objects: Sequence[str]) -> list[Setting]:
+    """All settings, in the order of the tables."""
+    return [Setting(*each) for each in product(ks, predict, objects)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was predicted for each of n samples, int [n] each."""
+
+    truth: NDArray[Any]
+    predicted: NDArray[Any]
+    correct: NDArray[Any]
+
+    @property
+    def precision(self) -> Floats:
+        """Correct over predicted; 0 where nothing is predicted."""
+        return _ratio(self.correct, self.predicted)
+
+    @property
+    def recall(self) -> Floats:
+        """Correct over true; 0 where nothing is true (such samples are left out of scores)."""
+        return _ratio(self.correct, self.truth)
+
+    def of(self, rows: NDArray[Any]) -> "Outcome":
+        """The outcomes of some rows, by mask or number."""
+        return Outcome(self.truth[rows], self.predicted[rows], self.correct[rows])
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """One or several shards under one model and query."""
+
+    table: pa.Table
+
+    @classmethod
+    def read(cls, path: str) -> "Recovered":
+        """Read one shard."""
+        return cls(tables.read_parquet(path))
+
+    @cached_property
+    def samples(self) -> NDArray[np.int64]:
+        """Sample numbers, int64 [n]."""
+        return self.table["sample"].to_numpy()
+
+    @property
+    def first_half(self) -> NDArray[np.bool_]:
+        """Which samples are in the first half of the placebo, bool [n]."""
+        return self.table["first_half"].to_numpy()
+
+    @property
+    def distance(self) -> NDArray[np.float32]:
+        """Distance to the nearest public sample, 1 − cosine similarity, float32 [n]."""
+        return self.table["distance"].to_numpy()
+
+    def outcome(self, setting: Setting) -> Outcome:
+        """The counts under a setting."""
+        return Outcome(
+            self.table[f"truth.{setting.objects}"].to_numpy(),
+            self.table[setting.column("predicted")].to_numpy(),
+            self.table[setting.column("correct")].to_numpy(),
+        )
+
+
+def write(
+    path: str,
+    samples: NDArray[np.int64],
+    first_half: NDArray[np.bool_],
+    distance: NDArray[np.float32],
+    truth: Mapping[str, NDArray[np.int32]],
+    predicted: Mapping[Setting, NDArray[np.int32]],
+    correct: Mapping[Setting, NDArray[np.int32]],
+) -> None:
+    """Write one shard; counts by objects and by setting, int32 [n] each."""
+    columns: dict[str, NDArray[Any]] = {
+        "sample": samples,
+        "first_half": first_half,
+        "distance": distance,
+    }
+    columns |= {f"truth.{objects}": counts for objects, counts in truth.items()}
+    for setting in predicted:
+        columns[setting.column("predicted")] = predicted[setting]
+        columns[setting.column("correct")] = correct[setting]
+    tables.write_parquet(path, pa.table(columns))
+
+
+def shards_of(
+    tally: Mapping[str, Any], shards: Mapping[str, int]
+) -> Iterator[tuple[list[Recovered], list[Recovered]]]:
+    """Target and reference of a comparison, shard by shard, one file a replicate.
+
+    Args:
+        tally: of `plan.comparisons`.
+        shards: number of shards of each set.
+
+    Raises:
+        InputError: target and reference hold different samples.
+    """
+    for shard in range(shards[tally["set"]]):
+        sides = [
+            [
+                Recovered.read(plan.recovered_path(model, side["query"], tally["set"], shard))
+                for model in side["models"]
+            ]
+            for side in (tally["target"], tally["reference"])
+        ]
+        first = sides[0][0]
+        for other in (*sides[0], *sides[1]):
+            if not np.array_equal(first.samples, other.samples):
+                raise InputError(
+                    f"Files of results/vlm/recovered for shard {shard} of {tally['set']} hold"
+                    " different samples: delete that folder and run again."
+                )
+        yield sides[0], sides[1]
+
+
+def whole_set(model: str, query: str, set_name: str, shards: Mapping[str, int]) -> Recovered:
+    """All shards of a set under one model: a few bytes for each sample and setting."""
+    paths = [plan.recovered_path(model, query, set_name, n) for n in range(shards[set_name])]
+    return Recovered(pa.concat_tables([tables.read_parquet(path) for path in paths]))

@@ -1,0 +1,216 @@
+"""The config: defaults filled in from the schema, and every mistake told before work starts."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dejavu.errors import InputError
+from dejavu.plan import SETS, TEXT_ONLY, TRAINED, seeds
+
+NAME = re.compile(r"[a-z0-9_]+")
+SEED_SUFFIX = re.compile(r".*_s[0-9]+")
+IMAGE_MODELS = ("clip", "open_clip")
+
+
+def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a config against the schema and fill in its defaults.
+
+    Raises:
+        InputError: naming the first key that is wrong, what is wrong with it and what is allowed.
+    """
+    import copy
+
+    import jsonschema
+    from jsonschema import Draft202012Validator
+
+    plain = Draft202012Validator.VALIDATORS["properties"]
+
+    def fill_defaults(
+        validator: Any, properties: Any, instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        if isinstance(instance, dict):
+            for key, rules in properties.items():
+                if "default" in rules:
+                    instance.setdefault(key, copy.deepcopy(rules["default"]))
+        yield from plain(validator, properties, instance, schema)
+
+    filling = jsonschema.validators.extend(Draft202012Validator, {"properties": fill_defaults})
+    filled = copy.deepcopy(dict(config))
+    errors = list(filling(schema).iter_errors(filled))
+    # Where the kind itself is wrong, every other key of the mapping looks unknown.
+    clear = [error for error in errors if error.validator != "unevaluatedProperties"]
+    error = jsonschema.exceptions.best_match(clear or errors)
+    if error is not None:
+        raise InputError(f"Config key {_dotted(error.absolute_path)}: {_explained(error)}")
+    return filled
+
+
+def _dotted(path: Any) -> str:
+    return ".".join(str(part) for part in path) or "(the whole file)"
+
+
+def _explained(error: Any) -> str:
+    if error.validator in ("additionalProperties", "unevaluatedProperties"):
+        names = re.findall(r"'([^']*)'", error.message.partition("(")[2])
+        return f"it does not know {', '.join(names)}; it may hold {', '.join(_known(error))}."
+    if error.validator == "required":
+        missing = re.findall(r"'([^']*)'", error.message)[0]
+        return f"it lacks the key {missing!r}."
+    if error.validator == "pattern":
+        return f"{error.instance!r} must match {error.validator_value}."
+    if error.validator == "enum":
+        return f"{error.instance!r} is none of {', '.join(map(str, error.validator_value))}."
+    return f"{error.message}."
+
+
+def _known(error: Any) -> list[str]:
+    """The keys that a mapping may hold, given its kind."""
+    known = set(error.schema.get("properties", {}))
+    for branch in error.schema.get("allOf", []):
+        if branch["if"]["properties"]["kind"]["const"] == error.instance.get("kind"):
+            known |= set(branch["then"]["properties"])
+    return sorted(known)
+
+
+def check(config: Mapping[str, Any], base: Path) -> None:
+    """Check what a schema can't say: names that refer to each other, paths, sets that fit.
+
+    Args:
+        config: the completed config.
+        base: the folder that the config's relative paths start from.
+
+    Raises:
+        InputError: naming the key and the remedy.
+    """
+    if "vlm" in config:
+        _check_names(config["vlm"], "vlm")
+        _check_sets(config["vlm"], "vlm")
+        _check_paths(config["vlm"], "vlm", base)
+        _check_models(config["vlm"])
+        _check_tests(config["vlm"])
+
+
+def _check_names(domain: Mapping[str, Any], where: str) -> None:
+    for group in ("sources", "models", "tests"):
+        for name in domain[group]:
+            if not NAME.fullmatch(name) or SEED_SUFFIX.fullmatch(name):
+                raise InputError(
+                    f"Config key {where}.{group}.{name}: a name may hold a-z, 0-9 and _ and must"
+                    " not end in _s and digits: rename it."
+                )
+
+
+def _check_sets(domain: Mapping[str, Any], where: str) -> None:
+    taken: dict[str, list[tuple[str, float]]] = {}
+    for name, settings in domain["sets"].items():
+        source = settings["source"]
+        if source not in domain["sources"]:
+            raise InputError(
+                f"Config key {where}.sets.{name}.source: there is no source {source!r};"
+                f" {where}.sources has {', '.join(domain['sources'])}."
+            )
+        taken.setdefault(source, []).append((name, settings["fraction"]))
+    for source, parts in taken.items():
+        total = sum(fraction for _, fraction in parts)
+        if total > 1 + 1e-9:
+            names = ", ".join(f"{name} {fraction:g}" for name, fraction in parts)
+            raise InputError(
+                f"Config key {where}.sets: the fractions of the source {source!r} add up to"
+                f" {total:g} ({names}): lower them to 1 at most, so that no sample is in two sets."
+            )
+
+
+def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
+    for name, source in domain["sources"].items():
+        if "path" in source and not (base / source["path"]).exists():
+            raise InputError(
+                f"Config key {where}.sources.{name}.path: there is no {base / source['path']};"
+                " relative paths start from the folder of the Snakefile."
+            )
+        if source["kind"] == "img2dataset":
+            tars = len(list((base / source["path"]).glob("*.tar")))
+            if tars < source["parts"]:
+                raise InputError(
+                    f"Config key {where}.sources.{name}: {base / source['path']} holds {tars} .tar"
+                    f" files, and `parts` is {source['parts']}: set `parts` to {tars} or less, or"
+                    " correct `path`."
+                )
+    for name, model in domain["models"].items():
+        checkpoint = model.get("checkpoint")
+        if checkpoint is not None and not (base / checkpoint).is_file():
+            raise InputError(
+                f"Config key {where}.models.{name}.checkpoint: there is no file"
+                f" {base / checkpoint}; relative paths start from the folder of the Snakefile."
+            )
+
+
+def _check_models(domain: Mapping[str, Any]) -> None:
+    for name, model in domain["models"].items():
+        if model["kind"] in TRAINED and model["train_on"] not in domain["sets"]:
+            raise InputError(
+                f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
+                f" vlm.sets has {', '.join(domain['sets'])}."
+            )
+        if model["kind"] == "open_clip":
+            folder = model["architecture"].startswith("local-dir:")
+            given = [key for key in ("pretrained", "checkpoint") if model.get(key)]
+            if len(given) != (0 if folder else 1):
+                raise InputError(
+                    f"Config key vlm.models.{name}: give either `pretrained` (a tag) or"
+                    " `checkpoint` (a file) with an architecture's name, and neither with a"
+                    " `local-dir:`."
+                )
+
+
+def _check_tests(domain: Mapping[str, Any]) -> None:
+    models = domain["models"]
+    for name, test in domain["tests"].items():
+        where = f"Config key vlm.tests.{name}"
+        for role in ("target", "reference"):
+            if test[role] not in models:
+                raise InputError(
+                    f"{where}.{role}: there is no model {test[role]!r}; vlm.models has"
+                    f" {', '.join(models)}."
+                )
+        target, reference = models[test["target"]], models[test["reference"]]
+        if target["kind"] == TEXT_ONLY:
+            raise InputError(
+                f"{where}.target: {test['target']!r} embeds texts alone; a target needs images."
+            )
+        if test["kind"] == "two_model":
+            if reference["kind"] == TEXT_ONLY:
+                raise InputError(
+                    f"{where}: {test['reference']!r} embeds texts alone: set `kind: one_model`, or"
+                    " take a reference of the target's kind."
+                )
+            if "reference" not in domain["sets"]:
+                raise InputError(
+                    f"{where}: a two-model test needs the set that the reference was trained on:"
+                    " add `reference` to vlm.sets."
+                )
+        elif reference["kind"] != TEXT_ONLY:
+            raise InputError(
+                f"{where}: the reference of a one-model test is a text encoder, and"
+                f" {test['reference']!r} is of kind {reference['kind']}: set `kind: two_model`."
+            )
+        trained_on = {"target": "target", "reference": "reference"}
+        for role, set_name in trained_on.items():
+            model = models[test[role]]
+            if model["kind"] in TRAINED and model["train_on"] != set_name:
+                raise InputError(
+                    f"{where}.{role}: {test[role]!r} is trained on the set"
+                    f" {model['train_on']!r}, and the test takes it to be trained on"
+                    f" {set_name!r}: correct `train_on` or the test."
+                )
+        several = {tuple(seeds(model)) for model in (target, reference) if len(seeds(model)) > 1}
+        if len(several) > 1:
+            raise InputError(
+                f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
+                " of both: give them the same list, or one of them a single seed."
+            )
+
+
+def in_order(domain: str, sets: Mapping[str, Any]) -> list[str]:
+    """The sets that a config has, in the domain's order, which hash ranges and numbers follow."""
+    return [name for name in SETS[domain] if name in sets]

@@ -1,0 +1,33 @@
+"""Readers and generators of pictures, one module a format.
+
+A reader yields a `Record` for each item it accepts and a `Rejected` for each one it does not, so
+that nothing is lost without a reason.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Record:
+    """A picture with its caption and the labels of the objects in it."""
+
+    id: str
+    image: str
+    caption: str
+    objects: list[str]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An item that can't be used: its file, member or row, its id where known, and the reason."""
+
+    item: str
+    id: str | None
+    reason: str
+
+
+def clean_labels(value: object) -> list[str] | None:
+    """Labels sorted, unique and without blanks; None where the value is not a list of strings."""
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+        return None
+    return sorted({label.strip() for label in value} - {""})

@@ -1,0 +1,150 @@
+"""Photographs in folders by class, with PASCAL VOC annotations beside them, as ImageNet has them.
+
+``<images>/<class>/<id>.JPEG`` with ``<annotations>/<class>/<id>.xml``; an image may lack an
+annotation. One class folder is held in memory at a time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from PIL import Image, UnidentifiedImageError
+
+from dejavu.crops import Box, box_fault
+from dejavu.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One usable image: its size is the image header's, its boxes the annotation's (or none)."""
+
+    id: str
+    image: Path
+    width: int
+    height: int
+    label: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One image that cannot be used, and why."""
+
+    item: Path
+    reason: str
+
+
+class _Fault(Exception):
+    """Why one image must be rejected."""
+
+
+def read_folders(images: Path, annotations: Path) -> Iterator[Photograph | Rejected]:
+    """Go through all images, class by class and file by file, in the order of their names.
+
+    Only headers are read: an image whose pixels are damaged passes. An image is rejected whole if
+    one of its boxes is degenerate or outside of it. An id is a file's name without its suffix, as
+    published; a later image with an id that was seen is rejected.
+
+    Args:
+        images: folder with one folder of images a class.
+        annotations: folder with one folder of PASCAL VOC files a class; that of a class may lack.
+
+    Raises:
+        InputError: a folder is missing, or there is no image.
+    """
+    for folder, what in ((images, "image"), (annotations, "annotation")):
+        if not folder.is_dir():
+            raise InputError(
+                f"The {what} folder {folder} does not exist: put one folder a class there, or"
+                " correct the source's paths in the config."
+            )
+    seen: set[str] = set()
+    for class_folder in sorted(path for path in images.iterdir() if path.is_dir()):
+        for path in sorted(class_folder.iterdir()):
+            if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+                continue
+            if path.stem in seen:
+                yield Rejected(path, f"the id {path.stem} occurs twice: rename one of the files")
+                continue
+            seen.add(path.stem)
+            annotation = annotations / class_folder.name / f"{path.stem}.xml"
+            try:
+                yield _photograph(path, annotation)
+            except _Fault as fault:
+                yield Rejected(path, str(fault))
+    if not seen:
+        raise InputError(
+            f"The image folder {images} has no {', '.join(sorted(IMAGE_SUFFIXES))} file in a class"
+            " folder: put one folder of images a class there."
+        )
+
+
+def _photograph(path: Path, annotation: Path) -> Photograph:
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise _Fault(f"not a readable image ({error})") from error
+    except Image.DecompressionBombError as error:
+        raise _Fault(f"too large to be a photograph ({error})") from error
+    boxes = _boxes(annotation, width, height) if annotation.is_file() else ()
+    return Photograph(path.stem, path, width, height, path.parent.name, boxes)
+
+
+def _boxes(annotation: Path, width: int, height: int) -> tuple[Box, ...]:
+    """Read the objects' boxes, each fitting in the image of that size."""
+    boxes = []
+    root, lines = _parse(annotation)
+    for element in root.findall("object"):
+        where = f"{annotation}, line {lines[element]}"
+        # A part of an object (VOC's person layout) has a box of its own, deeper down.
+        corners = element.find("bndbox")
+        if corners is None:
+            raise _Fault(f"{where}: object without bndbox")
+        numbers = []
+        for name in CORNERS:
+            text = corners.findtext(name, default="").strip()
+            try:
+                numbers.append(int(text))
+            except ValueError as error:
+                raise _Fault(f"{where}: {name} is '{text}', not a whole number") from error
+        box = Box(*numbers)
+        fault = box_fault(box, width, height)
+        if fault is not None:
+            raise _Fault(f"{where}: {fault}")
+        boxes.append(box)
+    return tuple(boxes)
+
+
+def _parse(annotation: Path) -> tuple[Element, dict[Element, int]]:
+    """Parse XML that comes from anywhere: no DTD, hence no entities, hence no expansion.
+
+    Returns:
+        The root and the line on which each element starts.
+    """
+    parser, builder = expat.ParserCreate(), TreeBuilder()
+    lines: dict[Element, int] = {}
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        lines[builder.start(tag, attributes)] = parser.CurrentLineNumber
+
+    def refuse(*_: object) -> None:
+        raise _Fault(f"{annotation}, line {parser.CurrentLineNumber}: a DTD is not allowed")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(annotation.read_bytes(), True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise _Fault(f"{annotation}, line {error.lineno}: malformed XML ({reason})") from error
+    except (OSError, LookupError, ValueError) as error:
+        raise _Fault(f"{annotation} cannot be read ({error})") from error
+    return builder.close(), lines

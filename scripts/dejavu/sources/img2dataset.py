@@ -1,0 +1,95 @@
+"""Webdataset tar shards as img2dataset writes them: image, `.txt` and `.json` members per key."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from dejavu.errors import InputError
+from dejavu.sources import Record, Rejected, clean_labels
+from dejavu.sources.images import decode, tar_reference, why_unreadable
+
+IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
+
+
+def tar_files(folder: Path) -> list[Path]:
+    """The tar shards of a folder, sorted by name.
+
+    Raises:
+        InputError: there is no such folder, or no tar in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    tars = sorted(folder.glob("*.tar"))
+    if not tars:
+        raise InputError(f"the folder {folder} holds no .tar files")
+    return tars
+
+
+def read_tar(
+    path: Path, objects_field: str, id_field: str | None = None
+) -> Iterator[Record | Rejected]:
+    """Read one tar shard.
+
+    Members belong together by their name up to the first dot after the last slash, in whatever
+    order they come. Nothing is extracted: members are read at their offsets.
+
+    Args:
+        path: the tar file.
+        objects_field: the field of the `.json` member that holds the list of object labels.
+        id_field: the field that holds the sample's id; the members' key where None.
+
+    Raises:
+        InputError: the file is not a complete tar archive.
+    """
+    members: dict[str, dict[str, tarfile.TarInfo]] = {}
+    with open(path, "rb") as file:  # noqa: PTH123
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for member in archive:
+                    if member.isfile():
+                        folder, _, name = member.name.rpartition("/")
+                        key, _, suffix = name.partition(".")
+                        key = f"{folder}/{key}" if folder else key
+                        members.setdefault(key, {})[suffix.lower()] = member
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise InputError(
+                f"{path} is not a complete tar archive ({error}): fetch it again, or move it out"
+                " of the folder."
+            ) from error
+
+        def content(member: tarfile.TarInfo) -> bytes:
+            file.seek(member.offset_data)
+            return file.read(member.size)
+
+        for key, parts in members.items():
+            item = f"{path}#{key}"
+            image = next((parts[suffix] for suffix in IMAGE_SUFFIXES if suffix in parts), None)
+            try:
+                facts = json.loads(content(parts["json"])) if "json" in parts else {}
+                caption = content(parts["txt"]).decode().strip() if "txt" in parts else ""
+            except ValueError as error:
+                yield Rejected(item, key, f"unreadable .json or .txt: {error}")
+                continue
+            if not isinstance(facts, dict):
+                yield Rejected(item, key, "unreadable .json: it is not an object")
+                continue
+            identifier = key if id_field is None else facts.get(id_field)
+            objects = clean_labels(facts.get(objects_field))
+            if not isinstance(identifier, str | int) or identifier == "":
+                yield Rejected(item, None, f"no id in the field {id_field!r} of the .json")
+            elif image is None:
+                yield Rejected(item, str(identifier), "no .jpg, .png or .webp member")
+            elif not caption:
+                yield Rejected(item, str(identifier), "no caption")
+            elif objects is None:
+                reason = f"no list of labels in the field {objects_field!r} of the .json"
+                yield Rejected(item, str(identifier), reason)
+            else:
+                try:
+                    decode(content(image))
+                except OSError as error:
+                    yield Rejected(item, str(identifier), why_unreadable(error))
+                    continue
+                reference = tar_reference(str(path), image.name, image.offset_data, image.size)
+                yield Record(str(identifier), reference, caption, objects)

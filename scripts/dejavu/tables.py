@@ -1,0 +1,264 @@
+"""The files between stages: their Arrow schemas, readers and writers, all in this one place."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dejavu import provenance
+from dejavu.errors import InputError
+from dejavu.job import whole_file
+from dejavu.provenance import Metadata
+
+METADATA_KEY = b"dejavu"
+ROW_GROUP_ROWS = 2**16
+
+STRINGS = pa.list_(pa.string())
+RECORDS = pa.schema(
+    [
+        ("hash", pa.uint64()),
+        ("id", pa.string()),
+        ("image", pa.string()),
+        ("caption", pa.string()),
+        ("objects", STRINGS),
+    ]
+)
+REJECTED = pa.schema([("hash", pa.uint64()), ("item", pa.string()), ("reason", pa.string())])
+VLM_SAMPLES = pa.schema(
+    [
+        ("sample", pa.int64()),
+        ("id", pa.string()),
+        ("image", pa.string()),
+        ("caption", pa.string()),
+        ("objects", STRINGS),
+        ("named", STRINGS),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One shard of embeddings: sample numbers int64 [n], vectors [n, d] and their provenance."""
+
+    samples: NDArray[np.int64]
+    vectors: NDArray[Any]
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """One shard of rankings: samples int64 [n], public samples int64 [n, k], scores float32."""
+
+    samples: NDArray[np.int64]
+    neighbors: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    metadata: Metadata
+
+
+def write_parquet(path: str | Path, table: pa.Table, metadata: Metadata | None = None) -> None:
+    """Write a table whole or not at all, with page checksums and our metadata beside Arrow's."""
+    if metadata is not None:
+        table = table.replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
+    with whole_file(path) as partial:
+        pq.write_table(
+            table, partial, row_group_size=ROW_GROUP_ROWS, write_page_checksum=True, version="2.6"
+        )
+
+
+def read_parquet(
+    path: str | Path, columns: Sequence[str] | None = None, **options: Any
+) -> pa.Table:
+    """Read a table, or some of its columns.
+
+    Raises:
+        InputError: the file is missing, damaged or lacks a column.
+    """
+    try:
+        table = pq.read_table(
+            path, columns=columns, page_checksum_verification=True, partitioning=None, **options
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as Parquet ({first_line(error)}): delete the file and run"
+            " again, it will be made anew."
+        ) from error
+    missing = set(columns or []) - set(table.column_names)
+    if missing:
+        raise InputError(f"{path} has no column {', '.join(sorted(missing))}: delete it and rerun.")
+    return table
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, to be quoted inside a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def metadata_of(table: pa.Table, path: object) -> Metadata:
+    """Our metadata of a table that was read."""
+    found = (table.schema.metadata or {}).get(METADATA_KEY)
+    if found is None:
+        raise InputError(f"{path} carries no provenance: it was not made by this workflow.")
+    return json.loads(found)
+
+
+def matrix_column(matrix: NDArray[Any]) -> pa.FixedSizeListArray:
+    """A matrix [n, d] as a column of fixed-size lists, without a copy."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
+
+
+def column_matrix(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of fixed-size lists as a matrix [n, d]."""
+    lists = column.combine_chunks()
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.chunk(0)
+    return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), lists.type.list_size)
+
+
+def column_strings(table: pa.Table, name: str) -> list[str]:
+    """A column of strings as a list."""
+    return table.column(name).to_pylist()
+
+
+def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: Metadata) -> None:
+    arrays = {name: np.ascontiguousarray(array) for name, array in columns.items()}
+    metadata = provenance.seal(facts, *map(provenance.array_bytes, arrays.values()))
+    table = pa.table(
+        {
+            name: matrix_column(array) if array.ndim == 2 else pa.array(array)
+            for name, array in arrays.items()
+        }
+    ).replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
+    with whole_file(path) as partial:
+        pq.write_table(
+            table,
+            partial,
+            row_group_size=ROW_GROUP_ROWS,
+            compression="none",
+            use_dictionary=False,
+            write_page_checksum=True,
+        )
+
+
+def _read_sealed(path: str | Path, names: Sequence[str]) -> tuple[list[NDArray[Any]], Metadata]:
+    table = read_parquet(path, names)
+    metadata = metadata_of(table, path)
+    arrays = [
+        column_matrix(table.column(name))
+        if pa.types.is_fixed_size_list(table.schema.field(name).type)
+        else table.column(name).to_numpy()
+        for name in names
+    ]
+    provenance.check_seal(path, metadata, *map(provenance.array_bytes, arrays))
+    return arrays, metadata
+
+
+def write_embeddings(
+    path: str | Path, samples: NDArray[np.int64], vectors: NDArray[Any], facts: Metadata
+) -> None:
+    """Write one shard of embeddings, sealed.
+
+    Args:
+        path: the file to appear.
+        samples: int64 [n].
+        vectors: float32 or float16 [n, d].
+        facts: model, fingerprint, whether normalised, library versions.
+
+    Raises:
+        InputError: a vector is not finite; the sentence names the model and the first sample.
+    """
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"Model {facts['model']} gives embeddings that are not finite for"
+            f" {np.count_nonzero(~finite)} samples, first {samples[~finite][0]} of {path}:"
+            " check the checkpoint, or train with a lower learning rate."
+        )
+    facts = {**facts, "dimension": int(vectors.shape[1])}
+    _write_sealed(path, {"sample": samples, "embedding": vectors}, facts)
+
+
+def read_embeddings(path: str | Path) -> Embeddings:
+    """Read one shard of embeddings and check its seal.
+
+    Raises:
+        InputError: the file is damaged, or holds values that are not finite.
+    """
+    (samples, vectors), metadata = _read_sealed(path, ["sample", "embedding"])
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{path} holds embeddings that are not finite: delete it and run again.")
+    return Embeddings(samples, vectors, metadata)
+
+
+def write_neighbors(path: str | Path, ranking: Neighbors) -> None:
+    """Write one shard of rankings, sealed."""
+    columns: dict[str, NDArray[Any]] = {
+        "sample": ranking.samples,
+        "neighbors": ranking.neighbors,
+        "score": ranking.scores,
+    }
+    _write_sealed(path, columns, ranking.metadata)
+
+
+def read_neighbors(path: str | Path) -> Neighbors:
+    """Read one shard of rankings and check its seal."""
+    (samples, neighbors, scores), metadata = _read_sealed(path, ["sample", "neighbors", "score"])
+    return Neighbors(samples, neighbors, scores, metadata)
+
+
+def label_codes(
+    table: pa.Table, name: str, vocabulary: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """A column of label lists as offsets int64 [n + 1] and codes int32 into the vocabulary.
+
+    Raises:
+        InputError: a label is not in the vocabulary.
+    """
+    lists = table.column(name).combine_chunks()
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.chunk(0)
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    labels = lists.flatten().dictionary_encode()
+    places = {label: code for code, label in enumerate(vocabulary)}
+    try:
+        codes = np.array([places[label] for label in labels.dictionary.to_pylist()], dtype=np.int32)
+    except KeyError as error:
+        raise InputError(
+            f"The label {error} is not in the vocabulary: delete it and rerun."
+        ) from None
+    indices = labels.indices.to_numpy()
+    return offsets - offsets[0], codes[indices] if len(codes) else indices.astype(np.int32)
+
+
+def write_csv(
+    path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]
+) -> None:
+    """Write rows as CSV with a header; a missing value is an empty cell.
+
+    Args:
+        path: the file to appear.
+        rows: one mapping a row; what a row lacks stays empty.
+        columns: the columns in their order, with their Polars types.
+    """
+    import polars as pl
+
+    frame = pl.DataFrame(list(rows), schema=dict(columns)).fill_nan(None)
+    with whole_file(path) as partial:
+        frame.write_csv(partial)
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write a small fact as JSON."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a small fact from JSON."""
+    return json.loads(Path(path).read_text())

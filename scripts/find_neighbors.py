@@ -1,0 +1,38 @@
+"""Nearest public samples of one shard of queries."""
+
+from typing import TYPE_CHECKING, Any
+
+import faiss
+
+from dejavu import provenance, search, tables
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Search the public shards one after the other."""
+    faiss.omp_set_num_threads(job.threads)
+    queries = tables.read_embeddings(job.input.queries)
+
+    def open_shard(path: str) -> search.PublicIndex:
+        shard = search.read_index(path)
+        provenance.check_same_model(queries.metadata, job.input.queries, shard.metadata, path)
+        return shard
+
+    shards = [lambda path=path: open_shard(path) for path in job.input.index]
+    neighbors, scores = search.top_k(queries.vectors, shards, job.params.k)
+    facts = {
+        **{key: queries.metadata[key] for key in ("model", "fingerprint")},
+        "metric": "cosine",
+        "query": job.wildcards.query,
+    }
+    tables.write_neighbors(
+        job.output[0], tables.Neighbors(queries.samples, neighbors, scores, facts)
+    )
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,43 @@
+"""One part of an embedded world, as a tar shard in the layout of img2dataset."""
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from dejavu.job import Progress, job_log, whole_file
+from dejavu.sources import scenes
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Draw every `parts`-th picture, from the part's own number on."""
+    source = job.params.source
+    numbers = range(int(job.wildcards.part), source["pictures"], source["parts"])
+    progress = Progress("drawing", len(numbers), "pictures")
+    with whole_file(job.output[0]) as partial, tarfile.open(partial, "w") as archive:
+        for number in numbers:
+            picture = scenes.picture(number, seed=source["seed"])
+            pixels = io.BytesIO()
+            Image.fromarray(picture.pixels).save(pixels, "png")
+            facts = {"caption": picture.caption, "objects": picture.objects}
+            add(archive, f"{number:09d}.png", pixels.getvalue())
+            add(archive, f"{number:09d}.txt", picture.caption.encode())
+            add(archive, f"{number:09d}.json", json.dumps(facts, ensure_ascii=False).encode())
+            progress.advance(1)
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a member whose header holds nothing but its name and size."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

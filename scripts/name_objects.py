@@ -1,0 +1,26 @@
+"""Samples of one shard: its records, and the labels that their captions name."""
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dejavu import naming, tables
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Add the column `named`."""
+    records = tables.read_parquet(job.input.records)
+    vocabulary = tables.read_json(job.input.vocabulary)
+    captions = tables.column_strings(records, "caption")
+    named = naming.named_labels(captions, vocabulary, job.params.synonyms)
+    samples = records.append_column("named", pa.array(named, type=tables.STRINGS))
+    tables.write_parquet(job.output[0], samples.cast(tables.VLM_SAMPLES))
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

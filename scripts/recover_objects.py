@@ -1,0 +1,68 @@
+"""Objects recovered for every sample of one shard under one model."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dejavu import recovered, splits, tables, votes
+from dejavu.errors import InputError
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Vote, predict and count for every setting."""
+    ranking = tables.read_neighbors(job.input.neighbors)
+    vocabulary = tables.read_json(job.input.vocabulary)
+    samples = tables.read_parquet(job.input.samples, ["sample", "id", "objects", "named"])
+    if not np.array_equal(samples["sample"].to_numpy(), ranking.samples):
+        raise InputError(
+            f"{job.input.neighbors} ranks other samples than {job.input.samples} holds: delete it"
+            " and run again."
+        )
+    public, rows = public_objects(job.input.public, ranking.neighbors, vocabulary)
+    truth = votes.LabelLists(*tables.label_codes(samples, "objects", vocabulary))
+    named = votes.LabelLists(*tables.label_codes(samples, "named", vocabulary))
+    nothing = votes.LabelLists(np.zeros(len(samples) + 1, np.int64), np.empty(0, np.int32))
+    hidden = {"all": nothing, "unnamed": named}
+    counts = {
+        objects: votes.count_recovered(
+            rows, public, truth, hidden[objects], len(vocabulary), job.params.k, job.params.predict
+        )
+        for objects in job.params.objects
+    }
+    settings = recovered.settings(job.params.k, job.params.predict, job.params.objects)
+    recovered.write(
+        job.output[0],
+        samples=ranking.samples,
+        first_half=splits.in_first_half(tables.column_strings(samples, "id"), job.params.seed),
+        distance=1 - ranking.scores[:, 0],
+        truth={objects: found.truth for objects, found in counts.items()},
+        predicted={each: counts[each.objects].predicted[each.k, each.predict] for each in settings},
+        correct={each: counts[each.objects].correct[each.k, each.predict] for each in settings},
+    )
+
+
+def public_objects(
+    paths: list[str], neighbors: np.ndarray, vocabulary: list[str]
+) -> tuple[votes.LabelLists, np.ndarray]:
+    """The objects of those public samples that are somebody's neighbours.
+
+    Returns their label lists and, for every neighbour, its row in them; public shards are read one
+    after the other.
+    """
+    needed, rows = np.unique(neighbors, return_inverse=True)
+    lists = []
+    for shard, path in enumerate(paths):
+        chosen = needed[splits.shard_of(needed) == shard]
+        objects = tables.read_parquet(path, ["objects"])
+        codes = votes.LabelLists(*tables.label_codes(objects, "objects", vocabulary))
+        lists.append(codes.take(splits.row_of(chosen)))
+    return votes.concatenated(lists), rows.reshape(neighbors.shape)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,72 @@
+"""Records of one part of a source, in the order of their hashes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dejavu import splits, tables
+from dejavu.errors import InputError
+from dejavu.job import Progress, job_log
+from dejavu.sources import Record, Rejected
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Read the part, and write what can be used and what can not."""
+    part = int(job.wildcards.part)
+    records: list[Record] = []
+    rejected: list[Rejected] = []
+    try:
+        for found in read_part(job.params.source, [Path(path) for path in job.input], part):
+            if isinstance(found, Record):
+                records.append(found)
+            else:
+                rejected.append(found)
+    except InputError as error:
+        raise InputError(f"Source {job.wildcards.source}: {error}") from error
+    hashes = splits.keyed_hash([record.id for record in records], job.params.seed, "split")
+    columns = {
+        "hash": hashes,
+        "id": [record.id for record in records],
+        "image": [record.image for record in records],
+        "caption": [record.caption for record in records],
+        "objects": [record.objects for record in records],
+    }
+    table = pa.table(columns, schema=tables.RECORDS)
+    tables.write_parquet(job.output.records, table.take(np.argsort(hashes, kind="stable")))
+    # An item without an id has no hash, and so no set.
+    known = splits.keyed_hash([item.id or "" for item in rejected], job.params.seed, "split")
+    columns = {
+        "hash": pa.array(known, mask=np.array([item.id is None for item in rejected], dtype=bool)),
+        "item": [item.item for item in rejected],
+        "reason": [item.reason for item in rejected],
+    }
+    tables.write_parquet(job.output.rejected, pa.table(columns, schema=tables.REJECTED))
+
+
+def read_part(source: dict[str, Any], tars: list[Path], part: int) -> Iterator[Record | Rejected]:
+    """Read one part with the reader of the source's kind."""
+    if source["kind"] == "table":
+        from dejavu.sources.table import read_rows
+
+        path = Path(source["path"])
+        yield from read_rows(path, source["columns"], source["separator"], part, source["parts"])
+        return
+    from dejavu.sources.img2dataset import read_tar, tar_files
+
+    if source["kind"] == "img2dataset":
+        tars = tar_files(Path(source["path"]))[part :: source["parts"]]
+    progress = Progress("reading", len(tars), "tar files")
+    for tar in tars:
+        yield from read_tar(tar, source.get("objects", "objects"), source.get("id"))
+        progress.advance(1)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)
