@@ -27,6 +27,10 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+# Whether weights may be fetched changes no result, so it is no parameter of a rule.
+os.environ["HF_HUB_OFFLINE"] = "0" if config["allow_download"] else "1"
+
+
 wildcard_constraints:
     domain="vlm",
     model="[a-z0-9_]+",

@@ -21,15 +21,18 @@ def main(job: Any) -> None:
     """Check counts, rejected items, objects and ids, and write the counts."""
     sets = job.params.sets
     counts: dict[str, list[int]] = {}
+    objects: dict[str, int] = {}
     hashes = {}
     for name, paths in by_set(job.input.records, sets).items():
         shards = [tables.read_parquet(path, ["id", "objects"]) for path in paths]
         counts[name] = [len(shard) for shard in shards]
         ids = [tables.column_strings(shard, "id") for shard in shards]
         hashes[name] = np.concatenate([splits.keyed_hash(each, 0, "overlap") for each in ids])
-        objects = [pc.sum(pc.list_value_length(shard["objects"])).as_py() or 0 for shard in shards]
-        check_set(name, sets[name], sum(counts[name]), sum(objects), job.params.k)
+        lengths = [pc.sum(pc.list_value_length(shard["objects"])).as_py() for shard in shards]
+        objects[name] = sum(length or 0 for length in lengths)
     check_rejected(job.input.rejected, sets, counts, job.params.parts, job.params.max_rejected)
+    for name in counts:
+        check_set(name, sets[name], sum(counts[name]), objects[name], job.params.k)
     for first, second in combinations(hashes, 2):
         shared = np.intersect1d(hashes[first], hashes[second])
         if len(shared):

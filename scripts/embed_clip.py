@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dejavu import tables
-from dejavu.encoders import forbid_downloads, prepare_torch
+from dejavu.encoders import clip, downloads_allowed, prepare_torch
 from dejavu.errors import InputError
 from dejavu.job import Progress, job_log
 from dejavu.sources.images import open_image
@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Embed the shard batch by batch."""
-    if not job.params.allow_download:
-        forbid_downloads()
-    # The hub's client reads the environment when it is imported.
-    from dejavu.encoders import clip
-
     device = prepare_torch(job.params.threads)
     name = job.wildcards.model
-    encoder = clip.load(name, job.params.model, device, job.params.allow_download)
+    encoder = clip.load(name, job.params.model, device, downloads_allowed())
     column = job.wildcards.input
     records = tables.read_parquet(job.input.records, ["sample", column])
     progress = Progress(f"embedding with {name}", len(records), f"{column}s")

@@ -31,7 +31,6 @@ rule embed_clip:
         content=weights_content,
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
-        allow_download=config["allow_download"],
         versions=versions("torch", "torchvision", "open_clip_torch", "timm", "pillow"),
         code=code_version("embed_clip.py"),
     script:
@@ -62,7 +61,6 @@ rule embed_text:
         content=weights_content,
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
-        allow_download=config["allow_download"],
         versions=versions("torch", "sentence-transformers", "transformers", "tokenizers"),
         code=code_version("embed_text.py"),
     script:

@@ -80,18 +80,17 @@ def read_parquet(
         InputError: the file is missing, damaged or lacks a column.
     """
     try:
-        table = pq.read_table(
-            path, columns=columns, page_checksum_verification=True, partitioning=None, **options
-        )
-    except (pa.ArrowException, OSError) as error:
+        missing = set(columns or []) - set(pq.read_schema(path).names)
+        if not missing:
+            return pq.read_table(
+                path, columns=columns, page_checksum_verification=True, partitioning=None, **options
+            )
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as Parquet ({first_line(error)}): delete the file and run"
             " again, it will be made anew."
         ) from error
-    missing = set(columns or []) - set(table.column_names)
-    if missing:
-        raise InputError(f"{path} has no column {', '.join(sorted(missing))}: delete it and rerun.")
-    return table
+    raise InputError(f"{path} has no column {', '.join(sorted(missing))}: delete it and rerun.")
 
 
 def first_line(error: BaseException) -> str:
@@ -105,7 +104,24 @@ def metadata_of(table: pa.Table, path: object) -> Metadata:
     found = (table.schema.metadata or {}).get(METADATA_KEY)
     if found is None:
         raise InputError(f"{path} carries no provenance: it was not made by this workflow.")
-    return json.loads(found)
+    try:
+        metadata = json.loads(found)
+    except ValueError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise InputError(f"{path} holds damaged provenance: delete the file and run again.")
+    return metadata
+
+
+def column_types(table: pa.Table) -> dict[str, str]:
+    """Names of the columns' types, with a question mark where there are nulls."""
+    types = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_fixed_size_list(kind):
+            kind = f"{kind.value_type}[{kind.list_size}]"
+        types[name] = f"{kind}?" if column.null_count else str(kind)
+    return types
 
 
 def matrix_column(matrix: NDArray[Any]) -> pa.FixedSizeListArray:
@@ -128,13 +144,15 @@ def column_strings(table: pa.Table, name: str) -> list[str]:
 
 def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: Metadata) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in columns.items()}
-    metadata = provenance.seal(facts, *map(provenance.array_bytes, arrays.values()))
     table = pa.table(
         {
             name: matrix_column(array) if array.ndim == 2 else pa.array(array)
             for name, array in arrays.items()
         }
-    ).replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
+    )
+    facts = {**facts, "columns": column_types(table)}
+    metadata = provenance.seal(facts, *map(provenance.array_bytes, arrays.values()))
+    table = table.replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
     with whole_file(path) as partial:
         pq.write_table(
             table,
@@ -149,6 +167,10 @@ def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: 
 def _read_sealed(path: str | Path, names: Sequence[str]) -> tuple[list[NDArray[Any]], Metadata]:
     table = read_parquet(path, names)
     metadata = metadata_of(table, path)
+    if metadata.get("columns") != column_types(table):
+        raise InputError(
+            f"{path} has columns of other types than were written: delete it and rerun."
+        )
     arrays = [
         column_matrix(table.column(name))
         if pa.types.is_fixed_size_list(table.schema.field(name).type)

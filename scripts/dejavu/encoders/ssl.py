@@ -1,0 +1,194 @@
+"""Self-supervised image models: a backbone with a projector of lightly, and their encoder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightly.models.modules import heads
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from dejavu import provenance
+from dejavu.encoders import backbones
+from dejavu.errors import InputError
+from dejavu.tables import first_line
+
+WEIGHTS, SETTINGS = "model.safetensors", "model.json"
+HEADS = {
+    "vicreg": heads.VICRegProjectionHead,
+    "barlow_twins": heads.BarlowTwinsProjectionHead,
+    "simclr": heads.SimCLRProjectionHead,
+    "dino": heads.DINOProjectionHead,
+}
+# The published input: the shorter side at 256 pixels, of which the middle 224 are taken.
+CENTRE = 224 / 256
+
+
+class SslModel(nn.Module):
+    """A backbone and the projector that the loss sees."""
+
+    def __init__(self, backbone: nn.Module, projector: nn.Module) -> None:
+        """Put both together."""
+        super().__init__()
+        self.backbone = backbone
+        self.projector = projector
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """What the loss compares, from pixels [n, 3, h, w]."""
+        return self.projector(self.backbone(pixels))
+
+    def represent(self, pixels: Tensor, representation: str) -> Tensor:
+        """Output of the `backbone` or of the `projector`, DINO's before its prototypes: [n, d]."""
+        features = self.backbone(pixels)
+        if representation == "backbone":
+            return features
+        layers: Any = self.projector.layers
+        return layers(features)
+
+
+def build(settings: Mapping[str, Any], seed: int) -> SslModel:
+    """Make a model with random weights.
+
+    Args:
+        settings: `method`, `backbone` (see `backbones.build`), `projector` (arguments of lightly's
+            head but for the input's width), `views` with the `side` of the training's input.
+        seed: of the weights.
+
+    Raises:
+        InputError: timm, torchvision or lightly does not accept the settings.
+    """
+    torch.manual_seed(seed)
+    backbone = backbones.build(settings["backbone"])
+    features = backbones.width(backbone, settings["views"]["side"])
+    try:
+        projector = HEADS[settings["method"]](input_dim=features, **settings["projector"])
+    except TypeError as error:
+        raise InputError(
+            f"lightly can't build the head of {settings['method']} from `projector`"
+            f" ({first_line(error)}): see {HEADS[settings['method']].__name__} for its arguments."
+        ) from error
+    return SslModel(backbone, projector)
+
+
+class SslEncoder:
+    """A model ready to encode whole images and crops, with its fingerprint."""
+
+    def __init__(
+        self,
+        name: str,
+        model: SslModel,
+        preprocessing: Mapping[str, Any],
+        representation: str,
+        normalise: bool,
+        device: torch.device,
+    ) -> None:
+        """Take a trained model.
+
+        Args:
+            name: of the model in the config.
+            model: its weights.
+            preprocessing: `image_side`, `crop_side`, `resize` (`squash` or `centre_crop`), `mean`
+                and `std` of the channels.
+            representation: `projector` or `backbone`.
+            normalise: whether vectors are scaled to length 1; a zero vector stays what it is.
+            device: where to compute.
+        """
+        self.model = model.eval().to(device, memory_format=torch.channels_last)
+        self.preprocessing = preprocessing
+        self.representation = representation
+        self.normalise = normalise
+        self.device = device
+        weights = (
+            (key, value.detach().cpu().contiguous().numpy())
+            for key, value in model.state_dict().items()
+        )
+        settings = {
+            "preprocessing": dict(preprocessing),
+            "representation": representation,
+            "normalised": normalise,
+        }
+        self.facts = {
+            "model": name,
+            "fingerprint": provenance.fingerprint(weights, settings),
+            "normalised": normalise,
+            "versions": provenance.versions("torch", "torchvision", "timm", "lightly"),
+        }
+
+    def encode_images(self, images: Sequence[Image.Image], part: str) -> NDArray[np.float32]:
+        """Embed RGB images of any size: float32 [n, d].
+
+        `part` says whether they are whole images (`image`) or background crops (`crop`).
+        """
+        side = self.preprocessing[f"{part}_side"]
+        pixels = np.stack(
+            [np.asarray(resized(image, side, self.preprocessing["resize"])) for image in images]
+        )
+        batch = standardised(as_batch(pixels, self.device), self.preprocessing)
+        with torch.inference_mode():
+            vectors = self.model.represent(batch, self.representation).float()
+            if self.normalise:
+                vectors = nn.functional.normalize(vectors)
+        return vectors.cpu().numpy()
+
+
+def resized(image: Image.Image, side: int, mode: str) -> Image.Image:
+    """Make an image square: squashed, or its middle at the published proportion."""
+    if mode == "squash":
+        return image.resize((side, side), Image.Resampling.BILINEAR)
+    width, height = image.size
+    square = CENTRE * min(width, height)
+    left, top = (width - square) / 2, (height - square) / 2
+    box = (left, top, left + square, top + square)
+    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+
+
+def as_batch(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Float pixels [n, 3, h, w] from 0 to 1, from uint8 [n, h, w, 3]."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def standardised(batch: Tensor, preprocessing: Mapping[str, Any]) -> Tensor:
+    """Pixels [n, 3, h, w], from 0 to 1, by the `mean` and `std` of the channels."""
+    mean, std = (
+        torch.tensor(preprocessing[key], device=batch.device).view(1, 3, 1, 1)
+        for key in ("mean", "std")
+    )
+    return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def load(
+    name: str,
+    folder: str | Path,
+    settings: Mapping[str, Any],
+    normalise: bool,
+    device: torch.device,
+) -> SslEncoder:
+    """Load a folder that the workflow trained.
+
+    Args:
+        name: of the model in the config.
+        folder: with the weights and the settings they were trained with.
+        settings: `preprocessing` and `representation`.
+        normalise: whether vectors are scaled to length 1.
+        device: where to compute.
+
+    Raises:
+        InputError: the folder's files do not fit together.
+    """
+    trained = json.loads((Path(folder) / SETTINGS).read_text())
+    model = build(trained, seed=0)
+    try:
+        model.load_state_dict(load_file(Path(folder) / WEIGHTS))
+    except Exception as error:
+        raise InputError(
+            f"{folder}/{WEIGHTS} does not fit {SETTINGS} beside it ({first_line(error)}): delete"
+            " the folder and run again."
+        ) from error
+    return SslEncoder(
+        name, model, settings["preprocessing"], settings["representation"], normalise, device
+    )

@@ -1,0 +1,180 @@
+"""Self-supervised training of an image model from scratch, with lightly's losses and heads."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightly.loss import BarlowTwinsLoss, DINOLoss, NTXentLoss, VICRegLoss
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.utils.scheduler import cosine_schedule
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dejavu import provenance, tables
+from dejavu.encoders.ssl import SslModel, as_batch, build, resized, standardised
+from dejavu.errors import InputError
+from dejavu.job import whole_file
+from dejavu.tables import first_line
+from dejavu.training import loop
+from dejavu.training.pixels import decoded
+from dejavu.training.views import random_views
+
+LOSSES = {
+    "vicreg": VICRegLoss,
+    "barlow_twins": BarlowTwinsLoss,
+    "simclr": NTXentLoss,
+    "dino": DINOLoss,
+}
+
+
+class Objective(nn.Module):
+    """A method's loss of a batch, with whatever state it keeps: what is trained, but the model."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        """Take lightly's loss."""
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, model: SslModel, view: Callable[[str], Tensor]) -> Tensor:
+        """The loss; `view` gives further views of the batch, `global` or `local` ones.
+
+        Two views pass the model as one batch, so that batch norm sees both.
+        """
+        pixels = torch.cat([view("global"), view("global")])
+        return self.loss(*model(pixels).chunk(2))
+
+    def after_step(self, model: SslModel, progress: float) -> None:
+        """What remains to be done after the optimiser's step; `progress` runs from 0 to 1."""
+
+
+class Distillation(Objective):
+    """DINO: a student learns what its own moving average says of other views."""
+
+    def __init__(self, loss: nn.Module, teacher: SslModel, settings: Mapping[str, Any]) -> None:
+        """Take a teacher of the student's architecture; `settings` has `momentum`, `local_views`."""
+        super().__init__(loss)
+        self.teacher = teacher
+        self.momentum, self.local_views = settings["momentum"], settings["local_views"]
+        deactivate_requires_grad(teacher)
+
+    def forward(self, model: SslModel, view: Callable[[str], Tensor]) -> Tensor:
+        """The loss of the student's views against the teacher's, of different views alone."""
+        wide = torch.cat([view("global"), view("global")])
+        with torch.no_grad():
+            taught = self.teacher(wide).chunk(2)
+        learned = model(torch.cat([wide, *(view("local") for _ in range(self.local_views))]))
+        return self.loss(list(taught), list(learned.chunk(2 + self.local_views)))
+
+    def after_step(self, model: SslModel, progress: float) -> None:
+        """Move the teacher towards the student, less and less."""
+        momentum = cosine_schedule(round(progress * 10**6), 10**6, self.momentum, 1.0)
+        update_momentum(model, self.teacher, m=momentum)
+        for ours, theirs in zip(self.teacher.buffers(), model.buffers(), strict=True):
+            ours.copy_(theirs)
+
+
+def objective_of(model: SslModel, settings: Mapping[str, Any], seed: int) -> Objective:
+    """The objective that `settings` name: `method`, `loss` (arguments of lightly's), `dino`."""
+    method, arguments = settings["method"], dict(settings["loss"])
+    if method == "dino":
+        arguments["output_dim"] = settings["projector"]["output_dim"]
+    try:
+        loss = LOSSES[method](**arguments)
+    except TypeError as error:
+        raise InputError(
+            f"lightly can't build the loss of {method} from `loss` ({first_line(error)}): see"
+            f" {LOSSES[method].__name__} for its arguments."
+        ) from error
+    if method != "dino":
+        return Objective(loss)
+    teacher = build(settings, seed)
+    teacher.load_state_dict(model.state_dict())
+    return Distillation(loss, teacher, settings["dino"])
+
+
+def train(
+    settings: Mapping[str, Any],
+    images: Sequence[str],
+    seed: int,
+    checkpoint: Path,
+    device: torch.device,
+) -> tuple[SslModel, list[dict[str, float]]]:
+    """Train a model on images alone.
+
+    Args:
+        settings: the model's in the config: `method`, `backbone`, `projector`, `loss`, `views`,
+            `epochs`, `batch`, `learning_rate`, `weight_decay`, `warmup_epochs`, `stored_side`,
+            `preprocessing` with `mean` and `std`, and `dino`.
+        images: references of n images.
+        seed: of weights, order and views.
+        checkpoint: file to resume from.
+        device: where to compute.
+
+    Returns:
+        The model (DINO's teacher), and `epoch` and `loss` of each epoch.
+
+    Raises:
+        InputError: a library does not accept the settings, or the loss is not finite.
+    """
+    side = settings["stored_side"]
+    pixels = decoded(images, lambda image: resized(image, side, "squash"), side)
+    return train_on_pixels(settings, pixels, images, seed, checkpoint, device)
+
+
+def train_on_pixels(
+    settings: Mapping[str, Any],
+    pixels: NDArray[np.uint8],
+    images: Sequence[str],
+    seed: int,
+    checkpoint: Path,
+    device: torch.device,
+) -> tuple[SslModel, list[dict[str, float]]]:
+    """Train as `train` does, on decoded images uint8 [n, side, side, 3]."""
+    model = build(settings, seed)
+    objective = objective_of(model, settings, seed)
+    identity = provenance.digest(
+        provenance.canonical([list(images), dict(settings), seed, str(device)]),
+        provenance.canonical(provenance.versions("torch", "lightly", "timm", "torchvision")),
+        provenance.digest(provenance.array_bytes(np.ascontiguousarray(pixels))).encode(),
+    )
+    order = loop.EpochOrder(len(pixels), settings["batch"], seed)
+    steps = settings["epochs"] * order.steps
+    warmup = settings["warmup_epochs"] / settings["epochs"]
+    channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
+    model.to(device, memory_format=torch.channels_last).train()
+    objective.to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=settings["learning_rate"],
+        weight_decay=settings["weight_decay"],
+        fused=True,
+    )
+
+    def take_step(step: int) -> loop.Metrics:
+        batch = as_batch(pixels[order.indices(step)], device)
+
+        def view(kind: str) -> Tensor:
+            cut = settings["views"]
+            if kind == "local":
+                cut = {**cut, "area": settings["dino"]["local_area"]}
+            return standardised(random_views(batch, cut), channels)
+
+        for group in optimizer.param_groups:
+            group["lr"] = settings["learning_rate"] * loop.learning_rate(step, steps, warmup)
+        loss = objective(model, view)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        objective.after_step(model, (step + 1) / steps)
+        return {"loss": float(loss.detach())}
+
+    parts = {"model": model, "objective": objective, "optimizer": optimizer}
+    history = loop.run(parts, take_step, settings["epochs"], order, checkpoint, identity, seed)
+    if not all(np.isfinite(epoch["loss"]) for epoch in history):
+        raise InputError(
+            "The training's loss is not finite: lower `learning_rate` of the model in the config."
+        )
+    return (objective.teacher if isinstance(objective, Distillation) else model), history

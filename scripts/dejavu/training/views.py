@@ -1,0 +1,76 @@
+"""Random views of pictures, made batch by batch on tensors."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+GREY = (0.299, 0.587, 0.114)
+COLOUR_PROBABILITY = 0.8
+TONE, HUE, GREY_PROBABILITY = 0.4, 0.1, 0.2
+
+
+def random_views(pixels: Tensor, settings: Mapping[str, Any]) -> Tensor:
+    """Cut one view out of each picture, with torch's generator.
+
+    Args:
+        pixels: float [n, 3, h, w], 0 to 1.
+        settings: `side` of a view; `area`, its smallest and largest part of the picture, and
+            `aspect`, its largest ratio of sides, both log-uniform; `border`: centres are uniform
+            over so many times the possible range and then moved inside, so that above 1 a part of
+            the views sticks to a border; `flip`: whether half of them are mirrored; `colour`:
+            strength of the colour changes.
+
+    Returns:
+        Float [n, 3, side, side], 0 to 1.
+    """
+    count, side = len(pixels), settings["side"]
+    low, high = (math.log(area) for area in settings["area"])
+    reach = math.log(settings["aspect"])
+    area = torch.empty(count).uniform_(low, high).exp()
+    aspect = torch.empty(count).uniform_(-reach, reach).exp()
+    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+    centres = (settings["border"] * (torch.rand(2, count) * 2 - 1)).clamp(-1, 1)
+    mirror = torch.ones(count)
+    if settings["flip"]:
+        mirror[torch.rand(count) < 0.5] = -1
+    frame = torch.zeros(count, 2, 3)
+    frame[:, 0, 0], frame[:, 0, 2] = width * mirror, centres[0] * (1 - width)
+    frame[:, 1, 1], frame[:, 1, 2] = height, centres[1] * (1 - height)
+    grid = functional.affine_grid(frame, [count, 3, side, side], align_corners=False)
+    views = functional.grid_sample(
+        pixels, grid.to(pixels.device), padding_mode="reflection", align_corners=False
+    )
+    return recoloured(views, settings["colour"]) if settings["colour"] else views
+
+
+def recoloured(pixels: Tensor, strength: float) -> Tensor:
+    """Change brightness, contrast, hue and saturation of most pictures, turn some of them grey."""
+    count = len(pixels)
+    changed = (torch.rand(count, 1, 1, 1) < COLOUR_PROBABILITY).float()
+
+    def factor() -> Tensor:
+        spread = (torch.rand(count, 1, 1, 1) * 2 - 1) * TONE * strength
+        return (1 + spread * changed).to(pixels.device)
+
+    pixels = pixels * factor()
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    pixels = mean + (pixels - mean) * factor()
+    weights = torch.tensor(GREY, device=pixels.device).view(1, 3, 1, 1)
+    grey = (pixels * weights).sum(1, keepdim=True)
+    angle = (torch.rand(count) * 2 - 1) * 2 * math.pi * HUE * strength * changed.flatten()
+    chroma = torch.einsum("nij,njhw->nihw", _hue_rotation(angle).to(pixels.device), pixels - grey)
+    kept = (torch.rand(count, 1, 1, 1) >= GREY_PROBABILITY * strength).float().to(pixels.device)
+    return (grey + chroma * factor() * kept).clamp(0, 1)
+
+
+def _hue_rotation(angle: Tensor) -> Tensor:
+    """Rotations [n, 3, 3] of colours about the axis of greys (Rodrigues' formula)."""
+    axis = torch.full((3,), 1 / math.sqrt(3))
+    x, y, z = axis.tolist()
+    cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    cosine, sine = angle.cos().view(-1, 1, 1), angle.sin().view(-1, 1, 1)
+    return torch.eye(3) * cosine + sine * cross + (1 - cosine) * torch.outer(axis, axis)

@@ -1,0 +1,59 @@
+"""Runs of the workflow that tests share."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SMOKE = ROOT / "tests/workflow/smoke.yaml"
+
+
+def snakemake(directory, *arguments, config=None, cores=2, check=True):
+    """Run Snakemake on this repository in a folder, as a user would on the command line."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(directory), "--cores", str(cores)]
+    command += map(str, arguments)
+    # Last, because --configfile takes every name that follows it.
+    command += ["--configfile", str(config)] if config else []
+    done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def jobs_of(done):
+    """Rules and how many of their jobs a dry-run lists."""
+    lines = done.stdout.splitlines()
+    if not any(line.startswith("Job stats") for line in lines):
+        return {}
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("Job stats")) + 3 :]
+    rows = [line.split() for line in table]
+    jobs = {}
+    for row in rows:
+        if len(row) != 2 or row[0] == "total":
+            break
+        jobs[row[0]] = int(row[1])
+    jobs.pop("all", None)
+    return jobs
+
+
+def written(path, config):
+    """Write a config."""
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="session")
+def smoke_config():
+    """The smoke-test config as a mapping."""
+    return yaml.safe_load(SMOKE.read_text())
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """A finished run of the smoke-test config: the folder and what Snakemake printed."""
+    folder = tmp_path_factory.mktemp("smoke")
+    return folder, snakemake(folder, config=SMOKE)

@@ -1,0 +1,94 @@
+"""What every rule and script has in common."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from dejavu import reruns
+
+ROOT = Path(__file__).parents[2]
+RULE_FILES = sorted((ROOT / "rules").rglob("*.smk"))
+RULES = {
+    match[1]: match[0]
+    for path in RULE_FILES
+    for match in re.finditer(r"^rule (\w+):\n(?:(?: +.*)?\n)+", path.read_text(), re.MULTILINE)
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_all_that_a_rule_should_have(name):
+    text = RULES[name]
+    assert re.match(r'rule \w+:\n    """', text), "a docstring"
+    for directive in (
+        "output",
+        "log",
+        "benchmark",
+        "threads",
+        "resources",
+        "params",
+        "script",
+        "conda",
+    ):
+        assert f"    {directive}:" in text, directive
+    for resource in ("mem_mb=", "runtime="):
+        assert resource in text
+    assert f'code=code_version("{name}.py")' in text
+    assert f"scripts/{name}.py" in text
+    assert (ROOT / f"scripts/{name}.py").is_file()
+
+
+def test_no_rule_runs_code_whose_edits_would_go_unseen():
+    for path in [ROOT / "Snakefile", *RULE_FILES]:
+        assert not re.search(r"^\s+(shell|run|notebook|wrapper):", path.read_text(), re.MULTILINE)
+        assert not re.search(r"^checkpoint ", path.read_text(), re.MULTILINE)
+
+
+def test_every_script_belongs_to_a_rule():
+    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(RULES)
+
+
+def test_the_core_knows_nothing_of_snakemake_and_no_script():
+    scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    for path in (ROOT / "scripts/dejavu").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not any(name.split(".")[0] in {"snakemake", *scripts} for name in names), path
+
+
+def test_code_versions_follow_meaning(tmp_path):
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core/__init__.py").write_text("")
+    module, script = tmp_path / "core/one.py", tmp_path / "script.py"
+
+    def version(module_text, script_text="from core import one\n"):
+        module.write_text(module_text)
+        script.write_text(script_text)
+        reruns.code_version.cache_clear()
+        reruns._parsed.cache_clear()
+        return reruns.code_version(tmp_path, "script.py")
+
+    first = version('def f():\n    """Say one."""\n    return 1\n')
+    assert version("# a comment\ndef f():\n    return (1)\n") == first
+    assert version("def f():\n    return 2\n") != first
+    assert version("def f():\n    return 1\n", "from core import one\nx = 1\n") != first
+    assert version("def f():\n    return 1\n", "import json\n") != first
+
+
+def test_content_follows_bytes_and_not_times(tmp_path):
+    def content():
+        reruns.content_of.cache_clear()
+        return reruns.content_of(tmp_path)
+
+    file = tmp_path / "weights.bin"
+    file.write_bytes(bytes(100_000))
+    first = content()
+    file.touch()
+    assert content() == first
+    file.write_bytes(bytes(99_999) + b"1")
+    assert content() != first

@@ -1,0 +1,142 @@
+"""Which rules run again after one key of the config has changed, and that nothing else does."""
+
+import copy
+import shutil
+
+import pytest
+
+from tests.conftest import SMOKE, jobs_of, snakemake, written
+
+SAMPLES = {"split_source", "check_sets", "name_objects"}
+SCORES = {"vlm_ppg", "vlm_samples", "vlm_agreement", "vlm_memorized"}
+CLIP = {"train_clip", "embed_clip", "build_index", "find_neighbors", "recover_objects", *SCORES}
+TEXT = {"embed_text", "build_index", "find_neighbors", "recover_objects", *SCORES}
+EVERYTHING = {
+    "scan_source",
+    "collect_vocabulary",
+    *SAMPLES,
+    *CLIP,
+    *TEXT,
+    "vlm_rejected",
+}
+CONTROL_ALONE = {"vlm_ppg", "vlm_rejected"}
+
+# Key, new value, and the rules that run again with, where it matters, the number of their jobs.
+MATRIX = [
+    ("seed", 7, EVERYTHING),
+    ("replications", 500, {"vlm_ppg"}),
+    ("allow_download", True, set()),
+    ("vlm.sources.world.pictures", 3001, EVERYTHING | {"generate_scenes"}),
+    ("vlm.sources.world.seed", 1, EVERYTHING | {"generate_scenes"}),
+    ("vlm.sources.world.parts", 3, EVERYTHING | {"generate_scenes"}),
+    (
+        "vlm.sets.control.fraction",
+        0.16,
+        {
+            "split_source": 1,
+            "check_sets": 1,
+            "name_objects": 1,
+            "embed_clip": 2,
+            "embed_text": 1,
+            "find_neighbors": 5,
+            "recover_objects": 5,
+            "vlm_ppg": 1,
+            "vlm_rejected": 1,
+        },
+    ),
+    ("vlm.max_rejected", 0.02, {"check_sets"}),
+    ("vlm.synonyms", {"car": ["automobile"]}, {"name_objects", "recover_objects", *SCORES}),
+    (
+        "vlm.models.clip_b.epochs",
+        1,
+        {
+            "train_clip": 1,
+            "embed_clip": 8,
+            "build_index": 4,
+            "find_neighbors": 8,
+            "recover_objects": 8,
+            **dict.fromkeys(SCORES, 1),
+        },
+    ),
+    ("vlm.models.clip_b.learning_rate", 0.001, CLIP),
+    ("vlm.models.clip_b.batch", 64, CLIP),
+    ("vlm.models.clip_b.preprocess_cfg", {"size": 40}, CLIP),
+    ("vlm.models.clip_b.model_cfg.embed_dim", 64, CLIP),
+    (
+        "vlm.models.minilm.prompt",
+        "query: ",
+        {
+            "embed_text": 6,
+            "build_index": 2,
+            "find_neighbors": 4,
+            "recover_objects": 4,
+            **dict.fromkeys(SCORES, 1),
+        },
+    ),
+    ("vlm.embedding", {"batch": 128}, (CLIP | TEXT) - {"train_clip"}),
+    ("vlm.queries", ["t2i"], SCORES),
+    ("vlm.k", [1, 10], {"check_sets", "find_neighbors", "recover_objects", *SCORES}),
+    ("vlm.k", [1, 5, 100], {"recover_objects", *SCORES}),
+    ("vlm.predict", ["top10"], {"recover_objects", *SCORES}),
+    ("vlm.objects", ["all"], {"recover_objects", *SCORES}),
+    ("vlm.memorized", 5, {"vlm_memorized"}),
+    ("vlm.tests.one_model.reference", "clip_b", None),
+]
+
+
+def changed(config, key, value):
+    """A copy of the config with one key changed."""
+    config = copy.deepcopy(config)
+    place = config
+    *parents, last = key.split(".")
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), MATRIX, ids=[row[0] for row in MATRIX])
+def test_a_changed_key_reruns_what_it_touches(
+    smoke_run, smoke_config, tmp_path, key, value, expected
+):
+    folder, _ = smoke_run
+    config = written(tmp_path / "changed.yaml", changed(smoke_config, key, value))
+    done = snakemake(folder, "-n", config=config, check=False)
+    if expected is None:
+        assert "kind: two_model" in done.stdout + done.stderr
+        return
+    jobs = jobs_of(done)
+    if isinstance(expected, dict):
+        assert jobs == expected
+    else:
+        assert set(jobs) == expected
+
+
+def test_a_new_test_computes_what_is_new_and_the_tables(smoke_run, smoke_config, tmp_path):
+    folder, _ = smoke_run
+    mirrored = {"kind": "one_model", "target": "clip_b", "reference": "minilm"}
+    config = copy.deepcopy(smoke_config)
+    config["vlm"]["models"]["clip_b"]["train_on"] = "reference"
+    config["vlm"]["tests"]["same_again"] = {**mirrored, "target": "clip_a"}
+    done = snakemake(folder, "-n", config=written(tmp_path / "changed.yaml", config))
+    assert set(jobs_of(done)) == {"vlm_ppg", "vlm_samples", "vlm_memorized"}
+
+
+def test_changing_one_model_leaves_the_files_of_the_others_alone(smoke_run, smoke_config, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(smoke_run[0], folder, symlinks=True)
+    before = {
+        path: path.stat().st_mtime_ns for path in folder.rglob("results/vlm/**/*") if path.is_file()
+    }
+    config = written(
+        tmp_path / "changed.yaml", changed(smoke_config, "vlm.models.clip_b.epochs", 1)
+    )
+    snakemake(folder, config=config)
+    rewritten = {
+        path.relative_to(folder / "results/vlm")
+        for path, time in before.items()
+        if path.stat().st_mtime_ns != time
+    }
+    assert rewritten and all(path.parts[1] == "clip_b" for path in rewritten)
+    assert jobs_of(snakemake(folder, "-n", config=config)) == {}
+    assert jobs_of(snakemake(folder, "-n", config=SMOKE))["train_clip"] == 1

@@ -1,0 +1,29 @@
+"""Tests of the core: examples that are the same in every run, and one thread for all libraries."""
+
+import io
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+settings.register_profile("unit", deadline=None, derandomize=True, max_examples=60, database=None)
+settings.load_profile("unit")
+
+
+@pytest.fixture
+def picture_bytes():
+    """A function that encodes a small picture, another one for every number."""
+
+    def encode(number=0, kind="jpeg", size=(24, 20)):
+        pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        content = io.BytesIO()
+        Image.fromarray(pixels).save(content, kind)
+        return content.getvalue()
+
+    return encode

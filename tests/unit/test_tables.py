@@ -1,0 +1,283 @@
+"""Files between stages: what was written comes back, or one sentence says that it does not."""
+
+import csv
+import json
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dejavu import tables
+from dejavu.errors import InputError
+
+FACTS = {"model": "clip_a", "fingerprint": "0" * 32, "normalised": True, "versions": {"torch": "1"}}
+
+
+def some_embeddings(rows=9, d=4, kind=np.float32):
+    rng = np.random.default_rng(rows)
+    return np.arange(rows) + 10**12, rng.normal(size=(rows, d)).astype(kind)
+
+
+def one_sentence(error):
+    text = str(error.value)
+    return "\n" not in text and len(text) < 1000
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "0000.parquet"
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+@pytest.mark.parametrize("rows", [0, 1, 9, 70_000])
+def test_embeddings_come_back_as_they_were_written(path, rows, kind):
+    samples, vectors = some_embeddings(rows, kind=kind)
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    found = tables.read_embeddings(path)
+    np.testing.assert_array_equal(found.samples, samples)
+    np.testing.assert_array_equal(found.vectors, vectors)
+    assert found.vectors.dtype == kind
+    assert {key: found.metadata[key] for key in FACTS} == FACTS
+    assert found.metadata["dimension"] == 4
+
+
+def test_embeddings_have_the_types_and_metadata_of_the_contract(path):
+    samples, vectors = some_embeddings()
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    table = pq.read_table(path)
+    assert table.schema.field("sample").type == pa.int64()
+    assert table.schema.field("embedding").type == pa.list_(pa.float32(), 4)
+    assert table["embedding"].to_pylist() == vectors.tolist()
+    facts = json.loads(table.schema.metadata[b"dejavu"])
+    assert {"model", "fingerprint", "dimension", "normalised", "versions", "hash"} <= set(facts)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_embeddings_that_are_not_finite_are_neither_written_nor_read(path, bad):
+    samples, vectors = some_embeddings()
+    vectors[3, 1] = vectors[7, 0] = bad
+    with pytest.raises(
+        InputError, match=r"Model clip_a .* 2 samples, first 1000000000003"
+    ) as error:
+        tables.write_embeddings(path, samples, vectors, FACTS)
+    assert one_sentence(error)
+    assert not path.exists()
+    # As an older version, or another program, might have written it.
+    tables._write_sealed(path, {"sample": samples, "embedding": vectors}, FACTS)
+    with pytest.raises(InputError, match="not finite"):
+        tables.read_embeddings(path)
+
+
+def flips(content, rng, count):
+    """Copies with one bit, one byte or a short run of bytes changed, somewhere."""
+    for number in range(count):
+        damaged = bytearray(content)
+        place = int(rng.integers(len(content)))
+        width = [1, 1, 8][number % 3]
+        noise = rng.integers(1, 256, width) if number % 3 else [1 << rng.integers(8)]
+        for offset, value in enumerate(noise):
+            damaged[(place + offset) % len(content)] ^= int(value)
+        yield place, bytes(damaged)
+
+
+def read_all(path):
+    found = tables.read_embeddings(path)
+    return found.samples, found.vectors, found.metadata
+
+
+def test_flipped_bytes_give_a_sentence_or_identical_data(path):
+    samples, vectors = some_embeddings(6)
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    content = path.read_bytes()
+    original = read_all(path)
+    found = 0
+    for place, damaged in flips(content, np.random.default_rng(0), 3000):
+        path.write_bytes(damaged)
+        try:
+            read = read_all(path)
+        except InputError as error:
+            assert "\n" not in str(error), place
+            found += 1
+            continue
+        for first, second in zip(read[:2], original[:2], strict=True):
+            assert first.dtype == second.dtype, place
+            np.testing.assert_array_equal(first, second)
+        assert read[2] == original[2], place
+    assert found > 1500
+
+
+def test_every_truncation_gives_a_sentence(path):
+    samples, vectors = some_embeddings(6)
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    content = path.read_bytes()
+    for size in range(0, len(content), 7):
+        path.write_bytes(content[:size])
+        with pytest.raises(InputError, match="cannot be read as Parquet"):
+            tables.read_embeddings(path)
+
+
+def test_values_changed_with_good_checksums_break_the_seal(path):
+    samples, vectors = some_embeddings()
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    table = pq.read_table(path)
+    changed = vectors.copy()
+    changed[0, 0] = np.nextafter(changed[0, 0], np.float32(9))
+    for name, column in (
+        ("embedding", tables.matrix_column(changed)),
+        ("sample", pa.array(samples + 1)),
+    ):
+        place = table.column_names.index(name)
+        pq.write_table(table.set_column(place, name, column), path)
+        with pytest.raises(InputError, match="does not hold what was written to it"):
+            tables.read_embeddings(path)
+    facts = json.loads(table.schema.metadata[b"dejavu"])
+    for key, value in {"model": "clip_b", "normalised": False, "hash": "0" * 32}.items():
+        metadata = {b"dejavu": json.dumps({**facts, key: value})}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+        with pytest.raises(InputError, match="does not hold what was written to it"):
+            tables.read_embeddings(path)
+
+
+def test_rows_moved_from_one_column_to_the_next_break_the_seal(path):
+    # Without the lengths of the parts, [1, 2] [3] and [1] [2, 3] would hash alike.
+    tables._write_sealed(path, {"a": np.array([1, 2]), "b": np.array([3, 4])}, FACTS)
+    table = pq.read_table(path)
+    swapped = table.select(["b", "a"]).rename_columns(["a", "b"])
+    pq.write_table(swapped.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(InputError, match="does not hold"):
+        tables._read_sealed(path, ["a", "b"])
+
+
+def test_a_table_of_somebody_else_is_refused(path):
+    path.parent.mkdir()
+    samples, vectors = some_embeddings()
+    pq.write_table(pa.table({"sample": samples, "embedding": tables.matrix_column(vectors)}), path)
+    with pytest.raises(InputError, match="carries no provenance"):
+        tables.read_embeddings(path)
+
+
+def test_a_missing_file_or_column_gives_a_sentence(path):
+    with pytest.raises(InputError, match="cannot be read as Parquet") as error:
+        tables.read_parquet(path)
+    assert one_sentence(error)
+    tables.write_parquet(path, pa.table({"a": [1]}))
+    with pytest.raises(InputError, match="has no column b, c"):
+        tables.read_parquet(path, ["a", "c", "b"])
+
+
+def test_flipped_bytes_in_samples_give_a_sentence_or_identical_data(path):
+    rows = {
+        "sample": [1, 2, 3],
+        "id": ["a", "b", "c"],
+        "image": ["x", "y", "z"],
+        "caption": ["a dog", "two cats", "été"],
+        "objects": [["dog"], [], ["cat", "tree"]],
+        "named": [["dog"], [], ["cat"]],
+    }
+    table = pa.table(rows, schema=tables.VLM_SAMPLES)
+    tables.write_parquet(path, table)
+    content = path.read_bytes()
+    # The footer has no checksum of its own; the pages do.
+    pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place, damaged in flips(content[:pages], np.random.default_rng(1), 600):
+        path.write_bytes(damaged + content[pages:])
+        try:
+            read = tables.read_parquet(path)
+        except InputError:
+            continue
+        assert read.equals(table), place
+
+
+def test_neighbors_come_back_with_the_types_of_the_contract(path):
+    ranking = tables.Neighbors(
+        np.array([5, 6]),
+        np.array([[9, 8, 7], [1, 2, 3]]),
+        np.array([[0.9, 0.5, 0.1], [0.3, 0.2, 0.1]], np.float32),
+        {"metric": "cosine"},
+    )
+    tables.write_neighbors(path, ranking)
+    found = tables.read_neighbors(path)
+    np.testing.assert_array_equal(found.neighbors, ranking.neighbors)
+    np.testing.assert_array_equal(found.scores, ranking.scores)
+    np.testing.assert_array_equal(found.samples, ranking.samples)
+    assert found.metadata["metric"] == "cosine"
+    schema = pq.read_schema(path)
+    assert schema.field("neighbors").type == pa.list_(pa.int64(), 3)
+    assert schema.field("score").type == pa.list_(pa.float32(), 3)
+
+
+class Killed(BaseException):
+    """Not an Exception, as an interrupt isn't."""
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, Killed])
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_write_that_fails_leaves_what_was_there(path, failure, before, monkeypatch):
+    path.parent.mkdir()
+    if before is not None:
+        path.write_bytes(before)
+
+    def half(table, where, **options):
+        where.write_bytes(b"half of a file")
+        raise failure
+
+    monkeypatch.setattr(pq, "write_table", half)
+    with pytest.raises(failure):
+        tables.write_parquet(path, pa.table({"a": [1]}))
+    assert [each.name for each in path.parent.iterdir()] == ([path.name] if before else [])
+    if before is not None:
+        assert path.read_bytes() == before
+
+
+def test_csv_has_empty_cells_for_what_is_missing_and_whole_numbers(tmp_path):
+    path = tmp_path / "out.csv"
+    columns = {"name": pl.String, "count": pl.Int64, "score": pl.Float64}
+    rows = [
+        {"name": "a, b", "count": 10**12, "score": 0.1 + 0.2},
+        {"name": 'é"', "score": float("nan")},
+        {"count": 3, "score": None},
+    ]
+    tables.write_csv(path, rows, columns)
+    with open(path, newline="", encoding="utf-8") as file:  # noqa: PTH123
+        read = list(csv.reader(file))
+    assert read == [
+        ["name", "count", "score"],
+        ["a, b", "1000000000000", repr(0.1 + 0.2)],
+        ['é"', "", ""],
+        ["", "3", ""],
+    ]
+    tables.write_csv(path, [], columns)
+    assert path.read_text() == "name,count,score\n"
+
+
+LABELS = st.lists(st.lists(st.sampled_from(["dog", "cat", "été", "a"]), unique=True), max_size=8)
+
+
+@given(LABELS, st.integers(0, 8))
+def test_label_codes_are_places_in_the_vocabulary(lists, cut):
+    vocabulary = sorted({"dog", "cat", "été", "a", "zebra"})
+    chunks = [pa.array(part, type=tables.STRINGS) for part in (lists[:cut], lists[cut:])]
+    whole = pa.table({"objects": pa.chunked_array(chunks, type=tables.STRINGS)})
+    for start in (0, min(2, len(lists))):
+        offsets, codes = tables.label_codes(whole.slice(start), "objects", vocabulary)
+        spans = zip(offsets[:-1], offsets[1:], strict=True)
+        read = [[vocabulary[code] for code in codes[low:high]] for low, high in spans]
+        assert read == lists[start:]
+
+
+def test_a_label_outside_the_vocabulary_gives_a_sentence():
+    table = pa.table({"objects": pa.array([["dog"]], type=tables.STRINGS)})
+    with pytest.raises(InputError, match="'dog' is not in the vocabulary"):
+        tables.label_codes(table, "objects", ["cat"])
+
+
+def test_json_comes_back_and_is_the_same_text_whatever_the_order(tmp_path):
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    tables.write_json(first, {"b": [1, "é"], "a": None})
+    tables.write_json(second, {"a": None, "b": [1, "é"]})
+    assert first.read_bytes() == second.read_bytes()
+    assert tables.read_json(first) == {"a": None, "b": [1, "é"]}

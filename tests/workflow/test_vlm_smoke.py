@@ -1,0 +1,289 @@
+"""The whole vision-language measurement at smoke-test size, checked from its files alone."""
+
+import json
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import open_clip
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+import torch
+from scipy.stats import binomtest
+
+from dejavu.sources.images import open_image
+from tests.conftest import SMOKE, jobs_of, snakemake
+
+SETS = ("target", "reference", "public", "control")
+CONTRACT = {
+    "vlm_ppg": (
+        "test target_model reference_model replicate query k predict objects set targets excluded"
+        " contaminated ppg ppg_low ppg_high prg prg_low prg_high aucg aucg_low aucg_high"
+        " precision_target precision_reference recall_target recall_reference predicted_target"
+        " predicted_reference p_value adjusted_precision adjusted_precision_low"
+        " adjusted_precision_high adjusted_precision_beta adjusted_recall adjusted_recall_low"
+        " adjusted_recall_high adjusted_recall_beta"
+    ),
+    "vlm_samples": ("test query k predict objects order top precision_gap recall_gap fscore_gap"),
+    "vlm_agreement": (
+        "query k predict objects metric first second agreement both_right first_only second_only"
+        " both_wrong"
+    ),
+    "vlm_memorized": (
+        "test query k predict objects rank sample id precision_target precision_reference"
+        " recall_target recall_reference"
+    ),
+    "vlm_rejected": "set source item reason",
+}
+
+
+def read(folder, pattern):
+    """All shards of a pattern as one frame."""
+    paths = sorted((folder / "results/vlm").glob(pattern))
+    assert paths, pattern
+    return pl.concat([pl.read_parquet(path) for path in paths])
+
+
+def table(folder, name):
+    """One of the tables."""
+    types = {"replicate": pl.String, "id": pl.String}
+    return pl.read_csv(folder / f"results/tables/{name}.csv", schema_overrides=types)
+
+
+@pytest.fixture(scope="module")
+def ppg(smoke_run):
+    """The table of population scores."""
+    return table(smoke_run[0], "vlm_ppg")
+
+
+def row(ppg, **keys):
+    """The one row with these values."""
+    found = ppg.filter(*(pl.col(key) == value for key, value in keys.items()))
+    assert len(found) == 1, keys
+    return found.row(0, named=True)
+
+
+def test_tables_have_the_columns_of_the_contract(smoke_run):
+    for name, columns in CONTRACT.items():
+        assert table(smoke_run[0], name).columns == columns.split()
+
+
+def test_every_row_of_every_set_is_there_and_fills_what_it_should(ppg):
+    kinds = {
+        "two_model": {"target", "control", "reference", "symmetric", "calibrated", "placebo"},
+        "one_model": {"target", "control", "calibrated", "placebo", "nonmember"},
+    }
+    settings = product(("t2i", "t2t"), (1, 10, 100), ("top1", "top10", "all"), ("all", "unnamed"))
+    for query, k, predict, objects in settings:
+        for test, sets in kinds.items():
+            rows = ppg.filter(
+                query=query, k=k, predict=predict, objects=objects, test=test, replicate="0"
+            )
+            assert set(rows["set"]) == sets and len(rows) == len(sets)
+    differences = pl.col("set").is_in(["calibrated", "placebo", "nonmember"])
+    scores = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
+    adjusted = [column for column in ppg.columns if column.startswith("adjusted")]
+    plain = ppg.columns[9:12] + ppg.columns[21:28]
+    for rows, filled, empty in (
+        (ppg.filter(differences), scores + adjusted, plain),
+        (ppg.filter(~differences), scores + plain, adjusted),
+    ):
+        assert rows.select(filled).null_count().sum_horizontal().item() == 0
+        assert rows.select(pl.col(empty).is_not_null().sum()).sum_horizontal().item() == 0
+
+
+def test_memorization_of_the_embedded_world_shows(ppg):
+    setting = {"query": "t2i", "k": 10, "predict": "top10"}
+    for objects in ("all", "unnamed"):
+        symmetric = row(ppg, test="two_model", set="symmetric", objects=objects, **setting)
+        calibrated = row(ppg, test="one_model", set="calibrated", objects=objects, **setting)
+        assert symmetric["ppg_low"] > 0.10
+        assert calibrated["ppg_low"] > 0
+        assert calibrated["adjusted_precision_low"] > 0
+
+
+def test_sets_hold_distinct_samples_in_at_least_the_configured_shards(smoke_run):
+    folder, _ = smoke_run
+    samples = {name: read(folder, f"samples/{name}/*.parquet") for name in SETS}
+    for column in ("sample", "id"):
+        everything = pl.concat([frame[column] for frame in samples.values()])
+        assert everything.is_unique().all()
+    assert sum(map(len, samples.values())) == 3000
+    assert len(list((folder / "results/vlm/samples/public").iterdir())) == 2
+    for frame in samples.values():
+        assert frame["sample"].is_sorted()
+        assert all(labels == sorted(set(labels)) for labels in frame["objects"])
+        assert all(
+            set(named) <= set(labels) for named, labels in frame.select("named", "objects").rows()
+        )
+
+
+def test_nothing_but_the_contract_lies_in_its_folders(smoke_run):
+    folder, _ = smoke_run
+    for name, suffix in (
+        ("samples", ".parquet"),
+        ("embeddings", ".parquet"),
+        ("index", ".faiss"),
+        ("neighbors", ".parquet"),
+    ):
+        files = [path for path in (folder / "results/vlm" / name).rglob("*") if path.is_file()]
+        assert files
+        for path in files:
+            assert path.suffix == suffix and len(path.stem) == 4 and path.stem.isdigit()
+
+
+def vectors(folder, model, kind, name):
+    """Sample numbers and float64 vectors of a set."""
+    frame = read(folder, f"embeddings/{model}/{kind}/{name}/*.parquet")
+    return frame["sample"].to_numpy(), frame["embedding"].to_numpy().astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [("clip_a", "t2i"), ("clip_a", "t2t"), ("clip_b", "t2i"), ("minilm", "t2t")],
+)
+@pytest.mark.parametrize("name", ["target", "reference", "control"])
+def test_neighbors_are_those_of_a_float64_brute_force(smoke_run, model, query, name):
+    folder, _ = smoke_run
+    numbers, public = vectors(folder, model, {"t2i": "image", "t2t": "caption"}[query], "public")
+    samples, queries = vectors(folder, model, "caption", name)
+    found = read(folder, f"neighbors/{model}/{query}/{name}/*.parquet")
+    assert found["sample"].to_list() == samples.tolist()
+    scores = queries @ public.T
+    place = {number: column for column, number in enumerate(numbers)}
+    for row_scores, ranked, stored in zip(
+        scores, found["neighbors"].to_list(), found["score"].to_list(), strict=True
+    ):
+        got = row_scores[[place[number] for number in ranked]]
+        assert np.allclose(got, stored, atol=1e-6)
+        steps = np.diff(got)
+        assert (steps < 1e-6).all()
+        tied = np.abs(steps) < 1e-6
+        assert (np.diff(ranked)[tied] > 0).all()
+        left_out = np.delete(row_scores, [place[number] for number in ranked])
+        assert left_out.max() < got.min() + 1e-6
+
+
+def recover(folder, model, query, name, k, objects):
+    """Ranked objects of each sample by plain Python, and the truth."""
+    public = dict(read(folder, "samples/public/*.parquet").select("sample", "objects").rows())
+    found = read(folder, f"neighbors/{model}/{query}/{name}/*.parquet")["neighbors"].to_list()
+    samples = read(folder, f"samples/{name}/*.parquet")
+    ranked, truths = [], []
+    for neighbors, labels, named in zip(found, samples["objects"], samples["named"], strict=True):
+        hidden = set(named) if objects == "unnamed" else set()
+        votes, nearest = Counter(), {}
+        for rank, number in enumerate(neighbors[:k]):
+            for label in set(public[number]) - hidden:
+                votes[label] += 1
+                nearest.setdefault(label, rank)
+        ranked.append(sorted(votes, key=lambda label: (-votes[label], nearest[label], label)))
+        truths.append(set(labels) - hidden)
+    return ranked, truths
+
+
+def measures(ranked, truths, predict):
+    """Precision, recall and number of predictions of each sample whose truth is not empty."""
+    size = {"top1": 1, "top10": 10, "all": None}[predict]
+    results = []
+    for labels, truth in zip(ranked, truths, strict=True):
+        if truth:
+            right = len(set(labels[:size]) & truth)
+            count = len(labels[:size])
+            results.append((right / count if count else 0, right / len(truth), count))
+    return np.array(results).T
+
+
+@pytest.mark.parametrize("objects", ["all", "unnamed"])
+@pytest.mark.parametrize(("k", "predict"), [(1, "all"), (10, "top1"), (10, "top10"), (100, "all")])
+def test_scores_are_those_of_plain_sets(smoke_run, ppg, objects, k, predict):
+    folder, _ = smoke_run
+
+    def side(model, query, name):
+        return measures(*recover(folder, model, query, name, k, objects), predict)
+
+    keys = {"query": "t2i", "k": k, "predict": predict, "objects": objects}
+    members = {}
+    for name, target, reference in (
+        ("target", "clip_a", "clip_b"),
+        ("reference", "clip_b", "clip_a"),
+        ("control", "clip_a", "clip_b"),
+    ):
+        t, g = side(target, "t2i", name), side(reference, "t2i", name)
+        members[name] = (t, g)
+        expected = row(ppg, test="two_model", set=name, **keys)
+        wins, losses = (t[0] > g[0]).sum(), (t[0] < g[0]).sum()
+        assert expected["targets"] == t.shape[1]
+        assert expected["ppg"] == pytest.approx((wins - losses) / t.shape[1])
+        assert expected["prg"] == pytest.approx(np.sign(t[1] - g[1]).mean())
+        assert expected["aucg"] == pytest.approx(t[1].mean() - g[1].mean())
+        assert expected["precision_target"] == pytest.approx(t[0].mean())
+        assert expected["recall_reference"] == pytest.approx(g[1].mean())
+        assert expected["predicted_target"] == pytest.approx(t[2].mean())
+        assert expected["p_value"] == pytest.approx(binomtest(int(wins), int(wins + losses)).pvalue)
+    symmetric = row(ppg, test="two_model", set="symmetric", **keys)
+    signs = np.concatenate(
+        [np.sign(members[name][0][0] - members[name][1][0]) for name in ("target", "reference")]
+    )
+    assert symmetric["ppg"] == pytest.approx(signs.mean())
+    draws = np.random.default_rng(0).choice(signs, (4000, len(signs))).mean(axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    assert symmetric["ppg_low"] == pytest.approx(low, abs=0.01)
+    assert symmetric["ppg_high"] == pytest.approx(high, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["precision", "recall"])
+def test_adjusted_gap_is_the_regression_on_the_reference(smoke_run, ppg, kind):
+    folder, _ = smoke_run
+    place = ("precision", "recall").index(kind)
+    sides = {
+        (model, name): measures(*recover(folder, model, query, name, 10, "all"), "top10")[place]
+        for model, query in (("clip_a", "t2i"), ("minilm", "t2t"))
+        for name in ("target", "control")
+    }
+    t, g = (np.concatenate([sides[m, "target"], sides[m, "control"]]) for m in ("clip_a", "minilm"))
+    members = np.repeat([1.0, 0.0], [len(sides["clip_a", name]) for name in ("target", "control")])
+    design = np.stack([np.ones_like(t), members, g], axis=1)
+    _, gap, beta = np.linalg.lstsq(design, t, rcond=None)[0]
+    found = row(
+        ppg, test="one_model", set="calibrated", query="t2i", k=10, predict="top10", objects="all"
+    )
+    assert found[f"adjusted_{kind}"] == pytest.approx(gap)
+    assert found[f"adjusted_{kind}_beta"] == pytest.approx(beta)
+    rest = t - beta * g
+    variance = sum(rest[members == m].var(ddof=1) / (members == m).sum() for m in (0, 1))
+    assert found[f"adjusted_{kind}_high"] - gap == pytest.approx(1.96 * np.sqrt(variance))
+
+
+def test_embeddings_are_those_of_the_saved_weights(smoke_run):
+    folder, _ = smoke_run
+    name = f"local-dir:{folder / 'results/vlm/models/clip_a'}"
+    torch.set_num_threads(1)
+    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    model.eval()
+    samples = pl.read_parquet(folder / "results/vlm/samples/public/0001.parquet").head(20)
+    stored = pl.read_parquet(folder / "results/vlm/embeddings/clip_a/image/public/0001.parquet")
+    with torch.inference_mode():
+        images = [preprocess(open_image(str(folder / reference))) for reference in samples["image"]]
+        found = model.encode_image(torch.stack(images), normalize=True).numpy()
+    assert np.abs(found - stored["embedding"].to_numpy()[:20]).max() < 1e-5
+    metadata = pq.read_schema(
+        folder / "results/vlm/embeddings/clip_a/image/public/0001.parquet"
+    ).metadata
+    facts = json.loads(metadata[b"dejavu"])
+    assert facts["model"] == "clip_a" and facts["normalised"] and facts["dimension"] == 128
+
+
+def test_every_job_leaves_a_log_and_a_benchmark(smoke_run):
+    folder, _ = smoke_run
+    for kind, suffix in (("logs", ".log"), ("benchmarks", ".jsonl")):
+        files = list((folder / "results" / kind).rglob(f"*{suffix}"))
+        assert len({path.parent.name for path in files}) >= 15
+
+
+def test_a_finished_run_has_nothing_to_do_even_after_files_were_touched(smoke_run):
+    folder, _ = smoke_run
+    for path in (folder / "results/vlm").rglob("*.json"):
+        path.touch()
+    assert jobs_of(snakemake(folder, "-n", config=SMOKE)) == {}
