@@ -28,11 +28,11 @@ except InputError as error:
 
 
 # Whether weights may be fetched changes no result, so it is no parameter of a rule.
-os.environ["HF_HUB_OFFLINE"] = "0" if config["allow_download"] else "1"
+os.environ.update(HF_HUB_OFFLINE="0" if config["allow_download"] else "1")
 
 
 wildcard_constraints:
-    domain="vlm",
+    domain="vlm|vision",
     model="[a-z0-9_]+",
     source="[a-z0-9_]+",
     set="[A-Za-z]+",
@@ -48,6 +48,16 @@ if "vlm" in config:
     include: "rules/vlm/embed.smk"
     include: "rules/vlm/predictions.smk"
     include: "rules/vlm/tables.smk"
+
+
+if "vision" in config:
+
+    include: "rules/vision/inputs.smk"
+    include: "rules/vision/samples.smk"
+    include: "rules/vision/train.smk"
+    include: "rules/vision/embed.smk"
+    include: "rules/vision/predictions.smk"
+    include: "rules/vision/tables.smk"
 
 
 include: "rules/index.smk"

@@ -1,4 +1,4 @@
-"""What rule files share: the config, code versions, and lists of files. Standard library only."""
+"""Shared by the files of rules: config, code versions, lists of files. Standard library only."""
 
 import os
 import sys
@@ -40,6 +40,11 @@ def code_version(script):
 def content_of(path):
     """What tells that a file or folder of the config has changed."""
     return reruns.content_of(BASE / path)
+
+
+def listing_of(*paths):
+    """What tells that folders of very many files have changed: names and sizes."""
+    return reruns.listing_of(*(BASE / path for path in paths))
 
 
 def megabytes(base, per_input=0.0):
@@ -114,7 +119,33 @@ def public_indexes(wildcards):
     ]
 
 
+def query_embeddings(wildcards):
+    """Embeddings of what a query asks with: captions or crops."""
+    asking = "crop" if wildcards.query == "crop" else "caption"
+    pattern = "results/{0.domain}/embeddings/{0.model}/{1}/{0.set}/{0.shard}.parquet"
+    return pattern.format(wildcards, asking)
+
+
+def metric_of(wildcards):
+    """How a domain measures nearness."""
+    return config[wildcards.domain].get("metric", "cosine")
+
+
+def most_neighbors(wildcards):
+    """The largest number of neighbours that vote in a domain."""
+    k = config[wildcards.domain]["k"]
+    return max(k) if isinstance(k, list) else k
+
+
 def asked_tables():
     """The tables of the domains that the config has."""
-    tables = {"vlm": ("ppg", "samples", "agreement", "memorized", "rejected")}
+    tables = {
+        "vlm": ["ppg", "samples", "agreement", "memorized", "rejected"],
+        "vision": [
+            *("correlation", "dejavu", "quadrants", "classes", "agreement", "memorized"),
+            *("crops", "rejected"),
+        ],
+    }
+    if "vision" in config and plan.most_tags(config["vision"]) is not None:
+        tables["vision"].append("tags")
     return [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]

@@ -21,6 +21,7 @@ rule build_index:
         mem_mb=megabytes(1000, 4),
         runtime=minutes(10, 5),
     params:
+        metric=metric_of,
         versions=versions(FAISS),
         code=code_version("build_index.py"),
     script:

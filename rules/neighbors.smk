@@ -6,9 +6,9 @@ results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet.
 
 
 rule find_neighbors:
-    """Rank the public samples for every caption of one shard."""
+    """Rank the public samples for every caption or crop of one shard."""
     input:
-        queries="results/{domain}/embeddings/{model}/caption/{set}/{shard}.parquet",
+        queries=query_embeddings,
         index=public_indexes,
     output:
         "results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet",
@@ -17,7 +17,7 @@ rule find_neighbors:
     benchmark:
         "results/benchmarks/find_neighbors/{domain}.{model}.{query}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        query="t2i|t2t",
+        query="t2i|t2t|crop",
     conda:
         "../envs/dejavu.yaml"
     threads: 1
@@ -25,7 +25,8 @@ rule find_neighbors:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(30, 60),
     params:
-        k=lambda wildcards: max(config[wildcards.domain]["k"]),
+        k=most_neighbors,
+        metric=metric_of,
         versions=versions(FAISS, "numpy"),
         code=code_version("find_neighbors.py"),
     script:

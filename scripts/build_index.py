@@ -13,7 +13,7 @@ def main(job: Any) -> None:
     """Index the vectors under their sample numbers."""
     public = tables.read_embeddings(job.input[0])
     facts = {key: public.metadata[key] for key in ("model", "fingerprint", "input", "normalised")}
-    index = search.build_index(public.samples, public.vectors)
+    index = search.build_index(public.samples, public.vectors, job.params.metric)
     search.write_index(job.output[0], index, facts)
 
 

@@ -22,10 +22,10 @@ def main(job: Any) -> None:
         return shard
 
     shards = [lambda path=path: open_shard(path) for path in job.input.index]
-    neighbors, scores = search.top_k(queries.vectors, shards, job.params.k)
+    neighbors, scores = search.top_k(queries.vectors, shards, job.params.k, job.params.metric)
     facts = {
         **{key: queries.metadata[key] for key in ("model", "fingerprint")},
-        "metric": "cosine",
+        "metric": job.params.metric,
         "query": job.wildcards.query,
     }
     tables.write_neighbors(

@@ -9,6 +9,7 @@ from PIL import Image
 
 from dejavu.job import Progress, job_log, whole_file
 from dejavu.sources import scenes
+from dejavu.sources.images import add_member
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -25,17 +26,12 @@ def main(job: Any) -> None:
             pixels = io.BytesIO()
             Image.fromarray(picture.pixels).save(pixels, "png")
             facts = {"caption": picture.caption, "objects": picture.objects}
-            add(archive, f"{number:09d}.png", pixels.getvalue())
-            add(archive, f"{number:09d}.txt", picture.caption.encode())
-            add(archive, f"{number:09d}.json", json.dumps(facts, ensure_ascii=False).encode())
+            add_member(archive, f"{number:09d}.png", pixels.getvalue())
+            add_member(archive, f"{number:09d}.txt", picture.caption.encode())
+            add_member(
+                archive, f"{number:09d}.json", json.dumps(facts, ensure_ascii=False).encode()
+            )
             progress.advance(1)
-
-
-def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Add a member whose header holds nothing but its name and size."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
 
 
 if "snakemake" in globals():

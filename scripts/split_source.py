@@ -20,7 +20,9 @@ def main(job: Any) -> None:
     within = [("hash", ">=", pa.scalar(low, pa.uint64()))]
     if high < splits.HASHES:
         within.append(("hash", "<", pa.scalar(high, pa.uint64())))
-    found = pa.concat_tables(tables.read_parquet(path, filters=within) for path in job.input)
+    found = pa.concat_tables(
+        tables.read_parquet(path, filters=within) for path in job.input.records
+    )
     # Equal hashes stay in the order of the source, so that the first of equal ids is kept.
     found = found.take(np.argsort(found["hash"].to_numpy(), kind="stable"))
     first = pl.Series(found["id"]).is_first_distinct().to_numpy()

@@ -10,7 +10,6 @@ rule embed_clip:
     input:
         records="results/vlm/records/{set}/{shard}.parquet",
         model=trained_weights,
-        checked=ancient("results/vlm/sets.json"),
     output:
         "results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet",
     log:
@@ -41,7 +40,6 @@ rule embed_text:
     """Embed the captions of a shard with a general text encoder."""
     input:
         records="results/vlm/records/{set}/{shard}.parquet",
-        checked=ancient("results/vlm/sets.json"),
     output:
         "results/vlm/embeddings/{model}/caption/{set}/{shard}.parquet",
     log:

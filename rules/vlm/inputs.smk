@@ -38,23 +38,38 @@ def source_content(wildcards):
     return content_of(source["path"]) if "path" in source else None
 
 
+def source_parts(wildcards):
+    """Records of all parts of a source."""
+    return of_sources("results/vlm/sources/{source}/{part}.parquet", [wildcards.source])
+
+
+def source_rejected(wildcards):
+    """Rejected items of all parts of a source."""
+    return of_sources("results/vlm/sources/{source}/{part}.rejected.parquet", [wildcards.source])
+
+
 def set_parts(wildcards):
     """All parts of the source of a set."""
     source = config["vlm"]["sets"][wildcards.set]["source"]
     return of_sources("results/vlm/sources/{source}/{part}.parquet", [source])
 
 
+def set_source_checked(wildcards):
+    """The facts of a set's source, which are there once it has been checked."""
+    return f"results/vlm/sources/{config['vlm']['sets'][wildcards.set]['source']}.json"
+
+
+def sets_with_sources(domain):
+    """Each set in order, with its source and number of shards."""
+    sets = config[domain]["sets"]
+    return [[name, sets[name]["source"], sets[name]["shards"]] for name in sets_of(domain)]
+
+
 def hash_ranges_of_sources(domain):
     """For each source the ranges of hashes that belong to the sets sharing it."""
     sets = config[domain]["sets"]
     return {
-        source: splits.hash_ranges(
-            {
-                name: sets[name]["fraction"]
-                for name in sets_of(domain)
-                if sets[name]["source"] == source
-            }
-        )
+        source: splits.ranges_of_sets(plan.SETS[domain], sets, source)
         for source in sources_of(domain)
     }
 

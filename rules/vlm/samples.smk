@@ -38,6 +38,7 @@ rule scan_source:
         "results/logs/scan_source/{source}.{part}.log",
     benchmark:
         "results/benchmarks/scan_source/{source}.{part}.jsonl"
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -54,10 +55,38 @@ rule scan_source:
         "../../scripts/scan_source.py"
 
 
+rule check_source:
+    """Stop if too much of a source was rejected, or if one of its sets gives no measurement.
+
+    It stands between the source and its sets, so that no model is trained before it has passed.
+    """
+    input:
+        records=source_parts,
+        rejected=source_rejected,
+    output:
+        "results/vlm/sources/{source}.json",
+    log:
+        "results/logs/check_source/{source}.log",
+    benchmark:
+        "results/benchmarks/check_source/{source}.jsonl"
+    priority: 100
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 1),
+        runtime=minutes(10, 5),
+    params:
+        code=code_version("check_source.py"),
+    script:
+        "../../scripts/check_source.py"
+
+
 rule split_source:
     """Take the records of one shard of a set out of its source, by their hashes, and number them."""
     input:
-        set_parts,
+        records=set_parts,
+        checked=set_source_checked,
     output:
         records="results/vlm/records/{set}/{shard}.parquet",
         rejected="results/vlm/records/{set}/{shard}.rejected.parquet",
@@ -65,6 +94,7 @@ rule split_source:
         "results/logs/split_source/{set}.{shard}.log",
     benchmark:
         "results/benchmarks/split_source/{set}.{shard}.jsonl"
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -80,16 +110,17 @@ rule split_source:
 
 
 rule check_sets:
-    """Stop before any model is trained or run if the sets can't give a measurement."""
+    """Count the sets, and stop if two share an id or one is too small."""
     input:
-        records=of_sets("results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
-        rejected=all_rejected(),
+        of_sets("results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
     output:
         "results/vlm/sets.json",
     log:
         "results/logs/check_sets/vlm.log",
     benchmark:
         "results/benchmarks/check_sets/vlm.jsonl"
+    # Ahead of all that takes long.
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -97,10 +128,8 @@ rule check_sets:
         mem_mb=megabytes(1000, 1),
         runtime=minutes(10, 5),
     params:
-        sets=config["vlm"]["sets"],
-        parts={name: config["vlm"]["sources"][name]["parts"] for name in sources_of("vlm")},
+        sets=sets_with_sources("vlm"),
         k=max(config["vlm"]["k"]),
-        max_rejected=config["vlm"]["max_rejected"],
         code=code_version("check_sets.py"),
     script:
         "../../scripts/check_sets.py"

@@ -10,7 +10,8 @@ agreements = plan.references_to_agree(config["vlm"])
 rule vlm_ppg:
     """Population scores of every test, setting and set, with their intervals."""
     input:
-        recovered_by(comparisons),
+        recovered=recovered_by(comparisons),
+        checked="results/vlm/sets.json",
     output:
         "results/tables/vlm_ppg.csv",
     log:
@@ -40,7 +41,8 @@ rule vlm_ppg:
 rule vlm_samples:
     """Gaps over the first records, ordered by how memorized they look."""
     input:
-        recovered_by(comparisons, ["target"]),
+        recovered=recovered_by(comparisons, ["target"]),
+        checked="results/vlm/sets.json",
     output:
         "results/tables/vlm_samples.csv",
     log:
@@ -67,7 +69,8 @@ rule vlm_samples:
 rule vlm_agreement:
     """How often two references are right or wrong on the same targets."""
     input:
-        recovered_by_pairs(agreements),
+        recovered=recovered_by_pairs(agreements),
+        checked="results/vlm/sets.json",
     output:
         "results/tables/vlm_agreement.csv",
     log:
@@ -96,6 +99,7 @@ rule vlm_memorized:
     input:
         recovered=recovered_by(comparisons, ["target"]),
         samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
+        checked="results/vlm/sets.json",
     output:
         "results/tables/vlm_memorized.csv",
     log:
@@ -137,10 +141,7 @@ rule vlm_rejected:
         mem_mb=megabytes(1500, 1),
         runtime=minutes(30, 30),
     params:
-        sets=[
-            [name, config["vlm"]["sets"][name]["source"], config["vlm"]["sets"][name]["shards"]]
-            for name in sets_of("vlm")
-        ],
+        sets=sets_with_sources("vlm"),
         ranges=hash_ranges_of_sources("vlm"),
         parts={name: config["vlm"]["sources"][name]["parts"] for name in sources_of("vlm")},
         code=code_version("vlm_rejected.py"),

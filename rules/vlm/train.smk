@@ -10,7 +10,6 @@ rule train_clip:
     """Train a CLIP model from scratch, going on from its checkpoint if there is one."""
     input:
         records=training_records,
-        checked=ancient("results/vlm/sets.json"),
     output:
         weights="results/vlm/models/{model}/open_clip_model.safetensors",
         config="results/vlm/models/{model}/open_clip_config.json",

@@ -56,6 +56,31 @@ def seed_weights(seeds: int, replications: int, rng: np.random.Generator) -> Flo
     return rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=replications) / seeds
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn: the number of replications and what they are drawn for."""
+
+    replications: int
+    names: tuple[object, ...]
+
+    def named(self, *names: object) -> "Bootstrap":
+        """The same for a part of what it was for."""
+        return Bootstrap(self.replications, (*self.names, *names))
+
+    def generator(self, *names: object) -> np.random.Generator:
+        """Random numbers for one purpose."""
+        return generator(*self.names, *names)
+
+    def over_seeds(self, draws: Floats) -> Floats:
+        """Redraw the seeds as well: from draws [replications, seeds] to [replications].
+
+        The same seeds are drawn wherever the names are the same.
+        """
+        seeds = draws.shape[1]
+        weights = seed_weights(seeds, self.replications, self.generator("seeds"))
+        return (draws * weights).sum(axis=1)
+
+
 def percentile(replicates: Floats, coverage: float = COVERAGE) -> tuple[float, float]:
     """Percentile interval of bootstrap replications, 95 % unless told."""
     tail = (1 - coverage) / 2

@@ -10,7 +10,6 @@ IRREGULAR = {
     "goose": "geese",
     "man": "men",
     "mouse": "mice",
-    "ox": "oxen",
     "person": "people",
     "tooth": "teeth",
     "woman": "women",
@@ -19,6 +18,8 @@ IRREGULAR = {
 
 def plurals(word: str) -> set[str]:
     """The plural forms that a word may have in English."""
+    if word.split()[-1] == "ox":
+        return {word + "en"}
     for singular, plural in IRREGULAR.items():
         if word.endswith(singular):
             return {word.removesuffix(singular) + plural, word + "s"}

@@ -14,8 +14,9 @@ SETS = {
     "vision": ("A", "B", "shared", "public", "control"),
 }
 TEXT_ONLY = "sentence_transformers"
-TRAINED = ("clip",)
-QUERY_INPUTS = {"t2i": "image", "t2t": "caption"}
+TRAINED = ("clip", "ssl", "classifier")
+QUERY_INPUTS = {"t2i": "image", "t2t": "caption", "crop": "image"}
+NAIVE_BAYES = "naive_bayes@"
 
 
 def seeds(settings: Config) -> Sequence[int]:
@@ -129,3 +130,85 @@ def shard_name(shard: int) -> str:
 def recovered_path(model: str, query: str, set_name: str, shard: int) -> str:
     """Counts of recovered objects of one shard under one model."""
     return f"results/vlm/recovered/{model}/{query}/{set_name}/{shard_name(shard)}.parquet"
+
+
+def vision_comparisons(vision: Config) -> Iterator[Plan]:
+    """What is compared for each target model and reference of the vision tests.
+
+    Yields plain mappings: `test`, `target_model`, `reference`, `replicates`, and `sides`: for each
+    part that `vision_scores.rows_of_pair` takes, but the halves of control, the set and the path
+    names of the predictors acting as `targets` and as `references`, one each a replicate.
+    """
+    tests = vision["tests"]
+    pairs = [("two_model", pair["target"], pair["reference"]) for pair in tests["two_model"]]
+    pairs += [
+        ("one_model", target, reference)
+        for target in tests["one_model"]["targets"]
+        for reference in tests["one_model"]["references"]
+    ]
+    for test, target, reference in pairs:
+        settings = [vision["models"].get(name, {}) for name in (target, reference)]
+        count = max(len(seeds(each)) for each in settings)
+        targets, references = (
+            replicated(name, each, count)
+            for name, each in zip((target, reference), settings, strict=True)
+        )
+        kept = {"targets": targets, "references": references}
+        sides: Plan = {"A": {"set": "A", **kept}}
+        if test == "two_model":
+            sides["B"] = {"set": "B", "targets": references, "references": targets}
+        if "control" in vision["sets"]:
+            sides["control"] = {"set": "control", **kept}
+        yield {
+            "test": test,
+            "target_model": target,
+            "reference": reference,
+            "replicates": replicates(*settings),
+            "sides": sides,
+        }
+
+
+def replicated(name: str, settings: Config, count: int) -> list[str]:
+    """Path names of a predictor's replicates; one with a single seed serves all of them."""
+    names = path_names(name, settings)
+    return names * count if len(names) == 1 else names
+
+
+def vision_references(vision: Config) -> list[Plan]:
+    """All references of the vision tests, those of two-model tests first.
+
+    Each has its `name`, whether it is of a `two_model` test, and the `replicates` and path names
+    (`predictors`) with which it stands `alone` and `together` with the two-model references.
+    """
+    tests, models = vision["tests"], vision["models"]
+    trained = list(dict.fromkeys(pair["reference"] for pair in tests["two_model"]))
+    names = list(dict.fromkeys([*trained, *tests["one_model"]["references"]]))
+    several = max((models.get(name, {}) for name in names), key=lambda each: len(seeds(each)))
+    return [
+        {
+            "name": name,
+            "two_model": name in trained,
+            "alone": {
+                "replicates": replicates(models.get(name, {}), {}),
+                "predictors": path_names(name, models.get(name, {})),
+            },
+            "together": {
+                "replicates": replicates(several, {}),
+                "predictors": replicated(name, models.get(name, {}), len(seeds(several))),
+            },
+        }
+        for name in names
+    ]
+
+
+def most_tags(vision: Config) -> str | None:
+    """The Naive Bayes reference with the most tags a crop, None where there is none."""
+    bayes = [
+        name for name in vision["tests"]["one_model"]["references"] if name.startswith(NAIVE_BAYES)
+    ]
+    return max(bayes, key=lambda name: int(name.removeprefix(NAIVE_BAYES)), default=None)
+
+
+def prediction_path(predictor: str, set_name: str) -> str:
+    """Predictions of one predictor, by its path name, on the crops of a set."""
+    return f"results/vision/predictions/{predictor}/{set_name}.parquet"

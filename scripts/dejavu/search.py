@@ -1,10 +1,11 @@
 """Exact nearest neighbours: a stream of public shards against one shard of queries.
 
-Neighbours are those that float64 products of the stored values give; pairs closer than 1e-6 are
-ties, and ties go by the lower sample number (method: §2). FAISS proposes candidates in float32;
-they are scored again in float64, and a query's ranking is accepted only once the distance between
-its last tie and the first row that FAISS may have left out exceeds the error of float32. Otherwise
-the query asks for more candidates, in the end for all rows.
+Neighbours are those that float64 products, or squared distances, of the stored values give; pairs
+closer than 1e-6 are ties, and ties go by the lower sample number (method: §2). FAISS proposes
+candidates in float32; they are scored again in float64, and a query's ranking is accepted only once
+the distance between its last tie and the first row that FAISS may have left out exceeds the error
+of float32. Otherwise the query asks for more candidates, in the end for all rows. Inside, scores of
+both metrics are higher the nearer a row is.
 """
 
 import json
@@ -26,6 +27,7 @@ TIE = 1e-6
 SPARE_CANDIDATES = 32
 RESCORED_VALUES = 2**24
 TRAILER = b"dejavu-index"
+COSINE, EUCLIDEAN = "cosine", "euclidean"
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -51,9 +53,10 @@ class PublicIndex:
         return values.reshape(flat.ntotal, flat.d)
 
 
-def build_index(numbers: Numbers, vectors: NDArray[Any]) -> Any:
+def build_index(numbers: Numbers, vectors: NDArray[Any], metric: str = COSINE) -> Any:
     """Make a flat index over vectors [rows, d] whose ids are the sample numbers [rows]."""
-    index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
+    flat = faiss.IndexFlatL2 if metric == EUCLIDEAN else faiss.IndexFlatIP
+    index = faiss.IndexIDMap2(flat(vectors.shape[1]))
     index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), numbers)
     return index
 
@@ -104,16 +107,21 @@ def top_k(
     queries: NDArray[Any],
     shards: Sequence[Callable[[], PublicIndex]],
     k: int,
+    metric: str = COSINE,
 ) -> tuple[Numbers, NDArray[np.float32]]:
-    """Rank the public samples for each query by inner product.
+    """Rank the public samples for each query.
 
     Args:
-        queries: float [n, d]; unit vectors make the product the cosine similarity.
-        shards: functions that open the public shards, so that one is in memory at a time.
+        queries: float [n, d].
+        shards: functions that open the public shards, so that one is in memory at a time; their
+            indexes are of the metric.
         k: how many neighbours.
+        metric: `cosine`, the inner product, which is the cosine similarity of unit vectors; or
+            `euclidean`, the squared distance.
 
     Returns:
-        Sample numbers int64 [n, k], nearest first, and their scores float32 [n, k], descending.
+        Sample numbers int64 [n, k], nearest first, and their scores float32 [n, k]: products,
+        descending, or squared distances, ascending.
 
     Raises:
         InputError: there are fewer than k public samples.
@@ -123,7 +131,7 @@ def top_k(
     scores = np.empty((len(queries), k), dtype=np.float64)
     width = k + SPARE_CANDIDATES
     while len(pending):
-        ranking = _candidates(queries[pending], shards, width)
+        ranking = _candidates(queries[pending], shards, width, metric)
         if ranking.numbers.shape[1] < k:
             raise InputError(
                 f"k is {k}, but there are only {ranking.numbers.shape[1]} public samples: lower"
@@ -134,11 +142,11 @@ def top_k(
         scores[pending[settled]] = order_scores[settled]
         pending = pending[~settled]
         width *= 8
-    return numbers, scores.astype(np.float32)
+    return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
 
 
 def _candidates(
-    queries: NDArray[Any], shards: Iterable[Callable[[], PublicIndex]], width: int
+    queries: NDArray[Any], shards: Iterable[Callable[[], PublicIndex]], width: int, metric: str
 ) -> Ranking:
     """The best `width` rows of every shard, merged; fewer where the shards hold fewer."""
     count = len(queries)
@@ -151,11 +159,12 @@ def _candidates(
             continue
         found = min(width, rows)
         proposed, numbers = shard.index.search(wanted, found)
-        scores = _rescored(wanted, numbers, shard)
+        scores = _rescored(wanted, numbers, shard, metric)
         left_out = best.left_out
         if found < rows:
             # A row that FAISS left out is at most as good as its last proposal, in its float32.
-            left_out = np.maximum(left_out, proposed[:, -1] + _error_bound(wanted, shard.vectors))
+            last = proposed[:, -1].astype(np.float64) * (-1 if metric == EUCLIDEAN else 1)
+            left_out = np.maximum(left_out, last + _error_bound(wanted, shard.vectors, metric))
         best = _merged(best, Ranking(numbers, scores, left_out), width)
     return best
 
@@ -172,18 +181,25 @@ def _merged(first: Ranking, second: Ranking, width: int) -> Ranking:
     return Ranking(numbers[:, :width], scores[:, :width], left_out)
 
 
-def _error_bound(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> Floats:
-    """Largest error of a float32 inner product, in any order of summation (Higham 2002, §3.1)."""
+def _error_bound(queries: NDArray[np.float32], vectors: NDArray[np.float32], metric: str) -> Floats:
+    """Largest error of a float32 score, in any order of summation (Higham 2002, §3.1).
+
+    FAISS takes a squared distance as |x|² + |y|² - 2xy or as the sum of squared differences; either
+    way no sum exceeds (|x| + |y|)².
+    """
     unit = np.finfo(np.float32).eps / 2
-    d = queries.shape[1]
-    growth = d * unit / (1 - d * unit)
     longest = float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0)))
     lengths: Floats = np.linalg.norm(queries, axis=1).astype(np.float64)
-    return growth * longest * lengths * (1 + 1e-3)
+    largest = (lengths + longest) ** 2 if metric == EUCLIDEAN else longest * lengths
+    operations = queries.shape[1] + (4 if metric == EUCLIDEAN else 0)
+    growth = operations * unit / (1 - operations * unit)
+    return growth * largest * (1 + 1e-3)
 
 
-def _rescored(queries: NDArray[np.float32], numbers: Numbers, shard: PublicIndex) -> Floats:
-    """Float64 products of the queries with their candidates, [n, candidates]."""
+def _rescored(
+    queries: NDArray[np.float32], numbers: Numbers, shard: PublicIndex, metric: str
+) -> Floats:
+    """Float64 scores of the queries with their candidates, [n, candidates]."""
     all_numbers, vectors = shard.numbers, shard.vectors
     order = np.argsort(all_numbers, kind="stable")
     rows = order[np.searchsorted(all_numbers, numbers, sorter=order)]
@@ -192,7 +208,11 @@ def _rescored(queries: NDArray[np.float32], numbers: Numbers, shard: PublicIndex
     for start in range(0, len(queries), step):
         block = slice(start, start + step)
         chosen = vectors[rows[block]].astype(np.float64)
-        scores[block] = np.einsum("nd,nkd->nk", queries[block].astype(np.float64), chosen)
+        if metric == EUCLIDEAN:
+            chosen -= queries[block, None]
+            scores[block] = -np.einsum("nkd,nkd->nk", chosen, chosen)
+        else:
+            scores[block] = np.einsum("nd,nkd->nk", queries[block].astype(np.float64), chosen)
     return scores
 
 

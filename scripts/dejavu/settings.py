@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.errors import InputError
-from dejavu.plan import SETS, TEXT_ONLY, TRAINED, seeds
+from dejavu.plan import NAIVE_BAYES, SETS, TEXT_ONLY, TRAINED, seeds
 
 NAME = re.compile(r"[a-z0-9_]+")
 SEED_SUFFIX = re.compile(r".*_s[0-9]+")
@@ -38,9 +38,10 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     filling = jsonschema.validators.extend(Draft202012Validator, {"properties": fill_defaults})
     filled = copy.deepcopy(dict(config))
     errors = list(filling(schema).iter_errors(filled))
-    # Where the kind itself is wrong, every other key of the mapping looks unknown.
+    # Where the kind is wrong or missing, every other key of the mapping looks unknown or missing.
+    kindless = [error for error in errors if error.message == "'kind' is a required property"]
     clear = [error for error in errors if error.validator != "unevaluatedProperties"]
-    error = jsonschema.exceptions.best_match(clear or errors)
+    error = jsonschema.exceptions.best_match(kindless or clear or errors)
     if error is not None:
         raise InputError(f"Config key {_dotted(error.absolute_path)}: {_explained(error)}")
     return filled
@@ -89,28 +90,34 @@ def check(config: Mapping[str, Any], base: Path) -> None:
         _check_paths(config["vlm"], "vlm", base)
         _check_models(config["vlm"])
         _check_tests(config["vlm"])
+    if "vision" in config:
+        _check_names(config["vision"], "vision", ("sources", "models"))
+        _check_vision_sets(config["vision"])
+        _check_vision_paths(config["vision"], base)
+        _check_vision_models(config["vision"])
+        _check_vision_tests(config["vision"])
 
 
-def _check_names(domain: Mapping[str, Any], where: str) -> None:
-    for group in ("sources", "models", "tests"):
+def _check_names(
+    domain: Mapping[str, Any], where: str, groups: tuple[str, ...] = ("sources", "models", "tests")
+) -> None:
+    for group in groups:
         for name in domain[group]:
-            if not NAME.fullmatch(name) or SEED_SUFFIX.fullmatch(name):
+            # YAML reads 1 and true, without quotes, as something else than strings.
+            allowed = isinstance(name, str) and NAME.fullmatch(name)
+            if not allowed or SEED_SUFFIX.fullmatch(name):
                 raise InputError(
-                    f"Config key {where}.{group}.{name}: a name may hold a-z, 0-9 and _ and must"
-                    " not end in _s and digits: rename it."
+                    f"Config key {where}.{group}.{name}: a name may hold a-z, 0-9 and _, must be"
+                    " a string (digits alone need quotes) and must not end in _s and digits: rename"
+                    " it."
                 )
 
 
 def _check_sets(domain: Mapping[str, Any], where: str) -> None:
+    _check_sources(domain, where)
     taken: dict[str, list[tuple[str, float]]] = {}
     for name, settings in domain["sets"].items():
-        source = settings["source"]
-        if source not in domain["sources"]:
-            raise InputError(
-                f"Config key {where}.sets.{name}.source: there is no source {source!r};"
-                f" {where}.sources has {', '.join(domain['sources'])}."
-            )
-        taken.setdefault(source, []).append((name, settings["fraction"]))
+        taken.setdefault(settings["source"], []).append((name, settings["fraction"]))
     for source, parts in taken.items():
         total = sum(fraction for _, fraction in parts)
         if total > 1 + 1e-9:
@@ -118,6 +125,15 @@ def _check_sets(domain: Mapping[str, Any], where: str) -> None:
             raise InputError(
                 f"Config key {where}.sets: the fractions of the source {source!r} add up to"
                 f" {total:g} ({names}): lower them to 1 at most, so that no sample is in two sets."
+            )
+
+
+def _check_sources(domain: Mapping[str, Any], where: str) -> None:
+    for name, settings in domain["sets"].items():
+        if settings["source"] not in domain["sources"]:
+            raise InputError(
+                f"Config key {where}.sets.{name}.source: there is no source"
+                f" {settings['source']!r}; {where}.sources has {', '.join(domain['sources'])}."
             )
 
 
@@ -130,6 +146,11 @@ def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
             )
         if source["kind"] == "img2dataset":
             tars = len(list((base / source["path"]).glob("*.tar")))
+            if not tars:
+                raise InputError(
+                    f"Config key {where}.sources.{name}.path: {base / source['path']} holds no .tar"
+                    " files: correct it."
+                )
             if tars < source["parts"]:
                 raise InputError(
                     f"Config key {where}.sources.{name}: {base / source['path']} holds {tars} .tar"
@@ -209,6 +230,146 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                 f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
                 " of both: give them the same list, or one of them a single seed."
             )
+
+
+def _check_vision_sets(vision: Mapping[str, Any]) -> None:
+    _check_sources(vision, "vision")
+    sets = vision["sets"]
+    for source in vision["sources"]:
+        fed = [name for name in in_order("vision", sets) if sets[name]["source"] == source]
+        if len(fed) > 1 and len({"A", "B"} & set(fed)) == 1:
+            raise InputError(
+                f"Config key vision.sets: the source {source!r} is shared by"
+                f" {', '.join(fed)}, and a shared source gives A and B alike: let it give both, or"
+                " give every set a source of its own."
+            )
+        if fed == ["shared"]:
+            raise InputError(
+                f"Config key vision.sets.shared: {source!r} gives no other set; `shared` holds the"
+                " images without boxes of the source of A and B: take that source, or leave"
+                " `shared` out."
+            )
+
+
+def _check_vision_paths(vision: Mapping[str, Any], base: Path) -> None:
+    for name, source in vision["sources"].items():
+        where = f"Config key vision.sources.{name}"
+        for key, what in (("path", "images"), ("annotations", "annotations")):
+            if key in source and not (base / source[key]).is_dir():
+                raise InputError(
+                    f"{where}.{key}: there is no folder {base / source[key]}: put the {what} there,"
+                    " one folder a class, or correct the path; relative paths start from the folder"
+                    " of the Snakefile."
+                )
+        if source["kind"] == "imagenet":
+            classes = sum(path.is_dir() for path in (base / source["path"]).iterdir())
+            if classes < source["parts"]:
+                raise InputError(
+                    f"{where}: {base / source['path']} holds {classes} class folders, and `parts`"
+                    f" is {source['parts']}: set `parts` to {classes} or less, or correct `path`."
+                )
+    tags = vision["tags"]
+    files = {key: tags[key] for key in ("path", "vocabulary") if key in tags}
+    if "checkpoint" in tags.get("model", {}):
+        files["model.checkpoint"] = tags["model"]["checkpoint"]
+    for key, file in files.items():
+        if not (base / file).is_file():
+            raise InputError(
+                f"Config key vision.tags.{key}: there is no file {base / file}; relative paths"
+                " start from the folder of the Snakefile."
+            )
+    kinds = {vision["sources"][settings["source"]]["kind"] for settings in vision["sets"].values()}
+    if tags["kind"] == "world" and kinds != {"foregrounds"}:
+        raise InputError(
+            "Config key vision.tags.kind: only the embedded world knows the tags of its crops; for"
+            " photographs take `visual_words`, `clip` or `table`."
+        )
+
+
+def _check_vision_models(vision: Mapping[str, Any]) -> None:
+    several = {}
+    for name, model in vision["models"].items():
+        where = f"Config key vision.models.{name}"
+        if model["train_on"] not in vision["sets"]:
+            raise InputError(
+                f"{where}.train_on: there is no set {model['train_on']!r}; vision.sets has"
+                f" {', '.join(vision['sets'])}."
+            )
+        if model["kind"] == "ssl" and model["train_on"] == "public":
+            raise InputError(
+                f"{where}.train_on: a self-supervised model is trained on A or B; public is what"
+                " the adversary searches."
+            )
+        if model["kind"] == "classifier" and model["train_on"] == "A":
+            raise InputError(
+                f"{where}.train_on: a classifier is a reference, which must not have seen A: train"
+                " it on B or public."
+            )
+        if model.get("method") == "dino" and "output_dim" not in model["projector"]:
+            raise InputError(
+                f"{where}.projector: DINO needs `output_dim`, the number of its prototypes."
+            )
+        low, high = model["views"]["area"]
+        if low > high:
+            raise InputError(
+                f"{where}.views.area: the smallest part, {low:g}, is larger than the largest,"
+                f" {high:g}: change their order."
+            )
+        if len(seeds(model)) > 1:
+            several[name] = list(seeds(model))
+    if len({tuple(each) for each in several.values()}) > 1:
+        told = "; ".join(f"{name}: {each}" for name, each in several.items())
+        raise InputError(
+            f"Config key vision.models: models have different `seeds` ({told}); replicate r takes"
+            " seed r of all: give them the same list, or a single seed."
+        )
+
+
+def _check_vision_tests(vision: Mapping[str, Any]) -> None:
+    models, tests = vision["models"], vision["tests"]
+    single = tests["one_model"]
+    for place, pair in enumerate(tests["two_model"]):
+        for role, set_name in (("target", "A"), ("reference", "B")):
+            where = f"Config key vision.tests.two_model.{place}.{role}"
+            _check_measured(where, pair[role], set_name, models)
+    pairs = [(pair["target"], pair["reference"]) for pair in tests["two_model"]]
+    if len(set(pairs)) < len(pairs):
+        raise InputError("Config key vision.tests.two_model: a pair stands there twice: remove it.")
+    for target in single["targets"]:
+        _check_measured("Config key vision.tests.one_model.targets", target, "A", models)
+    for reference in single["references"]:
+        bayes = reference.removeprefix(NAIVE_BAYES)
+        is_bayes = bayes != reference and bayes.isascii() and bayes.isdigit()
+        if is_bayes and bayes == str(int(bayes)) and int(bayes) > 0:
+            continue
+        if models.get(reference, {}).get("kind") != "classifier":
+            known = [name for name, model in models.items() if model["kind"] == "classifier"]
+            raise InputError(
+                f"Config key vision.tests.one_model.references: {reference!r} is neither a"
+                f" classifier of vision.models ({', '.join(known) or 'there is none'}) nor"
+                " naive_bayes@ and a number of tags."
+            )
+    if bool(single["targets"]) != bool(single["references"]):
+        raise InputError(
+            "Config key vision.tests.one_model: give both `targets` and `references`, or neither."
+        )
+    if not pairs and not single["targets"]:
+        raise InputError("Config key vision.tests: there is no test: add a pair, or targets.")
+
+
+def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, Any]) -> None:
+    """Check that a model can be measured and was trained on the set that its role asks for."""
+    if name not in models:
+        raise InputError(
+            f"{where}: there is no model {name!r}; vision.models has {', '.join(models)}."
+        )
+    if models[name]["kind"] != "ssl":
+        raise InputError(f"{where}: {name!r} gives no embeddings: name a model of kind ssl.")
+    if models[name]["train_on"] != set_name:
+        raise InputError(
+            f"{where}: {name!r} is trained on the set {models[name]['train_on']!r}, and its role"
+            f" asks for {set_name!r}: correct `train_on` or the test."
+        )
 
 
 def in_order(domain: str, sets: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ lies and no count of other samples is needed to give it.
 import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,14 @@ def hash_ranges(fractions: Mapping[str, float]) -> dict[str, tuple[int, int]]:
         ranges[name] = (int(low * HASHES), int(high * HASHES))
         low = high
     return ranges
+
+
+def ranges_of_sets(
+    order: Sequence[str], sets: Mapping[str, Mapping[str, Any]], source: str
+) -> dict[str, tuple[int, int]]:
+    """Hash ranges of the sets that share a source, in the domain's order of sets."""
+    sharing = [name for name in order if name in sets and sets[name]["source"] == source]
+    return hash_ranges({name: sets[name]["fraction"] for name in sharing})
 
 
 def shard_range(hash_range: tuple[int, int], shard: int, shards: int) -> tuple[int, int]:

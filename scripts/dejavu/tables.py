@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,11 @@ from dejavu import provenance
 from dejavu.errors import InputError
 from dejavu.job import whole_file
 from dejavu.provenance import Metadata
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dejavu.predictions import Predictions
 
 METADATA_KEY = b"dejavu"
 ROW_GROUP_ROWS = 2**16
@@ -30,6 +35,31 @@ RECORDS = pa.schema(
     ]
 )
 REJECTED = pa.schema([("hash", pa.uint64()), ("item", pa.string()), ("reason", pa.string())])
+BOX = pa.struct([(side, pa.int32()) for side in ("xmin", "ymin", "xmax", "ymax")])
+TAGS = pa.list_(pa.struct([("tag", pa.string()), ("score", pa.float32())]))
+CONTEXT = pa.list_(pa.struct([("tag", pa.string()), ("box", BOX)]))
+PICTURE = [
+    ("id", pa.string()),
+    ("image", pa.string()),
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("label", pa.string()),
+    ("boxes", pa.list_(BOX)),
+]
+CROP = [("crop", BOX), ("crop_status", pa.string())]
+IMAGES = pa.schema([("hash", pa.uint64()), *PICTURE, ("context", CONTEXT)])
+VISION_RECORDS = pa.schema([("sample", pa.int64()), *PICTURE, *CROP, ("context", CONTEXT)])
+VISION_SAMPLES = pa.schema([("sample", pa.int64()), *PICTURE, *CROP, ("tags", TAGS)])
+PREDICTIONS = pa.schema(
+    [
+        ("sample", pa.int64()),
+        ("prediction", pa.string()),
+        ("top5", STRINGS),
+        ("confidence", pa.float64()),
+        ("tiebreak", pa.float64()),
+        ("correct", pa.bool_()),
+    ]
+)
 VLM_SAMPLES = pa.schema(
     [
         ("sample", pa.int64()),
@@ -232,6 +262,43 @@ def read_neighbors(path: str | Path) -> Neighbors:
     """Read one shard of rankings and check its seal."""
     (samples, neighbors, scores), metadata = _read_sealed(path, ["sample", "neighbors", "score"])
     return Neighbors(samples, neighbors, scores, metadata)
+
+
+def read_crops(paths: Sequence[str], columns: Sequence[str] = ()) -> "pl.DataFrame":
+    """The background crops of shards of images, in the order of their numbers.
+
+    Returns:
+        `sample`, `id`, `image`, `label`, `crop` and further columns of the images that have one.
+    """
+    import polars as pl
+
+    names = ["sample", "id", "image", "label", "crop", *columns]
+    shards = [pl.DataFrame(pl.from_arrow(read_parquet(path, names))) for path in paths]
+    return pl.concat(shards).filter(pl.col("crop").is_not_null())
+
+
+def predictions_table(
+    crops: "pl.DataFrame", predicted: "Predictions", classes: Sequence[str]
+) -> pa.Table:
+    """What a predictor says of crops, with the class names for their codes."""
+    names = np.array([*classes, None], dtype=object)
+    first = names[predicted.first]
+    return pa.table(
+        {
+            "sample": crops["sample"].to_numpy(),
+            "prediction": first.tolist(),
+            "top5": [names[codes[codes >= 0]].tolist() for codes in predicted.top],
+            "confidence": predicted.confidence,
+            "tiebreak": predicted.tiebreak,
+            "correct": first == crops["label"].to_numpy().astype(object),
+        },
+        schema=PREDICTIONS,
+    )
+
+
+def write_predictions(path: str | Path, shards: Sequence[pa.Table]) -> None:
+    """Write a predictor's answers on all crops of a set."""
+    write_parquet(path, pa.concat_tables(shards))
 
 
 def label_codes(

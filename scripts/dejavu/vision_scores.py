@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dejavu import intervals
-from dejavu.intervals import Moments
+from dejavu.intervals import Bootstrap, Moments
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -119,31 +119,6 @@ class Comparison:
             Moments.of(target.correct, reference.correct)
             for target, reference in zip(self.targets, self.references, strict=True)
         ]
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are drawn: the number of replications and what they are drawn for."""
-
-    replications: int
-    names: tuple[object, ...]
-
-    def named(self, *names: object) -> "Bootstrap":
-        """The same for a part of what it was for."""
-        return Bootstrap(self.replications, (*self.names, *names))
-
-    def generator(self, *names: object) -> np.random.Generator:
-        """Random numbers for one purpose."""
-        return intervals.generator(*self.names, *names)
-
-    def over_seeds(self, draws: Floats) -> Floats:
-        """Redraw the seeds as well: from draws [replications, seeds] to [replications].
-
-        The same seeds are drawn wherever the names are the same.
-        """
-        seeds = draws.shape[1]
-        weights = intervals.seed_weights(seeds, self.replications, self.generator("seeds"))
-        return (draws * weights).sum(axis=1)
 
 
 def confident_count(crops: int, fraction: float) -> int:

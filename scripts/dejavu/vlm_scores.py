@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dejavu import intervals
-from dejavu.intervals import Moments
+from dejavu.intervals import Bootstrap, Moments
 from dejavu.recovered import Outcome
 
 Floats = NDArray[np.float64]
@@ -119,44 +119,24 @@ class Tally:
         return Moments.of(target[:, replicate], reference[:, replicate], self.counts)
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are drawn: the number of replications and what the row stands for."""
-
-    replications: int
-    names: tuple[object, ...]
-
-    def generator(self, *names: object) -> np.random.Generator:
-        """Random numbers of this row for one purpose."""
-        return intervals.generator(*self.names, *names)
-
-    def means(self, tally: Tally, values: Floats, *names: object) -> Floats:
-        """Bootstrap means over samples [replications, columns] of values [outcomes, columns]."""
-        distinct, inverse = np.unique(values, axis=0, return_inverse=True)
-        counts = np.bincount(inverse.reshape(-1), weights=tally.counts, minlength=len(distinct))
-        return intervals.multinomial_means(
-            distinct, counts.astype(np.int64), self.replications, self.generator(*names)
-        )
-
-    def over_seeds(self, replicates: Floats, weights: Floats) -> Floats:
-        """Bootstrap means over seeds [replications] of replications [replications, seeds]."""
-        return (replicates * weights).sum(axis=1)
-
-    def weights(self, seeds: int) -> Floats:
-        """One draw of seeds a replication, the same for every measure and set of the row."""
-        return intervals.seed_weights(seeds, self.replications, self.generator("seeds"))
+def _mean_draws(bootstrap: Bootstrap, tally: Tally, values: Floats, *names: object) -> Floats:
+    """Bootstrap means over samples [replications, columns] of values [outcomes, columns]."""
+    distinct, inverse = np.unique(values, axis=0, return_inverse=True)
+    counts = np.bincount(inverse.reshape(-1), weights=tally.counts, minlength=len(distinct))
+    return intervals.multinomial_means(
+        distinct, counts.astype(np.int64), bootstrap.replications, bootstrap.generator(*names)
+    )
 
 
 def population_row(tally: Tally, replicates: Sequence[int], bootstrap: Bootstrap) -> Row:
     """Scores of one set with their intervals, for one replicate or pooled over several."""
     row: Row = {"targets": tally.samples, "excluded": tally.excluded, "contaminated": 0}
     chosen = list(replicates)
-    weights = bootstrap.weights(len(chosen))
     for measure in MEASURES:
         values = tally.values(measure)[:, chosen]
         row[measure] = float(tally.mean(values).mean())
-        means = bootstrap.means(tally, values, measure)
-        row.update(_interval(measure, bootstrap.over_seeds(means, weights)))
+        means = _mean_draws(bootstrap, tally, values, measure)
+        row.update(_interval(measure, bootstrap.over_seeds(means)))
     for kind in ("precision", "recall"):
         target, reference = tally.results(kind)
         row[f"{kind}_target"] = float(tally.mean(target[:, chosen]).mean())
@@ -177,19 +157,17 @@ def difference_row(
     """Scores of one set minus those of another: calibrated, placebo or non-member check."""
     row: Row = {}
     chosen = list(replicates)
-    weights = bootstrap.weights(len(chosen))
     for measure in MEASURES:
         parts, draws = [], []
         for name, tally in (("members", members), ("controls", controls)):
             values = tally.values(measure)[:, chosen]
             parts.append(float(tally.mean(values).mean()))
-            draws.append(
-                bootstrap.over_seeds(bootstrap.means(tally, values, measure, name), weights)
-            )
+            means = _mean_draws(bootstrap, tally, values, measure, name)
+            draws.append(bootstrap.over_seeds(means))
         row[measure] = parts[0] - parts[1]
         row.update(_interval(measure, draws[0] - draws[1]))
     for kind in ("precision", "recall"):
-        row.update(_adjusted(kind, members, controls, chosen, bootstrap, weights))
+        row.update(_adjusted(kind, members, controls, chosen, bootstrap))
     return row
 
 
@@ -199,7 +177,6 @@ def _adjusted(
     controls: Tally,
     chosen: Sequence[int],
     bootstrap: Bootstrap,
-    weights: Floats,
 ) -> Row:
     name = f"adjusted_{kind}"
     gaps = [
@@ -214,7 +191,7 @@ def _adjusted(
     for group, tally in (("members", members), ("controls", controls)):
         target, reference = tally.results(kind)
         residuals = target[:, chosen] - betas * reference[:, chosen]
-        draws.append(bootstrap.over_seeds(bootstrap.means(tally, residuals, name, group), weights))
+        draws.append(bootstrap.over_seeds(_mean_draws(bootstrap, tally, residuals, name, group)))
     row.update(_interval(name, draws[0] - draws[1]))
     return row
 
@@ -246,12 +223,12 @@ def rows_of_test(
     }
     for replicate, chosen in replicates.items():
         for name, tally in sums.items():
-            draw = Bootstrap(bootstrap.replications, (*bootstrap.names, replicate, name))
+            draw = bootstrap.named(replicate, name)
             row = population_row(tally, chosen, draw)
             yield {"replicate": replicate, "set": name, **row}
         for name, (first, second) in pairs.items():
             if first in tallies and second in tallies:
-                draw = Bootstrap(bootstrap.replications, (*bootstrap.names, replicate, name))
+                draw = bootstrap.named(replicate, name)
                 row = difference_row(tallies[first], tallies[second], chosen, draw)
                 yield {"replicate": replicate, "set": name, **row}
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from dejavu.crops import Box
 from dejavu.errors import InputError
-from dejavu.sources.imagenet import Photograph, Rejected, read_folders
+from dejavu.sources import Photograph, Rejected
+from dejavu.sources.imagenet import read_folders
 
 
 def annotation(*boxes, size=(40, 30)):
@@ -62,8 +63,8 @@ def test_several_objects_and_images_without_annotation(world):
     (images / "n1" / "boxes.txt").write_text("not an image")
     (images / "notes.txt").write_text("not a class")
     assert list(read_folders(images, annotations)) == [
-        Photograph("n1_5", first, 40, 30, "n1", (Box(0, 0, 40, 10), Box(3, 4, 5, 6))),
-        Photograph("n2_1", second, 40, 30, "n2", ()),
+        Photograph("n1_5", str(first), 40, 30, "n1", (Box(0, 0, 40, 10), Box(3, 4, 5, 6))),
+        Photograph("n2_1", str(second), 40, 30, "n2", ()),
     ]
 
 
@@ -104,7 +105,7 @@ def test_a_bad_annotation_rejects_its_image_whole(world, xml, reason):
     add("n1", "b.JPEG")
     rejected, kept = read_folders(images, annotations)
     assert isinstance(rejected, Rejected)
-    assert rejected.item == path
+    assert rejected.item == str(path)
     assert re.search(reason, rejected.reason)
     assert kept.id == "b"
 
@@ -117,7 +118,7 @@ def test_unreadable_and_repeated_images_are_rejected(world):
     repeated = add("n2", "c.jpg")
     records = list(read_folders(images, annotations))
     assert [type(record) for record in records] == [Rejected, Rejected, Photograph, Rejected]
-    assert records[3].item == repeated
+    assert records[3].item == str(repeated)
     assert "occurs twice" in records[3].reason
 
 

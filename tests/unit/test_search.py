@@ -13,29 +13,33 @@ from dejavu.search import PublicIndex, build_index, read_index, top_k, write_ind
 FACTS = {"model": "m", "fingerprint": "0" * 32, "input": "image", "normalised": True}
 
 
-def brute_force(queries, numbers, vectors, k):
-    """Every product in float64; runs of scores closer than 1e-6 go by the sample number."""
+def brute_force(queries, numbers, vectors, k, metric="cosine"):
+    """Every score in float64; runs of scores closer than 1e-6 go by the sample number."""
     ranked, scores = [], []
     for query in queries.astype(np.float64):
-        products = [float(np.dot(query, vector)) for vector in vectors.astype(np.float64)]
-        best_first = sorted(zip(products, numbers.tolist(), strict=True), key=lambda x: -x[0])
-        runs = [[best_first[0]]]
-        for each in best_first[1:]:
-            if runs[-1][-1][0] - each[0] < 1e-6:
+        if metric == "cosine":
+            order = [-float(np.dot(query, vector)) for vector in vectors.astype(np.float64)]
+        else:
+            order = [float(np.sum((query - vector) ** 2)) for vector in vectors.astype(np.float64)]
+        nearest = sorted(zip(order, numbers.tolist(), strict=True), key=lambda x: x[0])
+        runs = [[nearest[0]]]
+        for each in nearest[1:]:
+            if each[0] - runs[-1][-1][0] < 1e-6:
                 runs[-1].append(each)
             else:
                 runs.append([each])
         ordered = [each for run in runs for each in sorted(run, key=lambda x: x[1])]
         ranked.append([number for _, number in ordered[:k]])
-        scores.append([score for score, _ in ordered[:k]])
+        scores.append([abs(value) if metric != "cosine" else -value for value, _ in ordered[:k]])
     return np.array(ranked), np.array(scores)
 
 
-def sharded(numbers, vectors, cuts):
+def sharded(numbers, vectors, cuts, metric="cosine"):
     """Functions that open the shards between the cuts."""
     parts = zip(np.split(numbers, cuts), np.split(vectors, cuts), strict=True)
     return [
-        lambda ids=ids, rows=rows: PublicIndex(build_index(ids, rows), FACTS) for ids, rows in parts
+        lambda ids=ids, rows=rows: PublicIndex(build_index(ids, rows, metric), FACTS)
+        for ids, rows in parts
     ]
 
 
@@ -69,17 +73,17 @@ def worlds(draw):
 
 
 @settings(max_examples=200)
-@given(worlds())
-def test_ranking_equals_brute_force_whatever_the_shards(world):
+@given(worlds(), st.sampled_from(["cosine", "euclidean"]))
+def test_ranking_equals_brute_force_whatever_the_shards(world, metric):
     queries, numbers, vectors, cuts, k = world
-    expected, exact = brute_force(queries, numbers, vectors, k)
-    found, scores = top_k(queries, sharded(numbers, vectors, cuts), k)
+    expected, exact = brute_force(queries, numbers, vectors, k, metric)
+    found, scores = top_k(queries, sharded(numbers, vectors, cuts, metric), k, metric)
     assert found.tolist() == expected.tolist()
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, exact, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("cuts", [[], [150], [1, 2, 150, 299]])
+@pytest.mark.parametrize("cuts", [[], [150], [1, 2, 150, 299], list(range(0, 300, 20))])
 @pytest.mark.parametrize("k", [1, 10, 299])
 def test_a_run_of_ties_longer_than_any_reserve_is_ordered_as_a_whole(k, cuts):
     # 300 scores a ninth of a millionth apart: one run, whose lowest number may lie anywhere in it.
@@ -121,15 +125,17 @@ def test_a_zero_query_is_equally_far_from_everything():
     assert not scores.any()
 
 
-def test_products_are_exact_where_float32_cannot_tell_neighbours_apart():
-    # Around 1e4 float32 rounds to steps of 1e-3; the scores differ by about 1e-4.
-    rng = np.random.default_rng(2)
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_scores_are_exact_where_float32_cannot_tell_neighbours_apart(seed, metric):
+    # Around 1e4 float32 rounds to steps of 1e-3; the products differ by about 1e-4.
+    rng = np.random.default_rng(seed)
     query = rng.normal(size=(1, 64)).astype(np.float32)
     vectors = np.repeat(300 * query, 200, axis=0)
     vectors[:, :8] += rng.normal(scale=1e-4, size=(200, 8)).astype(np.float32)
     numbers = rng.permutation(200)
-    expected, _ = brute_force(query, numbers, vectors, 5)
-    found, _ = top_k(query, sharded(numbers, vectors, [77]), 5)
+    expected, _ = brute_force(query, numbers, vectors, 5, metric)
+    found, _ = top_k(query, sharded(numbers, vectors, [77], metric), 5, metric)
     assert found.tolist() == expected.tolist()
 
 

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from dejavu.intervals import Bootstrap
 from dejavu.plan import replicates
 from dejavu.recovered import Outcome
 from dejavu.vlm_scores import (
     MEASURES,
-    Bootstrap,
     Tally,
     agreement_counts,
     difference_row,
@@ -188,6 +188,17 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 0.91 <= covered / 300 <= 0.98
 
 
+def test_a_set_minus_itself_is_drawn_twice_and_independently():
+    made, sides, _ = tallies()
+    row = difference_row(made["target"], made["target"], [0], Bootstrap(6000, ("c",)))
+    deviations = {m: each.std() for m, each in measured(*(s[0] for s in sides["target"])).items()}
+    for measure in MEASURES:
+        assert row[measure] == 0
+        expected = 2 * 1.96 * deviations[measure] * (2 / made["target"].samples) ** 0.5
+        width = row[f"{measure}_high"] - row[f"{measure}_low"]
+        assert width == pytest.approx(expected, rel=0.1)
+
+
 @given(outcomes(), outcomes())
 def test_adjusted_gap_is_the_regression_on_group_and_reference(first, second):
     row_of = Tally.of([first[0]], [first[1]]), Tally.of([second[0]], [second[1]])
@@ -221,8 +232,8 @@ def tallies(seed=0, sizes=(80, 60, 50), seeds=1):
     for name, size in zip(("target", "control", "reference"), sizes, strict=True):
         truth = rng.integers(0, 5, size)
         sides[name] = [
-            [random_outcomes(rng, size, skill, truth=truth) for _ in range(seeds)]
-            for skill in (0.7, 0.4)
+            [random_outcomes(rng, size, skill + step * seed, truth=truth) for seed in range(seeds)]
+            for skill, step in ((0.5, 0.2), (0.4, 0.0))
         ]
     half = rng.random(sizes[1]) < 0.5
     made = {name: Tally.of(*each) for name, each in sides.items()}
@@ -307,7 +318,7 @@ def test_an_empty_control_leaves_its_scores_empty_and_the_others_whole():
 
 def test_rows_do_not_depend_on_what_else_is_computed():
     made, _, _ = tallies()
-    alone = list(rows_of_test({"target": made["target"]}, {"0": [0]}, DRAW))[0]
+    alone = next(rows_of_test({"target": made["target"]}, {"0": [0]}, DRAW))
     assert by_set(rows_of_test(made, {"0": [0]}, DRAW))["target"] == alone
 
 
@@ -330,22 +341,34 @@ def test_pooled_rows_are_means_over_replicates_with_a_crossed_bootstrap():
 
     # The same by hand: one draw of seeds, one of samples in each set, for both sets together.
     rng = np.random.default_rng(5)
-    values = {
-        name: np.stack([measured(t, g)["ppg"] for t, g in zip(*sides[name], strict=True)], axis=1)
-        for name in ("target", "control")
-    }
-    draws = {"target": [], "calibrated": []}
+    betas = np.array([single["calibrated"]["adjusted_recall_beta"] for single in singles])
+    values, residuals = (
+        {
+            name: np.stack([of(t, g) for t, g in zip(*sides[name], strict=True)], axis=1)
+            for name in ("target", "control")
+        }
+        for of in (
+            lambda t, g: measured(t, g)["ppg"],
+            lambda t, g: np.stack([ratios(t)[1], ratios(g)[1]], axis=1),
+        )
+    )
+    draws = {("target", "ppg"): [], ("calibrated", "ppg"): [], ("calibrated", "adjusted"): []}
     for _ in range(6000):
         seeds = rng.integers(0, 3, 3)
-        means = {
-            name: each[rng.integers(0, len(each), len(each))][:, seeds].mean()
-            for name, each in values.items()
-        }
-        draws["target"].append(means["target"])
-        draws["calibrated"].append(means["target"] - means["control"])
-    for name, drawn in draws.items():
+        means = {}
+        for name in ("target", "control"):
+            rows = rng.integers(0, len(values[name]), len(values[name]))
+            means[name] = values[name][rows][:, seeds].mean()
+            chosen = residuals[name][rows][:, seeds]
+            means[name, "adjusted"] = (chosen[:, :, 0] - betas[seeds] * chosen[:, :, 1]).mean()
+        draws["target", "ppg"].append(means["target"])
+        draws["calibrated", "ppg"].append(means["target"] - means["control"])
+        gap = means["target", "adjusted"] - means["control", "adjusted"]
+        draws["calibrated", "adjusted"].append(gap)
+    for (name, measure), drawn in draws.items():
+        column = "adjusted_recall" if measure == "adjusted" else measure
         ends = np.quantile(drawn, [0.025, 0.975])
-        found = [pooled[name]["ppg_low"], pooled[name]["ppg_high"]]
+        found = [pooled[name][f"{column}_low"], pooled[name][f"{column}_high"]]
         np.testing.assert_allclose(found, ends, atol=0.12 * np.std(drawn))
 
 

@@ -32,7 +32,7 @@ def by_hand(neighbors, public, truth, hidden, k, size):
 
 @st.composite
 def worlds(draw):
-    labels = draw(st.sampled_from([1, 2, 5, 11, 12, 14, 40]))
+    labels = draw(st.sampled_from([1, 2, 8, 9, 10, 11, 12, 40]))
     some = st.sets(st.integers(0, labels - 1), max_size=draw(st.sampled_from([2, 6, 14])))
     public = draw(st.lists(some, min_size=1, max_size=12))
     k = draw(st.integers(1, len(public)))
@@ -41,7 +41,7 @@ def worlds(draw):
     return labels, public, k, samples
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(worlds(), st.sampled_from([2**22, 1, 30]))
 def test_counts_equal_those_by_hand(world, cells):
     labels, public, width, samples = world

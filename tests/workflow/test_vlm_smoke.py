@@ -113,7 +113,7 @@ def test_sets_hold_distinct_samples_in_at_least_the_configured_shards(smoke_run)
     assert len(list((folder / "results/vlm/samples/public").iterdir())) == 2
     for frame in samples.values():
         assert frame["sample"].is_sorted()
-        assert all(labels == sorted(set(labels)) for labels in frame["objects"])
+        assert all(labels == sorted(set(labels)) for labels in frame["objects"].to_list())
         assert all(
             set(named) <= set(labels) for named, labels in frame.select("named", "objects").rows()
         )
@@ -171,7 +171,8 @@ def recover(folder, model, query, name, k, objects):
     found = read(folder, f"neighbors/{model}/{query}/{name}/*.parquet")["neighbors"].to_list()
     samples = read(folder, f"samples/{name}/*.parquet")
     ranked, truths = [], []
-    for neighbors, labels, named in zip(found, samples["objects"], samples["named"], strict=True):
+    columns = (samples[name].to_list() for name in ("objects", "named"))
+    for neighbors, labels, named in zip(found, *columns, strict=True):
         hidden = set(named) if objects == "unnamed" else set()
         votes, nearest = Counter(), {}
         for rank, number in enumerate(neighbors[:k]):

@@ -21,8 +21,19 @@ LOCAL_FOLDER = "local-dir:"
 class ClipEncoder:
     """An OpenCLIP model ready to encode, with the fingerprint of its weights and preprocessing."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, device: torch.device) -> None:
-        """Take a model with its own preprocessing configuration (`model.visual.preprocess_cfg`)."""
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        architecture: Mapping[str, Any],
+        device: torch.device,
+    ) -> None:
+        """Take a model with its own preprocessing configuration (`model.visual.preprocess_cfg`).
+
+        `architecture` is its OpenCLIP config, parts of which (the activation, the number of heads)
+        show in no weight.
+        """
         self.model = model.eval().to(device)
         self.tokenizer = tokenizer
         self.device = device
@@ -34,6 +45,7 @@ class ClipEncoder:
         )
         settings = {
             "preprocessing": preprocessing,
+            "architecture": architecture,
             "tokenizer": type(tokenizer).__name__,
             "context_length": tokenizer.context_length,
         }
@@ -107,7 +119,7 @@ def load(
             f" ({_mismatch(error)}): set `architecture` to the one they were trained with, or"
             " mend the file."
         ) from error
-    return ClipEncoder(name, model, tokenizer, device)
+    return ClipEncoder(name, model, tokenizer, open_clip.get_model_config(architecture), device)
 
 
 def _check_cached(where: str, architecture: str, tag: str) -> None:

@@ -98,11 +98,12 @@ class SslEncoder:
             normalise: whether vectors are scaled to length 1; a zero vector stays what it is.
             device: where to compute.
         """
-        self.model = model.eval().to(device, memory_format=torch.channels_last)
+        self.model = model.eval().to(device).to(memory_format=torch.channels_last)
         self.preprocessing = preprocessing
         self.representation = representation
         self.normalise = normalise
         self.device = device
+        self.dimension = self.encode_width()
         weights = (
             (key, value.detach().cpu().contiguous().numpy())
             for key, value in model.state_dict().items()
@@ -118,6 +119,13 @@ class SslEncoder:
             "normalised": normalise,
             "versions": provenance.versions("torch", "torchvision", "timm", "lightly"),
         }
+
+    def encode_width(self) -> int:
+        """Number of values of a vector."""
+        side = self.preprocessing["crop_side"]
+        blank = torch.zeros(1, 3, side, side, device=self.device)
+        with torch.inference_mode():
+            return self.model.represent(blank, self.representation).shape[1]
 
     def encode_images(self, images: Sequence[Image.Image], part: str) -> NDArray[np.float32]:
         """Embed RGB images of any size: float32 [n, d].

@@ -30,7 +30,8 @@ class TextEncoder:
         settings = {
             "prompt": prompt,
             "max_seq_length": model.max_seq_length,
-            "modules": [type(module).__name__ for module in model],
+            # How tokens are pooled shows in no weight.
+            "modules": [(type(module).__name__, _config_of(module)) for module in model],
         }
         self.facts = {
             "model": name,
@@ -51,6 +52,10 @@ class TextEncoder:
         return np.asarray(vectors, dtype=np.float32)
 
 
+def _config_of(module: Any) -> dict[str, Any]:
+    return module.get_config_dict() if hasattr(module, "get_config_dict") else {}
+
+
 def load(
     name: str, settings: Mapping[str, Any], batch: int, device: torch.device, allow_download: bool
 ) -> TextEncoder:
@@ -60,10 +65,10 @@ def load(
         InputError: the model is not on this machine, or is not a Sentence Transformers model.
     """
     source = settings["model"]
-    if source.startswith(PACKAGE):
-        module = importlib.import_module(source.removeprefix(PACKAGE).replace("-", "_"))
-        source = str(module.get_model_path())
     try:
+        if source.startswith(PACKAGE):
+            package = source.removeprefix(PACKAGE).replace("-", "_")
+            source = str(importlib.import_module(package).get_model_path())
         model = SentenceTransformer(
             source,
             device=str(device),

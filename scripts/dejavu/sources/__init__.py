@@ -1,10 +1,12 @@
 """Readers and generators of pictures, one module a format.
 
-A reader yields a `Record` for each item it accepts and a `Rejected` for each one it does not, so
-that nothing is lost without a reason.
+A reader yields a `Record`, or for labelled images a `Photograph`, for each item it accepts and a
+`Rejected` for each one it does not, so that nothing is lost without a reason.
 """
 
 from dataclasses import dataclass
+
+from dejavu.crops import Box
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,22 @@ class Record:
     image: str
     caption: str
     objects: list[str]
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A labelled picture of a known size with the boxes of its objects, or none.
+
+    `context` holds the tags of what is behind the objects, with their boxes, where that is known.
+    """
+
+    id: str
+    image: str
+    width: int
+    height: int
+    label: str
+    boxes: tuple[Box, ...]
+    context: tuple[tuple[str, Box], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ independent of the label, or the crop's geometry would tell the label as well.
 Glyphs are OpenMoji's (CC BY-SA 4.0).
 """
 
-from collections.abc import Iterable, Sequence
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,8 @@ from PIL import Image
 
 from dejavu.crops import Box
 from dejavu.errors import InputError
-from dejavu.sources import glyphs
+from dejavu.sources import Photograph, glyphs
+from dejavu.sources.images import tar_reference
 
 Floats = NDArray[np.float32]
 
@@ -193,6 +197,39 @@ def picture(
     rng = np.random.default_rng([seed, number])
     arranged = _arrange(rng, preferred)
     return _paint(arranged, rng), arranged
+
+
+def facts(arranged: Layout) -> dict[str, object]:
+    """What is where, as the `.json` member of a tar shard has it."""
+    context = [[glyph.tag, list(glyph.box)] for glyph in arranged.context]
+    return {"label": arranged.label, "box": list(arranged.box), "context": context}
+
+
+def read_tar(path: Path) -> Iterator[Photograph]:
+    """Read one tar shard of pictures, each a `.png` followed by its `.json`."""
+    with tarfile.open(path, "r:") as archive:
+        image = archive.next()
+        while image is not None:
+            member = archive.next()
+            content = archive.extractfile(member) if member is not None else None
+            if content is None:
+                raise InputError(f"{path} is not complete: delete it and run again.")
+            found = json.loads(content.read())
+            yield Photograph(
+                id=image.name.partition(".")[0],
+                image=tar_reference(str(path), image.name, image.offset_data, image.size),
+                width=SIDE,
+                height=SIDE,
+                label=found["label"],
+                boxes=(Box(*found["box"]),),
+                context=tuple((tag, Box(*box)) for tag, box in found["context"]),
+            )
+            image = archive.next()
+
+
+def layout_of(label: str, boxes: Sequence[Box], context: Iterable[tuple[str, Box]]) -> Layout:
+    """The layout of a picture that was read back."""
+    return Layout(label, boxes[0], tuple(ContextGlyph(tag, box) for tag, box in context))
 
 
 def visible(arranged: Layout, crop: Box) -> tuple[ContextGlyph, ...]:

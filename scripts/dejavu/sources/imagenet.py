@@ -5,7 +5,6 @@ annotation. One class folder is held in memory at a time.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -14,36 +13,19 @@ from PIL import Image, UnidentifiedImageError
 
 from dejavu.crops import Box, box_fault
 from dejavu.errors import InputError
+from dejavu.sources import Photograph, Rejected
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """One usable image: its size is the image header's, its boxes the annotation's (or none)."""
-
-    id: str
-    image: Path
-    width: int
-    height: int
-    label: str
-    boxes: tuple[Box, ...]
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """One image that cannot be used, and why."""
-
-    item: Path
-    reason: str
 
 
 class _Fault(Exception):
     """Why one image must be rejected."""
 
 
-def read_folders(images: Path, annotations: Path) -> Iterator[Photograph | Rejected]:
+def read_folders(
+    images: Path, annotations: Path, part: int = 0, parts: int = 1
+) -> Iterator[Photograph | Rejected]:
     """Go through all images, class by class and file by file, in the order of their names.
 
     Only headers are read: an image whose pixels are damaged passes. An image is rejected whole if
@@ -53,6 +35,8 @@ def read_folders(images: Path, annotations: Path) -> Iterator[Photograph | Rejec
     Args:
         images: folder with one folder of images a class.
         annotations: folder with one folder of PASCAL VOC files a class; that of a class may lack.
+        part: which of the parts to read.
+        parts: number of parts; every `parts`-th class belongs to one.
 
     Raises:
         InputError: a folder is missing, or there is no image.
@@ -64,20 +48,22 @@ def read_folders(images: Path, annotations: Path) -> Iterator[Photograph | Rejec
                 " correct the source's paths in the config."
             )
     seen: set[str] = set()
-    for class_folder in sorted(path for path in images.iterdir() if path.is_dir()):
+    folders = sorted(path for path in images.iterdir() if path.is_dir())
+    for class_folder in folders[part::parts]:
         for path in sorted(class_folder.iterdir()):
             if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
                 continue
             if path.stem in seen:
-                yield Rejected(path, f"the id {path.stem} occurs twice: rename one of the files")
+                reason = f"the id {path.stem} occurs twice: rename one of the files"
+                yield Rejected(str(path), path.stem, reason)
                 continue
             seen.add(path.stem)
             annotation = annotations / class_folder.name / f"{path.stem}.xml"
             try:
                 yield _photograph(path, annotation)
             except _Fault as fault:
-                yield Rejected(path, str(fault))
-    if not seen:
+                yield Rejected(str(path), path.stem, str(fault))
+    if not seen and part < max(len(folders), 1):
         raise InputError(
             f"The image folder {images} has no {', '.join(sorted(IMAGE_SUFFIXES))} file in a class"
             " folder: put one folder of images a class there."
@@ -93,7 +79,7 @@ def _photograph(path: Path, annotation: Path) -> Photograph:
     except Image.DecompressionBombError as error:
         raise _Fault(f"too large to be a photograph ({error})") from error
     boxes = _boxes(annotation, width, height) if annotation.is_file() else ()
-    return Photograph(path.stem, path, width, height, path.parent.name, boxes)
+    return Photograph(path.stem, str(path), width, height, path.parent.name, boxes)
 
 
 def _boxes(annotation: Path, width: int, height: int) -> tuple[Box, ...]:

@@ -6,16 +6,30 @@ offset, so that a picture in a large shard costs one read and no scan.
 
 import io
 import re
+import tarfile
 import warnings
+from collections.abc import Iterable, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-IN_TAR = re.compile(r"(?P<tar>.+)#(?P<member>[^#]*)@(?P<offset>\d+)\+(?P<size>\d+)")
+from dejavu.errors import InputError
+
+# Names may hold any of the separators: the first `.tar#` ends the shard's.
+IN_TAR = re.compile(r"(?P<tar>.+?\.tar)#(?P<member>.*)@(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
 
 
 def tar_reference(tar: str, member: str, offset: int, size: int) -> str:
     """Refer to a member of a tar shard by the place of its bytes."""
     return f"{tar}#{member}@{offset}+{size}"
+
+
+def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a member whose header holds nothing but its name and size."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
 
 
 def read_bytes(reference: str) -> bytes:
@@ -56,6 +70,37 @@ def decode(content: bytes) -> Image.Image:
 def open_image(reference: str) -> Image.Image:
     """Read and decode an image, to RGB; raises `OSError`."""
     return decode(read_bytes(reference))
+
+
+def open_available(reference: str, crop: Mapping[str, int] | None = None) -> Image.Image:
+    """Open an image that was read before, or a crop of it.
+
+    Raises:
+        InputError: it can no longer be read.
+    """
+    try:
+        image = open_image(reference)
+    except OSError as error:
+        raise InputError(
+            f"An image that was readable before no longer is ({error}): restore the source, or"
+            " remove the folder `sources` of the results to read it anew."
+        ) from error
+    if crop is None:
+        return image
+    return image.crop((crop["xmin"], crop["ymin"], crop["xmax"], crop["ymax"]))
+
+
+def crop_pixels(
+    images: Iterable[str], crops: Iterable[Mapping[str, int]], side: int
+) -> NDArray[np.uint8]:
+    """Crops of images, squashed to a square: uint8 [n, side, side, 3]."""
+    squares = [
+        open_available(image, crop).resize((side, side), Image.Resampling.BILINEAR)
+        for image, crop in zip(images, crops, strict=True)
+    ]
+    if not squares:
+        return np.empty((0, side, side, 3), dtype=np.uint8)
+    return np.stack([np.asarray(square) for square in squares])
 
 
 def why_unreadable(error: OSError) -> str:

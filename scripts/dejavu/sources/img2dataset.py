@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def read_tar(
     """Read one tar shard.
 
     Members belong together by their name up to the first dot after the last slash, in whatever
-    order they come. Nothing is extracted: members are read at their offsets.
+    order they come; of members of the same name the first counts. Nothing is extracted: members
+    are read at their offsets.
 
     Args:
         path: the tar file.
@@ -43,6 +45,7 @@ def read_tar(
         InputError: the file is not a complete tar archive.
     """
     members: dict[str, dict[str, tarfile.TarInfo]] = {}
+    repeated: Counter[str] = Counter()
     with open(path, "rb") as file:  # noqa: PTH123
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
@@ -51,7 +54,13 @@ def read_tar(
                         folder, _, name = member.name.rpartition("/")
                         key, _, suffix = name.partition(".")
                         key = f"{folder}/{key}" if folder else key
-                        members.setdefault(key, {})[suffix.lower()] = member
+                        parts = members.setdefault(key, {})
+                        repeated[key] += suffix.lower() in parts
+                        parts.setdefault(suffix.lower(), member)
+                # At a damaged header, or where the file was cut off before one, tarfile just ends.
+                file.seek(archive.offset)
+                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise tarfile.ReadError(f"no end marker at byte {archive.offset}")
         except (tarfile.TarError, EOFError, OSError) as error:
             raise InputError(
                 f"{path} is not a complete tar archive ({error}): fetch it again, or move it out"
@@ -63,16 +72,19 @@ def read_tar(
             return file.read(member.size)
 
         for key, parts in members.items():
-            item = f"{path}#{key}"
+            item, known_id = f"{path}#{key}", key if id_field is None else None
+            if repeated[key]:
+                reason = f"{repeated[key]} members repeat the names of earlier ones"
+                yield Rejected(item, known_id, reason)
             image = next((parts[suffix] for suffix in IMAGE_SUFFIXES if suffix in parts), None)
             try:
                 facts = json.loads(content(parts["json"])) if "json" in parts else {}
                 caption = content(parts["txt"]).decode().strip() if "txt" in parts else ""
-            except ValueError as error:
-                yield Rejected(item, key, f"unreadable .json or .txt: {error}")
+            except (ValueError, RecursionError) as error:
+                yield Rejected(item, known_id, f"unreadable .json or .txt: {error}")
                 continue
             if not isinstance(facts, dict):
-                yield Rejected(item, key, "unreadable .json: it is not an object")
+                yield Rejected(item, known_id, "unreadable .json: it is not an object")
                 continue
             identifier = key if id_field is None else facts.get(id_field)
             objects = clean_labels(facts.get(objects_field))

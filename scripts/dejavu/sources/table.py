@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected, clean_labels
 from dejavu.sources.images import open_image, why_unreadable
 
-BATCH_ROWS = 4096
-
 
 def read_rows(
     path: Path, columns: Mapping[str, str], separator: str, part: int, parts: int
 ) -> Iterator[Record | Rejected]:
     """Read one of several equal parts of a table.
+
+    One part is held in memory at a time.
 
     Args:
         path: `.parquet` or `.csv`.
@@ -33,17 +34,15 @@ def read_rows(
     """
     if path.suffix not in (".parquet", ".csv"):
         raise InputError(f"{path} is neither a .parquet nor a .csv file")
-    try:
+    with _readable(path):
+        # An empty cell of a CSV file is an empty string, which stands for no labels.
         table = (
             pl.scan_parquet(path)
             if path.suffix == ".parquet"
-            else pl.scan_csv(path, infer_schema=False)
+            else pl.scan_csv(path, infer_schema=False, empty_string_is_null=False)
         )
         present = table.collect_schema().names()
         rows = table.select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        message = str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {message}") from error
     for role, name in columns.items():
         if name not in present:
             raise InputError(
@@ -52,10 +51,19 @@ def read_rows(
             )
     table = table.select(pl.col(name).alias(role) for role, name in columns.items())
     first, last = rows * part // parts, rows * (part + 1) // parts
-    for start in range(first, last, BATCH_ROWS):
-        batch = table.slice(start, min(BATCH_ROWS, last - start)).collect()
-        for row, values in enumerate(batch.iter_rows(named=True), start):
-            yield _read_row(f"{path}#row {row}", path.parent, values, separator)
+    with _readable(path):
+        chosen = table.slice(first, last - first).collect()
+    for row, values in enumerate(chosen.iter_rows(named=True), first):
+        yield _read_row(f"{path}#row {row}", path.parent, values, separator)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        message = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {message}") from error
 
 
 def _read_row(

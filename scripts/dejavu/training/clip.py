@@ -36,6 +36,11 @@ def build(model_settings: Mapping[str, Any], seed: int) -> Any:
     """
     torch.manual_seed(seed)
     settings = json.loads(json.dumps(dict(model_settings)))
+    if "hf_tokenizer_name" in settings["text_cfg"]:
+        raise InputError(
+            "Models trained here use OpenCLIP's own tokenizer: remove `hf_tokenizer_name` from"
+            " `model_cfg.text_cfg`."
+        )
     custom_text = settings.pop("custom_text", False)
     try:
         return (open_clip.CustomTextCLIP if custom_text else open_clip.CLIP)(**settings)
@@ -72,7 +77,17 @@ def train(
 
     Returns:
         `epoch`, `loss` and `accuracy` (of retrieving the image in the batch) for each epoch.
+
+    Raises:
+        InputError: the pictures' size is not the model's, or the loss is not finite.
     """
+    side = model.visual.image_size
+    if side not in (preprocessing["size"], (preprocessing["size"],) * 2):
+        # OpenCLIP would embed at the model's size, whatever it was trained with.
+        raise InputError(
+            f"The model's `preprocess_cfg.size` is {preprocessing['size']}, and its"
+            f" `model_cfg.vision_cfg.image_size` is {side}: give both the same."
+        )
     transform = image_transform_v2(PreprocessCfg(**preprocessing), is_train=False)
     resize = Compose(
         [step for step in transform.transforms if not isinstance(step, ToTensor | Normalize)]

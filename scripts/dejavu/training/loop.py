@@ -5,7 +5,6 @@ a step follow from the seed and the step's number, so that a checkpoint needs no
 """
 
 import math
-import pickle
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -130,10 +129,11 @@ def _read_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
         return None
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        found = saved["identity"]
+    except Exception as error:  # the unpickler raises anything on damaged input
         print(f"{path} cannot be resumed from ({error}); starting anew", file=sys.stderr)
         return None
-    if saved["identity"] != identity:
+    if found != identity:
         print(f"{path} belongs to another training; starting anew", file=sys.stderr)
         return None
     return saved

@@ -10,13 +10,11 @@ from lightly.loss import BarlowTwinsLoss, DINOLoss, NTXentLoss, VICRegLoss
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dejavu import provenance, tables
+from dejavu import provenance
 from dejavu.encoders.ssl import SslModel, as_batch, build, resized, standardised
 from dejavu.errors import InputError
-from dejavu.job import whole_file
 from dejavu.tables import first_line
 from dejavu.training import loop
 from dejavu.training.pixels import decoded
@@ -54,7 +52,7 @@ class Distillation(Objective):
     """DINO: a student learns what its own moving average says of other views."""
 
     def __init__(self, loss: nn.Module, teacher: SslModel, settings: Mapping[str, Any]) -> None:
-        """Take a teacher of the student's architecture; `settings` has `momentum`, `local_views`."""
+        """Take a teacher like the student; `settings` has its `momentum`, and `local_views`."""
         super().__init__(loss)
         self.teacher = teacher
         self.momentum, self.local_views = settings["momentum"], settings["local_views"]
@@ -144,8 +142,8 @@ def train_on_pixels(
     steps = settings["epochs"] * order.steps
     warmup = settings["warmup_epochs"] / settings["epochs"]
     channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
-    model.to(device, memory_format=torch.channels_last).train()
-    objective.to(device, memory_format=torch.channels_last).train()
+    model.to(device).to(memory_format=torch.channels_last).train()
+    objective.to(device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=settings["learning_rate"],
@@ -171,7 +169,7 @@ def train_on_pixels(
         objective.after_step(model, (step + 1) / steps)
         return {"loss": float(loss.detach())}
 
-    parts = {"model": model, "objective": objective, "optimizer": optimizer}
+    parts: dict[str, Any] = {"model": model, "objective": objective, "optimizer": optimizer}
     history = loop.run(parts, take_step, settings["epochs"], order, checkpoint, identity, seed)
     if not all(np.isfinite(epoch["loss"]) for epoch in history):
         raise InputError(

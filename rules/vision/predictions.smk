@@ -1,0 +1,91 @@
+"""Predictions: what each predictor says of the crops of a set.
+
+In: neighbours, or crops and a classifier, or tags. Out:
+results/vision/predictions/{predictor}/{set}.parquet.
+"""
+
+
+rule vote_labels:
+    """Let the public neighbours of every crop of a set vote for its label."""
+    input:
+        neighbors=lambda wildcards: of_sets(
+            f"results/vision/neighbors/{wildcards.model}/crop/{{set}}/{{shard}}.parquet",
+            [wildcards.set],
+            "vision",
+        ),
+        records=records_of_set,
+        public=image_records("public"),
+    output:
+        "results/vision/predictions/{model}/{set}.parquet",
+    log:
+        "results/logs/vote_labels/{model}.{set}.log",
+    benchmark:
+        "results/benchmarks/vote_labels/{model}.{set}.jsonl"
+    wildcard_constraints:
+        model=one_of("vision", ["ssl"]),
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 3),
+        runtime=minutes(30, 30),
+    params:
+        versions=versions("numpy", "scipy"),
+        code=code_version("vote_labels.py"),
+    script:
+        "../../scripts/vote_labels.py"
+
+
+rule classify_crops:
+    """Classify the crops of a set."""
+    input:
+        records=records_of_set,
+        weights="results/vision/models/{model}/model.safetensors",
+        settings="results/vision/models/{model}/model.json",
+    output:
+        "results/vision/predictions/{model}/{set}.parquet",
+    log:
+        "results/logs/classify_crops/{model}.{set}.log",
+    benchmark:
+        "results/benchmarks/classify_crops/{model}.{set}.jsonl"
+    wildcard_constraints:
+        model=one_of("vision", ["classifier"]),
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: config["vision"]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(240),
+    params:
+        batch=config["vision"]["embedding"]["batch"],
+        threads=config["vision"]["embedding"]["threads"],
+        versions=versions("torch", "torchvision", "timm", "pillow"),
+        code=code_version("classify_crops.py"),
+    script:
+        "../../scripts/classify_crops.py"
+
+
+rule predict_naive_bayes:
+    """Predict the labels of the crops of a set from their tags."""
+    input:
+        fitted_on=image_samples(config["vision"]["naive_bayes"]["fit_on"]),
+        samples=samples_of_set,
+    output:
+        "results/vision/predictions/naive_bayes@{tags}/{set}.parquet",
+    log:
+        "results/logs/predict_naive_bayes/{tags}.{set}.log",
+    benchmark:
+        "results/benchmarks/predict_naive_bayes/{tags}.{set}.jsonl"
+    wildcard_constraints:
+        tags=r"\d+",
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 3),
+        runtime=minutes(30, 30),
+    params:
+        versions=versions("scikit-learn", "polars"),
+        code=code_version("predict_naive_bayes.py"),
+    script:
+        "../../scripts/predict_naive_bayes.py"

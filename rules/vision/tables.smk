@@ -1,0 +1,246 @@
+"""Tables: the scores, from predictions.
+
+In: results/vision/predictions/. Out: results/tables/vision_*.csv, as the README describes them.
+"""
+
+pairs_of_predictors = list(plan.vision_comparisons(config["vision"]))
+references = plan.vision_references(config["vision"])
+most_tags = plan.most_tags(config["vision"])
+
+
+rule vision_dejavu:
+    """Déjà vu scores of every pair of predictors, with their intervals."""
+    input:
+        predictions=predicted(pairs_of_predictors),
+        control=image_records("control"),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_dejavu.csv",
+    log:
+        "results/logs/vision_dejavu/vision.log",
+    benchmark:
+        "results/benchmarks/vision_dejavu/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        comparisons=pairs_of_predictors,
+        confident=config["vision"]["confident"],
+        seed=config["seed"],
+        replications=config["replications"],
+        versions=versions("numpy", "polars", "scipy"),
+        code=code_version("vision_dejavu.py"),
+    script:
+        "../../scripts/vision_dejavu.py"
+
+
+rule vision_correlation:
+    """How well the references infer the labels of A's crops."""
+    input:
+        predictions=predicted_alone(references),
+        records=image_records("A"),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_correlation.csv",
+    log:
+        "results/logs/vision_correlation/vision.log",
+    benchmark:
+        "results/benchmarks/vision_correlation/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        references=references,
+        preferred=preferred_labels(),
+        seed=config["seed"],
+        replications=config["replications"],
+        versions=versions("numpy", "polars"),
+        code=code_version("vision_correlation.py"),
+    script:
+        "../../scripts/vision_correlation.py"
+
+
+rule vision_quadrants:
+    """Who is right about the label of a crop, target or reference."""
+    input:
+        predictions=predicted(pairs_of_predictors, ["A", "B"]),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_quadrants.csv",
+    log:
+        "results/logs/vision_quadrants/vision.log",
+    benchmark:
+        "results/benchmarks/vision_quadrants/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        comparisons=pairs_of_predictors,
+        code=code_version("vision_quadrants.py"),
+    script:
+        "../../scripts/vision_quadrants.py"
+
+
+rule vision_classes:
+    """The classes that each reference predicts best."""
+    input:
+        predictions=predicted_alone(references, first=True),
+        records=image_records("A"),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_classes.csv",
+    log:
+        "results/logs/vision_classes/vision.log",
+    benchmark:
+        "results/benchmarks/vision_classes/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        references=references,
+        code=code_version("vision_classes.py"),
+    script:
+        "../../scripts/vision_classes.py"
+
+
+rule vision_agreement:
+    """How often two references are right or wrong on the same crops."""
+    input:
+        predictions=predicted_alone(references, first=True),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_agreement.csv",
+    log:
+        "results/logs/vision_agreement/vision.log",
+    benchmark:
+        "results/benchmarks/vision_agreement/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        references=references,
+        code=code_version("vision_agreement.py"),
+    script:
+        "../../scripts/vision_agreement.py"
+
+
+rule vision_memorized:
+    """The crops with the largest memorization confidence."""
+    input:
+        predictions=predicted(pairs_of_predictors, ["A"]),
+        records=image_records("A"),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_memorized.csv",
+    log:
+        "results/logs/vision_memorized/vision.log",
+    benchmark:
+        "results/benchmarks/vision_memorized/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        comparisons=pairs_of_predictors,
+        memorized=config["vision"]["memorized"],
+        code=code_version("vision_memorized.py"),
+    script:
+        "../../scripts/vision_memorized.py"
+
+
+rule vision_crops:
+    """How many images have a background crop, and why others have none."""
+    input:
+        image_records(*sets_of("vision")),
+    output:
+        "results/tables/vision_crops.csv",
+    log:
+        "results/logs/vision_crops/vision.log",
+    benchmark:
+        "results/benchmarks/vision_crops/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        shards={name: config["vision"]["sets"][name]["shards"] for name in sets_of("vision")},
+        code=code_version("vision_crops.py"),
+    script:
+        "../../scripts/vision_crops.py"
+
+
+rule vision_rejected:
+    """Every image of the sources that was left out, and why."""
+    input:
+        rejected_images(),
+    output:
+        "results/tables/vision_rejected.csv",
+    log:
+        "results/logs/vision_rejected/vision.log",
+    benchmark:
+        "results/benchmarks/vision_rejected/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        sets=[
+            [
+                name,
+                config["vision"]["sets"][name]["source"],
+                config["vision"]["sets"][name]["shards"],
+            ]
+            for name in sets_of("vision")
+        ],
+        parts={name: config["vision"]["sources"][name]["parts"] for name in sources_of("vision")},
+        code=code_version("vision_rejected.py"),
+    script:
+        "../../scripts/vision_rejected.py"
+
+
+if most_tags is not None:
+
+    rule vision_tags:
+        """The tags that are the most typical of the classes predicted best."""
+        input:
+            predictions=plan.prediction_path(most_tags, "A"),
+            samples=image_samples("A"),
+            checked="results/vision/sets.json",
+        output:
+            "results/tables/vision_tags.csv",
+        log:
+            "results/logs/vision_tags/vision.log",
+        benchmark:
+            "results/benchmarks/vision_tags/vision.jsonl"
+        conda:
+            "../../envs/dejavu.yaml"
+        threads: 1
+        resources:
+            mem_mb=megabytes(1500, 2),
+            runtime=minutes(60, 30),
+        params:
+            predictor=most_tags,
+            code=code_version("vision_tags.py"),
+        script:
+            "../../scripts/vision_tags.py"

@@ -1,0 +1,67 @@
+"""Training: self-supervised models on one training set, classifiers on the crops of one.
+
+In: the records of the set. Out: results/vision/models/{model}/. A checkpoint beside the weights
+lets a killed job go on; it is no output, because Snakemake removes outputs before it runs a job
+again.
+"""
+
+
+rule train_ssl:
+    """Train a self-supervised model from scratch, going on from its checkpoint if there is one."""
+    input:
+        records=trained_images,
+    output:
+        weights="results/vision/models/{model}/model.safetensors",
+        settings="results/vision/models/{model}/model.json",
+        history="results/vision/models/{model}/training.csv",
+    log:
+        "results/logs/train_ssl/{model}.log",
+    benchmark:
+        "results/benchmarks/train_ssl/{model}.jsonl"
+    wildcard_constraints:
+        model=one_of("vision", ["ssl"]),
+    priority: 10
+    # One thread each, trainings side by side, is the fastest, and the weights depend on it.
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(2880),
+    params:
+        model=vision_training,
+        seed=vision_seed,
+        versions=versions("torch", "torchvision", "lightly", "timm", "pillow"),
+        code=code_version("train_ssl.py"),
+    script:
+        "../../scripts/train_ssl.py"
+
+
+rule train_classifier:
+    """Train a classifier from crops to labels, going on from its checkpoint if there is one."""
+    input:
+        records=trained_crops,
+    output:
+        weights="results/vision/models/{model}/model.safetensors",
+        settings="results/vision/models/{model}/model.json",
+        history="results/vision/models/{model}/training.csv",
+    log:
+        "results/logs/train_classifier/{model}.log",
+    benchmark:
+        "results/benchmarks/train_classifier/{model}.jsonl"
+    wildcard_constraints:
+        model=one_of("vision", ["classifier"]),
+    priority: 10
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(720),
+    params:
+        model=vision_training,
+        seed=vision_seed,
+        versions=versions("torch", "torchvision", "timm", "pillow"),
+        code=code_version("train_classifier.py"),
+    script:
+        "../../scripts/train_classifier.py"

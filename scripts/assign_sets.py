@@ -1,0 +1,84 @@
+"""The set of every image of a source, and every reason why it could not give its sets."""
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from dejavu import checks, class_splits, tables
+from dejavu.errors import InputError
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Split the source by class, or give all of it to its only set."""
+    # Limits change no result: they are read from the config and are no parameters, so that
+    # changing one reruns nothing that has passed.
+    limits = job.config["vision"]
+    source = job.wildcards.source
+    parts = [tables.read_parquet(path, ["id", "label", "boxes"]) for path in job.input.images]
+    rejected = pa.concat_tables(tables.read_parquet(path) for path in job.input.rejected)
+    reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
+    kept = sum(len(part) for part in parts)
+    checks.check_rejected(source, kept, reasons, items, limits["max_rejected"])
+    images = (
+        pl.DataFrame(pl.from_arrow(pa.concat_tables(parts)))
+        .unique("id", keep="first", maintain_order=True)
+        .with_columns(boxed=pl.col("boxes").list.len() > 0)
+        .drop("boxes")
+    )
+    images = images.with_columns(sets_of(images, source, job.params))
+    check_sizes(images, source, job.params.sets, limits["k"])
+    tables.write_parquet(job.output[0], images.select("id", "set").to_arrow())
+
+
+def sets_of(images: pl.DataFrame, source: str, params: Any) -> pl.Series:
+    """The set of each image, named `set`."""
+    if params.per_class is None:
+        return pl.Series("set", params.sets * len(images), dtype=pl.String)
+    try:
+        sets = class_splits.assign(
+            images,
+            n_per_class=params.per_class.get("A", 0),
+            control_per_class=params.per_class.get("control", 0),
+            seed=params.seed,
+        )
+    except InputError as error:
+        raise InputError(f"Source {source}: {error}") from error
+    if "shared" not in params.sets and (sets == "shared").any():
+        raise InputError(
+            f"Source {source}: {(sets == 'shared').sum()} images without boxes are needed to fill"
+            " the training sets: add `shared` to vision.sets, or lower n_per_class."
+        )
+    return sets
+
+
+def check_sizes(images: pl.DataFrame, source: str, sets: list[str], k: int) -> None:
+    """Stop on an empty set, a label with one image in A or B, and a public smaller than k."""
+    for name in sets:
+        chosen = images.filter(pl.col("set") == name)
+        where = f"Config key vision.sets.{name}"
+        if chosen.is_empty() and name != "shared":
+            raise InputError(
+                f"{where}: no image of the source {source!r} falls into the set: lower"
+                " n_per_class or control_per_class, or enlarge the source."
+            )
+        if name == "public" and k > len(chosen):
+            raise InputError(
+                f"Config key vision.k: k is {k}, but public has only {len(chosen)} images: lower"
+                " `k` or enlarge the public set."
+            )
+        single = chosen["label"].value_counts().filter(pl.col("count") == 1)["label"].sort()
+        if name in ("A", "B") and len(single):
+            raise InputError(
+                f"{where}: the label {single[0]!r} has one image only ({len(single)} labels have):"
+                " take the class out of the source, or add images to it."
+            )
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,48 @@
+"""Facts of a whole source, and every reason why its sets could not give a measurement."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dejavu import checks, plan, splits, tables
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Check rejected items, and count samples and objects of the sets that share the source."""
+    # Limits change no result: they are read from the config and are no parameters, so that
+    # changing one reruns nothing that has passed.
+    vlm = job.config["vlm"]
+    source = job.wildcards.source
+    ranges = splits.ranges_of_sets(plan.SETS["vlm"], vlm["sets"], source)
+    samples = dict.fromkeys(ranges, 0)
+    objects = dict.fromkeys(ranges, 0)
+    kept = 0
+    for path in job.input.records:
+        part = tables.read_parquet(path, ["hash", "objects"])
+        hashes = part["hash"].to_numpy()
+        lengths = pc.list_value_length(part["objects"]).to_numpy()
+        kept += len(part)
+        for name, (low, high) in ranges.items():
+            inside = slice(
+                np.searchsorted(hashes, np.uint64(low), side="left"),
+                np.searchsorted(hashes, np.uint64(high - 1), side="right"),
+            )
+            samples[name] += inside.stop - inside.start
+            objects[name] += int(lengths[inside].sum())
+    rejected = pa.concat_tables(tables.read_parquet(path) for path in job.input.rejected)
+    reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
+    checks.check_rejected(source, kept, reasons, items, vlm["max_rejected"])
+    for name in samples:
+        checks.check_set(name, source, samples[name], objects[name], max(vlm["k"]))
+    tables.write_json(job.output[0], {"kept": kept, "rejected": len(reasons)})
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

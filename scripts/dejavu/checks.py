@@ -1,0 +1,68 @@
+"""Reasons why sources and sets could not give a measurement, told before models are trained."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dejavu.errors import InputError
+
+
+def check_rejected(
+    source: str, kept: int, reasons: Sequence[str], items: Sequence[str], limit: float
+) -> None:
+    """Stop if more than a fraction of a source was rejected.
+
+    Args:
+        source: its name.
+        kept: number of items that can be used.
+        reasons: why each of the others can't.
+        items: which they are.
+        limit: the configured `max_rejected`.
+
+    Raises:
+        InputError: with the commonest reason and an example.
+    """
+    lost = len(reasons)
+    if lost <= limit * (lost + kept):
+        return
+    kinds, first, counts = np.unique(reasons, return_index=True, return_counts=True)
+    commonest = int(counts.argmax())
+    raise InputError(
+        f"Source {source}: {lost} of {lost + kept} items were rejected, more than `max_rejected:"
+        f" {limit:g}` allows; {counts[commonest]} for: {kinds[commonest]}, as"
+        f" {items[first[commonest]]}: mend the source or its settings, or raise `max_rejected`."
+    )
+
+
+def check_set(name: str, source: str, samples: int, objects: int, k: int) -> None:
+    """Stop on an empty set, on one without objects, and on a public set smaller than k."""
+    where = f"Config key vlm.sets.{name}"
+    if not samples:
+        raise InputError(
+            f"{where}: no sample of the source {source!r} falls into the set: raise its `fraction`,"
+            " or enlarge the source."
+        )
+    if not objects:
+        raise InputError(
+            f"{where}: none of its {samples} samples has an object: correct the field or column of"
+            f" `objects` of the source {source!r}."
+        )
+    if name == "public" and k > samples:
+        raise InputError(
+            f"Config key vlm.k: k is {k}, but public has only {samples} samples: lower `k` or"
+            " enlarge the public set."
+        )
+
+
+def shared_hashes(
+    hashes: Mapping[str, NDArray[np.uint64]],
+) -> tuple[str, str, NDArray[np.uint64]] | None:
+    """The first two sets that share hashes of ids, and those they share."""
+    names = list(hashes)
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            shared = np.intersect1d(hashes[first], hashes[second])
+            if len(shared):
+                return first, second, shared
+    return None

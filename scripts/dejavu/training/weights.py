@@ -1,0 +1,17 @@
+"""Weights as files."""
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from dejavu.job import whole_file
+
+
+def save(model: nn.Module, path: str | Path) -> None:
+    """Write a model's weights as safetensors, whole or not at all."""
+    weights = {
+        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+    }
+    with whole_file(path) as partial:
+        save_file(weights, partial)

@@ -1,0 +1,39 @@
+"""One part of an embedded world of labelled foregrounds, as a tar shard."""
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from dejavu.job import Progress, job_log, whole_file
+from dejavu.sources import foregrounds
+from dejavu.sources.images import add_member
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Draw every `parts`-th picture, from the part's own number on."""
+    source = job.params.source
+    numbers = range(int(job.wildcards.part), source["pictures"], source["parts"])
+    progress = Progress("drawing", len(numbers), "pictures")
+    with whole_file(job.output[0]) as partial, tarfile.open(partial, "w") as archive:
+        for number in numbers:
+            pixels, layout = foregrounds.picture(
+                number, seed=source["seed"], preferred=source["preferred"]
+            )
+            content = io.BytesIO()
+            Image.fromarray(pixels).save(content, "png")
+            add_member(archive, f"{number:09d}.png", content.getvalue())
+            add_member(
+                archive, f"{number:09d}.json", json.dumps(foregrounds.facts(layout)).encode()
+            )
+            progress.advance(1)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

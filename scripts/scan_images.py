@@ -1,0 +1,87 @@
+"""Labelled images of one part of a source, in the order of their hashes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dejavu import splits, tables
+from dejavu.errors import InputError
+from dejavu.job import Progress, job_log
+from dejavu.sources import Photograph, Rejected
+from dejavu.sources.images import open_image, why_unreadable
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Read the part, decode every image, and write what can be used and what can not."""
+    images: list[Photograph] = []
+    rejected: list[Rejected] = []
+    part = int(job.wildcards.part)
+    try:
+        items = list(read_part(job.params.source, list(job.input), part))
+    except InputError as error:
+        raise InputError(f"Source {job.wildcards.source}: {error}") from error
+    progress = Progress("decoding", len(items), "images")
+    for item in items:
+        found = decoded(item)
+        if isinstance(found, Photograph):
+            images.append(found)
+        else:
+            rejected.append(found)
+        progress.advance(1)
+    hashes = splits.keyed_hash([image.id for image in images], job.params.seed, "split")
+    columns = {
+        "hash": hashes,
+        **{
+            name: [getattr(image, name) for image in images]
+            for name in ("id", "image", "width", "height", "label")
+        },
+        "boxes": [[box._asdict() for box in image.boxes] for image in images],
+        "context": [
+            [{"tag": tag, "box": box._asdict()} for tag, box in image.context] for image in images
+        ],
+    }
+    table = pa.table(columns, schema=tables.IMAGES)
+    tables.write_parquet(job.output.images, table.take(np.argsort(hashes, kind="stable")))
+    columns = {
+        "hash": splits.keyed_hash([item.id or "" for item in rejected], job.params.seed, "split"),
+        "item": [item.item for item in rejected],
+        "reason": [item.reason for item in rejected],
+    }
+    tables.write_parquet(job.output.rejected, pa.table(columns, schema=tables.REJECTED))
+
+
+def decoded(found: Photograph | Rejected) -> Photograph | Rejected:
+    """Reject an image whose pixels can't be read."""
+    if isinstance(found, Photograph):
+        try:
+            open_image(found.image)
+        except OSError as error:
+            return Rejected(found.image, found.id, why_unreadable(error))
+    return found
+
+
+def read_part(
+    source: dict[str, Any], tars: list[str], part: int
+) -> Iterator[Photograph | Rejected]:
+    """Read one part with the reader of the source's kind."""
+    if source["kind"] == "foregrounds":
+        from dejavu.sources import foregrounds
+
+        for tar in tars:
+            yield from foregrounds.read_tar(Path(tar))
+        return
+    from dejavu.sources.imagenet import read_folders
+
+    folders = Path(source["path"]), Path(source["annotations"])
+    yield from read_folders(*folders, part, source["parts"])
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

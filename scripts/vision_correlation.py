@@ -1,0 +1,71 @@
+"""What the references infer from A's crops: results/tables/vision_correlation.csv."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from dejavu import judged, tables, tagging
+from dejavu.intervals import Bootstrap
+from dejavu.job import job_log
+from dejavu.sources import foregrounds
+from dejavu.vision_scores import correlation_row
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+ACCURACIES = [f"accuracy_{top}{end}" for top in ("top1", "top5") for end in ("", "_low", "_high")]
+COLUMNS = {
+    **dict.fromkeys(("reference", "replicate", "on"), pl.String),
+    "crops": pl.Int64,
+    **dict.fromkeys((*ACCURACIES, "optimum"), pl.Float64),
+}
+
+
+def main(job: Any) -> None:
+    """Score every reference on all crops and on those that all two-model references get right."""
+    params = job.params
+    crops = tables.read_crops(job.input.records, ["boxes", "context"])
+    optimum = None if params.preferred is None else largest_posterior(crops, params.preferred)
+    trained = [each["together"]["predictors"] for each in params.references if each["two_model"]]
+    places = {"all": ("alone", None)}
+    if trained:
+        right = [correct(predictors) for predictors in trained]
+        places["intersection"] = ("together", np.logical_and.reduce(right))
+    rows = []
+    for reference in params.references:
+        for on, (kind, inside) in places.items():
+            predictors = reference[kind]["predictors"]
+            top1 = correct(predictors)
+            top5 = np.stack(
+                [judged.among_top5(name, "A", crops["label"]) for name in predictors], axis=1
+            )
+            counted = np.ones_like(top1) if inside is None else inside
+            for replicate, chosen in reference[kind]["replicates"].items():
+                names = {"reference": reference["name"], "replicate": replicate, "on": on}
+                bootstrap = Bootstrap(params.replications, (params.seed, *names.values()))
+                row = correlation_row(
+                    top1[:, chosen], top5[:, chosen], counted[:, chosen], bootstrap, optimum
+                )
+                rows.append({**names, **row})
+    tables.write_csv(job.output[0], rows, COLUMNS)
+
+
+def correct(predictors: list[str]) -> np.ndarray:
+    """Whether each predictor is right on A's crops, bool [crops, predictors]."""
+    return np.stack([judged.judged(name, "A").correct for name in predictors], axis=1)
+
+
+def largest_posterior(crops: pl.DataFrame, preferred: float) -> np.ndarray:
+    """How well the embedded world's crops can be predicted at best, float64 [crops]."""
+    shown = [
+        [thing.tag for thing in foregrounds.visible(layout, crop)]
+        for layout, crop in zip(tagging.layouts(crops), tagging.boxes(crops), strict=True)
+    ]
+    return foregrounds.posterior(shown, preferred=preferred).max(axis=1)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,40 @@
+"""Who infers the label of a crop, target or reference: results/tables/vision_quadrants.csv."""
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dejavu import judged, tables
+from dejavu.job import job_log
+from dejavu.vision_scores import quadrants
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+COLUMNS = {
+    **dict.fromkeys(("target_model", "reference", "replicate", "direction"), pl.String),
+    "crops": pl.Int64,
+    **dict.fromkeys(("memorized", "correlated", "misrepresented", "unassociated"), pl.Float64),
+}
+
+
+def main(job: Any) -> None:
+    """Count the quadrants for every pair, direction and replicate."""
+    rows = []
+    for each in job.params.comparisons:
+        sides = each["sides"]
+        directions = {name: judged.comparison(sides[name]) for name in ("A", "B") if name in sides}
+        if "B" in directions:
+            directions["symmetric"] = directions["A"] + directions["B"]
+        names = {key: each[key] for key in ("target_model", "reference")}
+        for replicate, chosen in each["replicates"].items():
+            for direction, comparison in directions.items():
+                facts = {**names, "replicate": replicate, "direction": direction}
+                rows.append({**facts, **quadrants(comparison.replicates(chosen))})
+    tables.write_csv(job.output[0], rows, COLUMNS)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

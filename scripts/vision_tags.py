@@ -1,0 +1,61 @@
+"""The commonest dataset-level correlations: results/tables/vision_tags.csv."""
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dejavu import judged, tables
+from dejavu.job import job_log
+from dejavu.vision_scores import best_classes
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+LEAST_CROPS = 5
+COLUMNS = {
+    "label": pl.String,
+    "tag": pl.String,
+    "crops": pl.Int64,
+    "p_tag_given_label": pl.Float64,
+    "lift": pl.Float64,
+}
+
+
+def main(job: Any) -> None:
+    """Find the tags that are the most typical of the labels that Naive Bayes predicts best."""
+    crops = tables.read_crops(job.input.samples, ["tags"])
+    correct = judged.judged(job.params.predictor, "A").correct
+    best = [row["label"] for row in best_classes(correct, crops["label"].to_list())]
+    rows = typical_tags(crops.select("label", "tags"), best)
+    tables.write_csv(job.output[0], rows.to_dicts(), COLUMNS)
+
+
+def typical_tags(crops: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
+    """Tags on at least five crops of one of the labels, the highest lift first."""
+    tagged = (
+        crops.with_row_index("crop")
+        .explode("tags")
+        .select("crop", "label", tag=pl.col("tags").struct.field("tag"))
+        .drop_nulls("tag")
+        .unique()
+    )
+    overall = tagged.group_by("tag").agg(rate=pl.len() / len(crops))
+    sizes = crops.group_by("label").agg(size=pl.len())
+    return (
+        tagged.filter(pl.col("label").is_in(labels))
+        .group_by("label", "tag")
+        .agg(crops=pl.len().cast(pl.Int64))
+        .filter(pl.col("crops") >= LEAST_CROPS)
+        .join(sizes, on="label")
+        .join(overall, on="tag")
+        .with_columns(p_tag_given_label=pl.col("crops") / pl.col("size"))
+        .with_columns(lift=pl.col("p_tag_given_label") / pl.col("rate"))
+        .sort("lift", "label", "tag", descending=[True, False, False])
+        .select(list(COLUMNS))
+    )
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,266 @@
+"""OpenCLIP models from every kind of file: the same weights give the same embeddings."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from dejavu.encoders import clip
+from dejavu.errors import InputError
+
+CPU = torch.device("cpu")
+TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {
+        "timm_model_name": "test_resnet",
+        "timm_model_pretrained": False,
+        "timm_pool": "avg",
+        "timm_proj": "linear",
+        "image_size": 32,
+    },
+    "text_cfg": TEXT,
+}
+CONFIGS = {
+    "tiny": TINY,
+    "tiny_wide": {**TINY, "embed_dim": 24},
+    "tiny_heads": {**TINY, "text_cfg": {**TEXT, "heads": 4}},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def architectures(tmp_path_factory):
+    """Tiny architectures that OpenCLIP knows by name."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("architectures")
+    for name, config in CONFIGS.items():
+        (folder / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    torch.manual_seed(1)
+    return open_clip.create_model("tiny").state_dict()
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 256, (40, 30 + n, 3), np.uint8)) for n in range(3)]
+
+
+CAPTIONS = ["a dog", "two cats on a mat", ""]
+
+
+@pytest.fixture
+def checkpoint(tmp_path, weights):
+    path = tmp_path / "weights.pt"
+    torch.save(weights, path)
+    return str(path)
+
+
+def training_checkpoint(weights, path):
+    state = {f"module.{name}": value for name, value in weights.items()}
+    torch.save({"epoch": 3, "name": "run", "state_dict": state, "optimizer": {"lr": 1.0}}, path)
+
+
+def folder_of(weights, path):
+    path.mkdir()
+    config = {
+        "model_cfg": TINY,
+        "preprocess_cfg": dict(open_clip.get_model_preprocess_cfg(model())),
+    }
+    (path / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(weights, path / "open_clip_model.safetensors")
+
+
+def model(name="tiny"):
+    return open_clip.create_model(name)
+
+
+def load(name="m", allow_download=False, **settings):
+    return clip.load(name, {"architecture": "tiny", **settings}, CPU, allow_download)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda w, p: torch.save(w, p), id="plain"),
+        pytest.param(lambda w, p: torch.save({"state_dict": w}, p), id="state_dict"),
+        pytest.param(training_checkpoint, id="training checkpoint"),
+        pytest.param(save_file, id="safetensors"),
+    ],
+)
+def test_every_kind_of_checkpoint_gives_the_same_embeddings(
+    tmp_path, weights, images, checkpoint, write
+):
+    suffix = "safetensors" if write is save_file else "pt"
+    path = tmp_path / f"other.{suffix}"
+    write(weights, path)
+    first, second = load(checkpoint=checkpoint), load(checkpoint=str(path))
+    assert first.facts == second.facts
+    np.testing.assert_array_equal(first.encode_images(images), second.encode_images(images))
+    np.testing.assert_array_equal(first.encode_texts(CAPTIONS), second.encode_texts(CAPTIONS))
+
+
+def test_a_local_folder_gives_the_same_embeddings_as_its_checkpoint(
+    tmp_path, weights, images, checkpoint
+):
+    folder_of(weights, tmp_path / "folder")
+    first = load(checkpoint=checkpoint)
+    second = load(architecture=f"local-dir:{tmp_path / 'folder'}")
+    assert first.facts["fingerprint"] == second.facts["fingerprint"]
+    np.testing.assert_array_equal(first.encode_images(images), second.encode_images(images))
+    np.testing.assert_array_equal(first.encode_texts(CAPTIONS), second.encode_texts(CAPTIONS))
+
+
+def test_embeddings_are_those_of_open_clip_itself_with_length_one(weights, images, checkpoint):
+    plain, _, preprocess = open_clip.create_model_and_transforms("tiny", pretrained=checkpoint)
+    plain.eval()
+    with torch.inference_mode():
+        pixels = plain.encode_image(torch.stack([preprocess(image) for image in images]))
+        tokens = open_clip.get_tokenizer("tiny")(CAPTIONS)
+        texts = plain.encode_text(tokens)
+    encoder = load(checkpoint=checkpoint)
+    for expected, found in (
+        (pixels, encoder.encode_images(images)),
+        (texts, encoder.encode_texts(CAPTIONS)),
+    ):
+        expected = (expected / expected.norm(dim=1, keepdim=True)).numpy()
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_facts_name_the_model_and_what_its_vectors_depend_on(checkpoint):
+    facts = load("web", checkpoint=checkpoint).facts
+    assert facts["model"] == "web"
+    assert facts["normalised"] is True
+    assert set(facts["versions"]) == {"torch", "torchvision", "open_clip_torch"}
+    assert len(facts["fingerprint"]) == 32
+
+
+PREPROCESSING = [
+    {"mean": [0.1, 0.2, 0.3]},
+    {"std": [0.5, 0.5, 0.5]},
+    {"interpolation": "bilinear"},
+    {"resize_mode": "squash"},
+]
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSING, ids=lambda each: next(iter(each)))
+def test_other_preprocessing_gives_other_embeddings_and_another_fingerprint(
+    checkpoint, images, preprocessing
+):
+    plain = load(checkpoint=checkpoint)
+    other = load(checkpoint=checkpoint, preprocessing=preprocessing)
+    assert other.facts["fingerprint"] != plain.facts["fingerprint"]
+    assert np.abs(other.encode_images(images) - plain.encode_images(images)).max() > 1e-4
+    again = load("renamed", checkpoint=checkpoint, preprocessing=preprocessing)
+    assert again.facts["fingerprint"] == other.facts["fingerprint"]
+
+
+def test_a_single_changed_weight_changes_the_fingerprint(tmp_path, weights, checkpoint):
+    changed = {name: value.clone() for name, value in weights.items()}
+    name = (
+        "visual.trunk.conv1.weight"
+        if "visual.trunk.conv1.weight" in changed
+        else next(iter(changed))
+    )
+    changed[name].view(-1)[0] += 1e-3
+    path = tmp_path / "changed.pt"
+    torch.save(changed, path)
+    first, second = load(checkpoint=checkpoint), load(checkpoint=str(path))
+    assert first.facts["fingerprint"] != second.facts["fingerprint"]
+
+
+def test_the_same_weights_in_another_architecture_have_another_fingerprint(checkpoint):
+    # Heads, like the choice of QuickGELU, show in no weight's shape.
+    first, second = (
+        load(checkpoint=checkpoint),
+        load(architecture="tiny_heads", checkpoint=checkpoint),
+    )
+    assert np.abs(first.encode_texts(CAPTIONS) - second.encode_texts(CAPTIONS)).max() > 1e-4
+    assert first.facts["fingerprint"] != second.facts["fingerprint"]
+
+
+def sentence(**settings):
+    with pytest.raises(InputError) as error:
+        load("web", **settings)
+    text = str(error.value)
+    assert "\n" not in text
+    assert "web" in text
+    return text
+
+
+def test_a_checkpoint_of_another_architecture_is_one_sentence_with_its_keys(checkpoint):
+    text = sentence(architecture="tiny_wide", checkpoint=checkpoint)
+    assert "do not load as tiny_wide" in text
+    assert "text_projection" in text
+    assert "set `architecture`" in text
+
+
+def test_a_checkpoint_of_something_else_is_one_sentence_with_its_keys(tmp_path):
+    path = tmp_path / "linear.pt"
+    torch.save(torch.nn.Linear(3, 3).state_dict(), path)
+    text = sentence(checkpoint=str(path))
+    assert "do not load as tiny" in text
+    assert "positional_embedding" in text or "weight" in text
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a zip"])
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, content, suffix):
+    path = tmp_path / f"weights.{suffix}"
+    path.write_bytes(content)
+    assert "do not load" in sentence(checkpoint=str(path))
+
+
+class Malicious:
+    """What a pickle does when it is trusted."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("protocol", ["torch", "pickle"])
+def test_a_malicious_checkpoint_is_refused_and_runs_nothing(tmp_path, weights, protocol):
+    path, harm = tmp_path / "weights.pt", tmp_path / "harm"
+    content = {**weights, "visual.extra": Malicious(harm)}
+    if protocol == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content))
+    assert "do not load" in sentence(checkpoint=str(path))
+    assert not harm.exists()
+
+
+def test_a_folder_without_weights_is_refused_and_not_used_at_random(tmp_path, weights):
+    folder_of(weights, tmp_path / "folder")
+    (tmp_path / "folder" / "open_clip_model.safetensors").unlink()
+    assert "do not load" in sentence(architecture=f"local-dir:{tmp_path / 'folder'}")
+    assert "do not load" in sentence(architecture=f"local-dir:{tmp_path / 'nowhere'}")
+
+
+def test_what_open_clip_does_not_know_is_one_sentence(tmp_path):
+    assert "no architecture 'RN5000'" in sentence(architecture="RN5000", pretrained="openai")
+    text = sentence(architecture="RN50", pretrained="none")
+    assert "no weights 'none' for RN50; it has openai" in text
+    assert "there is no checkpoint" in sentence(checkpoint=str(tmp_path / "missing.pt"))
+
+
+def test_weights_that_are_not_on_this_machine_are_not_fetched(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *args: None)
+    text = sentence(architecture="RN50", pretrained="openai")
+    assert "not on this machine" in text
+    assert "`allow_download: true`" in text

@@ -1,0 +1,247 @@
+"""Webdataset tar shards, well formed and not."""
+
+import io
+import json
+import tarfile
+
+import numpy as np
+import pytest
+
+from dejavu.errors import InputError
+from dejavu.sources import Record, Rejected
+from dejavu.sources.images import open_image
+from dejavu.sources.img2dataset import read_tar, tar_files
+
+
+@pytest.fixture
+def tar(tmp_path):
+    """A function that writes members in the order given, and returns the path."""
+
+    def write(*members, name="00000.tar"):
+        path = tmp_path / "shards" / name
+        path.parent.mkdir(exist_ok=True)
+        with tarfile.open(path, "w") as archive:
+            for member, content in members:
+                header = tarfile.TarInfo(member)
+                header.size = len(content)
+                archive.addfile(header, io.BytesIO(content))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def sample(picture_bytes):
+    """A function that makes the three members of a sample."""
+
+    def make(key, objects=("dog",), caption=b" a dog \n", suffix="jpg", number=0, **facts):
+        return [
+            (f"{key}.{suffix}", picture_bytes(number)),
+            (f"{key}.txt", caption),
+            (f"{key}.json", json.dumps({"objects": list(objects), **facts}).encode()),
+        ]
+
+    return make
+
+
+def read(path, *options):
+    return list(read_tar(path, *(options or ("objects",))))
+
+
+def reasons(path, *options):
+    return {
+        each.item.partition("#")[2]: each.reason
+        for each in read(path, *options)
+        if isinstance(each, Rejected)
+    }
+
+
+def test_a_sample_has_its_key_caption_labels_and_pixels(tar, sample, picture_bytes):
+    members = sample("000000007", objects=["tree", "dog ", "", "dog"], number=7)
+    (record,) = read(tar(*members))
+    assert (record.id, record.caption, record.objects) == ("000000007", "a dog", ["dog", "tree"])
+    from_bytes = np.asarray(open_image(record.image))
+    assert from_bytes.shape == (20, 24, 3)
+    assert record.image.partition("#")[2].startswith("000000007.jpg@")
+
+
+def test_members_come_in_any_order(tar, sample):
+    members = [member for key in "abcd" for member in sample(key, number=ord(key))]
+    expected = {each.id: each for each in read(tar(*members))}
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(members))
+        path = tar(*(members[place] for place in order), name=f"{seed}.tar")
+        found = read(path)
+        assert {each.id for each in found} == set("abcd")
+        for each in found:
+            first = expected[each.id]
+            assert (each.caption, each.objects) == (first.caption, first.objects)
+            assert open_image(each.image).tobytes() == open_image(first.image).tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "png", "webp", "JPG", "Jpeg", "PNG"])
+def test_images_of_every_usual_suffix_are_taken(tar, sample, suffix):
+    (record,) = read(tar(*sample("a", suffix=suffix)))
+    assert open_image(record.image).size == (24, 20)
+
+
+def test_keys_are_the_names_up_to_the_first_dot_with_their_folders(tar, sample):
+    members = [
+        *sample("train/0001"),
+        *sample("val/0001"),
+        *sample("./a.b/0002"),
+        *sample("été/狗 1"),
+        ("train/0001.seg.png", b"another file of the sample"),
+        ("train/0001.cls", b"3"),
+    ]
+    keys = ["train/0001", "val/0001", "./a.b/0002", "été/狗 1"]
+    assert [each.id for each in read(tar(*members))] == keys
+
+
+@pytest.mark.parametrize(
+    "key", ["../../escape", "/absolute/escape", "a/../../../escape", "a#b@1+2"]
+)
+def test_names_that_point_elsewhere_are_read_and_never_written(tar, sample, tmp_path, key):
+    path = tar(*sample(key), name="deep.tar")
+    before = sorted(each for each in tmp_path.rglob("*"))
+    (record,) = read(path)
+    assert (record.id, open_image(record.image).size) == (key, (24, 20))
+    assert sorted(each for each in tmp_path.rglob("*")) == before
+
+
+def test_links_and_folders_in_the_archive_are_not_followed(tar, sample, tmp_path):
+    path = tar(*sample("a"))
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    with tarfile.open(path, "a") as archive:
+        for name, kind in (("b.jpg", tarfile.SYMTYPE), ("c.jpg", tarfile.LNKTYPE)):
+            header = tarfile.TarInfo(name)
+            header.type, header.linkname = kind, "../secret.jpg"
+            archive.addfile(header)
+        header = tarfile.TarInfo("d.jpg")
+        header.type = tarfile.DIRTYPE
+        archive.addfile(header)
+    assert [each.id for each in read(path)] == ["a"]
+
+
+def test_what_is_missing_or_broken_is_rejected_with_its_reason(tar, sample, picture_bytes):
+    def without(key, suffix, content=None):
+        kept = [member for member in sample(key) if not member[0].endswith(suffix)]
+        return kept if content is None else [*kept, (f"{key}{suffix}", content)]
+
+    half = picture_bytes(kind="png")[:300]
+    path = tar(
+        *sample("good"),
+        *without("no_text", ".txt"),
+        *without("blank_text", ".txt", b" \n"),
+        *without("no_json", ".json"),
+        *without("no_image", ".jpg"),
+        *without("half_image", ".jpg", half),
+        *without("empty_image", ".jpg", b""),
+        *without("bad_json", ".json", b'{"objects": ['),
+        *without("deep_json", ".json", b"[" * 200_000),
+        *without("list_json", ".json", b"[1]"),
+        *without("bad_text", ".txt", b"\xff\xfe"),
+        *without("word_objects", ".json", b'{"objects": "dog"}'),
+        *without("number_objects", ".json", b'{"objects": ["dog", 3]}'),
+        *without("null_objects", ".json", b'{"objects": null}'),
+        *without("no_objects", ".json", b"{}"),
+        *without("empty_objects", ".json", b'{"objects": []}'),
+    )
+    assert [(each.id, each.objects) for each in read(path) if isinstance(each, Record)] == [
+        ("good", ["dog"]),
+        ("empty_objects", []),
+    ]
+    expected = {
+        "no_text": "no caption",
+        "blank_text": "no caption",
+        "no_json": "no list of labels in the field 'objects'",
+        "no_image": "no .jpg, .png or .webp member",
+        "half_image": "unreadable image",
+        "empty_image": "unreadable image",
+        "bad_json": "unreadable .json or .txt",
+        "deep_json": "unreadable .json or .txt",
+        "list_json": "unreadable .json: it is not an object",
+        "bad_text": "unreadable .json or .txt",
+        "word_objects": "no list of labels",
+        "number_objects": "no list of labels",
+        "null_objects": "no list of labels",
+        "no_objects": "no list of labels",
+    }
+    found = reasons(path)
+    assert set(found) == set(expected)
+    for key, start in expected.items():
+        assert found[key].startswith(start), key
+
+
+def test_labels_and_ids_come_from_the_configured_fields(tar, sample):
+    path = tar(
+        *sample("0", labels=["cat"], sha256="f00d"),
+        *sample("1", labels=["cat"], sha256=17),
+        *sample("2", labels=["cat"]),
+        *sample("3", labels=["cat"], sha256=""),
+        *sample("4", labels=["cat"], sha256=["f00d"]),
+    )
+    found = [(each.id, each.objects) for each in read(path, "labels", "sha256")[:2]]
+    assert found == [("f00d", ["cat"]), ("17", ["cat"])]
+    assert reasons(path, "labels", "sha256") == dict.fromkeys(
+        "234", "no id in the field 'sha256' of the .json"
+    )
+
+
+def test_members_repeated_in_one_archive_are_rejected_and_the_first_kept(tar, sample):
+    path = tar(
+        *sample("a", caption=b"first", number=1),
+        *sample("b"),
+        *sample("a", caption=b"second", number=2),
+    )
+    kept = [each for each in read(path) if isinstance(each, Record)]
+    assert [(each.id, each.caption) for each in kept] == [("a", "first"), ("b", "a dog")]
+    assert reasons(path) == {"a": "3 members repeat the names of earlier ones"}
+
+
+def test_every_truncated_archive_is_one_sentence(tar, sample):
+    path = tar(*(member for key in "abc" for member in sample(key)))
+    content = path.read_bytes()
+    end = len(content.rstrip(b"\0"))
+    # Also exactly between two members, where tarfile itself sees nothing wrong.
+    for size in {*range(0, end, 97), *range(0, end, 512)}:
+        path.write_bytes(content[:size])
+        with pytest.raises(InputError, match="not a complete tar archive") as error:
+            read(path)
+        assert "\n" not in str(error.value)
+
+
+def test_a_damaged_header_inside_an_archive_is_one_sentence(tar, sample):
+    # Python's tarfile takes it for the end and silently forgets what follows.
+    path = tar(*(member for key in "abc" for member in sample(key)))
+    with tarfile.open(path) as archive:
+        place = archive.getmember("b.txt").offset
+    content = bytearray(path.read_bytes())
+    content[place + 150] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a complete tar archive"):
+        read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b" + b"\0" * 600])
+def test_a_file_that_is_no_tar_is_one_sentence(tmp_path, content):
+    path = tmp_path / "00000.tar"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"00000\.tar is not a complete tar archive"):
+        read(path)
+
+
+def test_an_empty_archive_holds_nothing(tar):
+    assert read(tar()) == []
+
+
+def test_the_shards_of_a_folder_are_its_tar_files_by_name(tar, tmp_path):
+    paths = [tar(name=name) for name in ("2.tar", "10.tar", "1.tar")]
+    (paths[0].parent / "1_stats.json").write_text("{}")
+    assert [each.name for each in tar_files(paths[0].parent)] == ["1.tar", "10.tar", "2.tar"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match=r"empty holds no \.tar files"):
+        tar_files(empty)
+    with pytest.raises(InputError, match="there is no folder"):
+        tar_files(tmp_path / "missing")

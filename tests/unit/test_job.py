@@ -1,0 +1,141 @@
+"""Logs, whole files and progress, in processes of their own where descriptors are concerned."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dejavu import job
+from dejavu.job import Progress, whole_file
+
+SCRIPTS = str(Path(job.__file__).parents[1])
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run lines inside `job_log` in a process; give its status, terminal and log."""
+
+    def process(lines):
+        log = tmp_path / "logs" / "job.log"
+        program = "\n".join(
+            [
+                "import os, sys, subprocess, warnings",
+                "from dejavu.errors import InputError",
+                "from dejavu.job import job_log",
+                "print('before', file=sys.stderr)",
+                f"with job_log({str(log)!r}):",
+                *(f"    {line}" for line in lines),
+            ]
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": SCRIPTS},
+        )
+        return done.returncode, done.stderr, done.stdout, log.read_text()
+
+    return process
+
+
+def test_everything_a_process_prints_goes_to_the_log(run):
+    status, terminal, output, log = run(
+        [
+            "print('from print')",
+            "print('from stderr', file=sys.stderr)",
+            "os.write(2, b'from descriptor 2\\n')",
+            "os.write(1, b'from descriptor 1\\n')",
+            "subprocess.run(['sh', '-c', 'echo from a child >&2'])",
+            "warnings.warn('from a warning')",
+        ]
+    )
+    for source in ("print", "stderr", "descriptor 2", "descriptor 1", "a child", "a warning"):
+        assert f"from {source}" in log
+    assert status == 0
+    assert "from" not in terminal + output
+    assert terminal.startswith("before\n")
+
+
+def test_bad_input_is_one_sentence_on_the_terminal_and_in_the_log_and_status_1(run):
+    status, terminal, output, log = run(["raise InputError('the file é has no rows')"])
+    assert status == 1
+    assert terminal == "before\nError: the file é has no rows\n"
+    assert log == "Error: the file é has no rows\n"
+    assert output == ""
+
+
+def test_a_bug_leaves_its_traceback_in_the_log_and_is_not_hidden(run):
+    status, terminal, _, log = run(["raise ValueError('a bug')"])
+    assert status == 1
+    assert "ValueError: a bug" in terminal + log
+
+
+def test_the_systems_own_errors_are_told(run):
+    status, terminal, _, _ = run(["open('/no/such/folder/file', 'w')"])
+    assert status != 0
+    assert "Error: [Errno 2] No such file or directory: '/no/such/folder/file'" in terminal
+
+
+def test_a_log_is_appended_to(run):
+    run(["print('first attempt')"])
+    _, _, _, log = run(["print('second attempt')"])
+    assert log == "first attempt\nsecond attempt\n"
+
+
+def test_a_file_appears_whole_under_its_name(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with whole_file(path) as partial:
+        partial.write_text("half")
+        assert not path.exists()
+        assert partial.parent == path.parent
+        partial.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_after_an_error_there_is_the_old_file_or_none(tmp_path, error):
+    for old in (None, "old"):
+        path = tmp_path / f"{old}.txt"
+        if old:
+            path.write_text(old)
+        with pytest.raises(error), whole_file(path) as partial:
+            partial.write_text("half")
+            raise error
+        assert (path.read_text() if old else path.exists()) == (old or False)
+        assert not partial.exists()
+
+
+def test_what_a_kill_left_is_written_over(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(ValueError, match="kill"), whole_file(path) as partial:
+        raise ValueError("kill")
+    partial.write_text("left by a kill, and longer than what comes")
+    with whole_file(path) as again:
+        again.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_was_never_written_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "file.txt"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_tells_how_far_it_is_how_fast_and_how_long_yet(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    progress = Progress("embedding", 100, "images", every=10)
+    progress.resume(20)
+    for now, count in ((4.0, 10), (8.0, 10), (12.0, 20), (15.0, 10)):
+        clock[0] = now
+        progress.advance(count, ", loss 0.5")
+    progress.advance(30)
+    # 40 images in 12 s, 40 left; then all 80 in 15 s.
+    assert capsys.readouterr().err.splitlines() == [
+        "embedding: 60 of 100 images (3 images/s, 12 s left), loss 0.5",
+        "embedding: 100 of 100 images (5 images/s, 0 s left)",
+    ]

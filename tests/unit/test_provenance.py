@@ -1,0 +1,87 @@
+"""Fingerprints and seals: equal for what is equal, and only for that."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dejavu import provenance
+from dejavu.errors import InputError
+
+
+def weights():
+    return {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.ones(2, np.float32)}
+
+
+SETTINGS = {"mean": [0.5, 0.5], "size": 32}
+
+
+def fingerprint(arrays=None, settings=SETTINGS):
+    return provenance.fingerprint((arrays or weights()).items(), settings)
+
+
+def test_the_order_of_weights_and_settings_does_not_matter():
+    backwards = dict(reversed(list(weights().items())))
+    settings = dict(reversed(list(SETTINGS.items())))
+    assert fingerprint(backwards, settings) == fingerprint()
+    assert len(fingerprint()) == 32
+
+
+def changes():
+    yield "a value", {**weights(), "a": np.nextafter(weights()["a"], np.float32(2))}, SETTINGS
+    yield "a name", {"b": weights()["b"], "c": weights()["a"]}, SETTINGS
+    yield "a shape", {**weights(), "b": weights()["b"].reshape(3, 2)}, SETTINGS
+    yield "a type", {**weights(), "a": weights()["a"].view(np.int32)}, SETTINGS
+    yield "a missing weight", {"a": weights()["a"]}, SETTINGS
+    yield "swapped contents", {"a": weights()["b"], "b": weights()["a"]}, SETTINGS
+    yield "a setting", weights(), {**SETTINGS, "size": 33}
+    yield "the order of a list", weights(), {**SETTINGS, "mean": [0.5, 0.4]}
+    yield "a missing setting", weights(), {"size": 32}
+
+
+@pytest.mark.parametrize(("what", "arrays", "settings"), changes(), ids=[c[0] for c in changes()])
+def test_every_change_gives_another_fingerprint(what, arrays, settings):
+    assert fingerprint(arrays, settings) != fingerprint()
+
+
+PARTS = st.lists(st.binary(max_size=4), max_size=4)
+
+
+@given(PARTS, PARTS)
+def test_parts_hash_alike_only_if_they_are_alike(first, second):
+    equal = provenance.digest(*first) == provenance.digest(*second)
+    assert equal == (first == second)
+
+
+@given(st.integers(0, 5), st.sampled_from([np.float32, np.float16, np.int64, np.bool_]))
+def test_the_bytes_of_an_array_are_its_bytes(rows, kind):
+    array = np.arange(rows * 3).reshape(rows, 3).astype(kind)
+    assert bytes(provenance.array_bytes(array)) == array.tobytes()
+    assert bytes(provenance.array_bytes(array.T)) == array.T.tobytes()
+
+
+def test_a_seal_holds_content_and_metadata():
+    sealed = provenance.seal({"model": "a"}, b"content")
+    provenance.check_seal("file", sealed, b"content")
+    spoiled = [
+        (sealed, [b"contents"]),
+        (sealed, [b"con", b"tent"]),
+        ({**sealed, "model": "b"}, [b"content"]),
+        ({**sealed, "more": 1}, [b"content"]),
+        ({**sealed, "hash": "0" * 32}, [b"content"]),
+        ({"model": "a"}, [b"content"]),
+        ({}, [b"content"]),
+    ]
+    for metadata, content in spoiled:
+        with pytest.raises(InputError, match="file does not hold what was written to it"):
+            provenance.check_seal("file", metadata, *content)
+
+
+def test_sealing_again_what_was_read_is_the_same_seal():
+    first = provenance.seal({"b": [1, 2], "a": "é"}, b"x")
+    again = provenance.seal({"a": "é", "b": [1, 2]}, b"x")
+    assert first == again
+
+
+def test_versions_are_those_installed():
+    assert provenance.versions("numpy") == {"numpy": np.__version__}

@@ -1,0 +1,193 @@
+"""Tables of images: Parquet and CSV, good rows and bad."""
+
+import csv
+import json
+
+import polars as pl
+import pytest
+
+from dejavu.errors import InputError
+from dejavu.sources import Record, Rejected
+from dejavu.sources.images import open_image
+from dejavu.sources.table import read_rows
+
+COLUMNS = {"id": "id", "image": "image", "caption": "caption", "objects": "objects"}
+
+
+@pytest.fixture
+def folder(tmp_path, picture_bytes):
+    (tmp_path / "img").mkdir()
+    for number in range(3):
+        (tmp_path / "img" / f"{number}.jpg").write_bytes(picture_bytes(number))
+    (tmp_path / "img" / "broken.jpg").write_bytes(picture_bytes(0)[:150])
+    return tmp_path
+
+
+def written(folder, rows, suffix, columns=COLUMNS):
+    path = folder / f"rows{suffix}"
+    names = list(columns.values())
+    if suffix == ".parquet":
+        values = zip(*rows, strict=True)
+        pl.DataFrame(dict(zip(names, map(list, values), strict=True))).write_parquet(path)
+    else:
+        with open(path, "w", newline="", encoding="utf-8") as file:  # noqa: PTH123
+            csv.writer(file).writerows([names, *rows])
+    return path
+
+
+def read(path, columns=COLUMNS, separator=";", part=0, parts=1):
+    return list(read_rows(path, columns, separator, part, parts))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_rows_become_records_with_labels_sorted_and_unique(folder, suffix):
+    rows = [
+        ("a", "img/0.jpg", " a dog, a cat ", "dog;cat; dog ;"),
+        ("b", "img/1.jpg", 'two\n"lines"', '["tree", "a;b"]'),
+        ("été", str(folder / "img/2.jpg"), "狗", "狗"),
+    ]
+    found = read(written(folder, rows, suffix))
+    assert [(each.id, each.caption, each.objects) for each in found] == [
+        ("a", "a dog, a cat", ["cat", "dog"]),
+        ("b", 'two\n"lines"', ["a;b", "tree"]),
+        ("été", "狗", ["狗"]),
+    ]
+    for each in found:
+        assert open_image(each.image).size == (24, 20)
+
+
+def test_parquet_lists_and_whole_numbers_are_taken_as_they_are(folder):
+    rows = [(7, "img/0.jpg", "x", ["b", "a"]), (8, "img/1.jpg", "y", [])]
+    found = read(written(folder, rows, ".parquet"))
+    assert [(each.id, each.objects) for each in found] == [("7", ["a", "b"]), ("8", [])]
+
+
+def test_csv_ids_keep_their_leading_zeros(folder):
+    found = read(written(folder, [("007", "img/0.jpg", "1.50", "1")], ".csv"))
+    assert (found[0].id, found[0].caption, found[0].objects) == ("007", "1.50", ["1"])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_names_of_columns_and_the_separator_are_configurable(folder, suffix):
+    columns = {"id": "key", "image": "file", "caption": "the text", "objects": "Objects"}
+    rows = [("a", "img/0.jpg", "x", "b; c|a")]
+    path = written(folder, rows, suffix, columns)
+    assert read(path, columns, separator="|")[0].objects == ["a", "b; c"]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_missing_column_gives_a_sentence_with_the_key_and_the_columns(folder, suffix):
+    path = written(folder, [("a", "img/0.jpg", "x", "b")], suffix)
+    with pytest.raises(InputError) as error:
+        read(path, {**COLUMNS, "caption": "text"})
+    for part in (path.name, "'text'", "`columns.caption`", "id, image, caption, objects"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_empty_cells_are_rejected_with_their_row_and_reason(folder, suffix):
+    rows = [
+        ("", "img/0.jpg", "x", "a"),
+        ("b", "", "x", "a"),
+        ("c", "img/0.jpg", "", "a"),
+        ("d", "img/0.jpg", "  ", "a"),
+        ("e", "img/missing.jpg", "x", "a"),
+        ("f", "img/broken.jpg", "x", "a"),
+        ("g", "img/0.jpg", "x", '["a", 1]'),
+        ("h", "img/0.jpg", "x", '["a"'),
+        ("i", "img/0.jpg", "x", "a"),
+    ]
+    path = written(folder, rows, suffix)
+    found = [each for part in range(2) for each in read(path, part=part, parts=2)]
+    assert isinstance(found[-1], Record)
+    expected = [
+        (None, "no id"),
+        ("b", "no image"),
+        ("c", "no caption"),
+        ("d", "no caption"),
+        ("e", "unreadable image"),
+        ("f", "unreadable image"),
+        ("g", "objects are not a list of labels"),
+        ("h", "objects are not a list of labels"),
+    ]
+    for row, (each, (identifier, reason)) in enumerate(zip(found[:-1], expected, strict=True)):
+        assert isinstance(each, Rejected)
+        assert (each.item, each.id) == (f"{path}#row {row}", identifier)
+        assert each.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_cell_without_labels_is_a_picture_without_objects(folder, suffix):
+    rows = [
+        ("a", "img/0.jpg", "x", ""),
+        ("b", "img/0.jpg", "x", " ; "),
+        ("c", "img/0.jpg", "x", "[]"),
+    ]
+    assert [each.objects for each in read(written(folder, rows, suffix))] == [[], [], []]
+
+
+def test_null_labels_of_a_parquet_table_are_unknown_and_rejected(folder):
+    found = read(
+        written(folder, [("a", "img/0.jpg", "x", "a"), ("b", "img/0.jpg", "x", None)], ".parquet")
+    )
+    assert [type(each) for each in found] == [Record, Rejected]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("rows", [0, 1, 7, 10])
+@pytest.mark.parametrize("parts", [1, 2, 3, 11])
+def test_parts_cover_every_row_once(folder, suffix, rows, parts):
+    made = [(f"i{row}", "img/0.jpg", "one\ntwo, three", "a") for row in range(rows)]
+    path = folder / f"rows{suffix}"
+    if rows:
+        written(folder, made, suffix)
+    elif suffix == ".csv":
+        path.write_text("id,image,caption,objects\n")
+    else:
+        pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)).write_parquet(path)
+    found = [each for part in range(parts) for each in read(path, part=part, parts=parts)]
+    assert [each.id for each in found] == [row[0] for row in made]
+
+
+def test_other_files_and_missing_files_give_a_sentence(folder):
+    for name in ("rows.tsv", "rows"):
+        with pytest.raises(InputError, match=r"neither a \.parquet nor a \.csv file"):
+            read(folder / name)
+    for name in ("missing.csv", "missing.parquet"):
+        with pytest.raises(InputError, match=f"{name} cannot be read as") as error:
+            read(folder / name)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.csv", b""),
+        ("ragged.csv", b"id,image,caption,objects\na,img/0.jpg,x,b\na,b,c,d,e,f\n"),
+        ("latin.csv", "id,image,caption,objects\na,img/0.jpg,été,b\n".encode("latin-1")),
+        ("text.parquet", b"not parquet at all, but long enough"),
+        ("empty.parquet", b""),
+    ],
+)
+def test_files_that_cannot_be_parsed_give_a_sentence(folder, name, content):
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name} cannot be read as") as error:
+        read(folder / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_parquet_table_gives_a_sentence_or_its_rows(folder):
+    made = [(f"id{row}", "img/0.jpg", json.dumps([row]) * 30, "a") for row in range(200)]
+    path = written(folder, made, ".parquet")
+    content = path.read_bytes()
+    sentences = 0
+    for place in range(10, len(content), len(content) // 60):
+        damaged = bytearray(content)
+        damaged[place : place + 6] = b"\xff" * 6
+        path.write_bytes(damaged)
+        try:
+            assert len(read(path)) == 200
+        except InputError as error:
+            sentences += 1
+            assert "\n" not in str(error)
+    assert sentences

@@ -1,0 +1,439 @@
+"""The whole vision measurement at smoke-test size, checked from its files alone."""
+
+import copy
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from scipy.stats import binomtest
+
+from dejavu.sources.images import open_image
+from tests.conftest import ROOT, jobs_of, snakemake, written
+
+SMOKE = ROOT / "tests/workflow/vision_smoke.yaml"
+SHARDS = {"A": 2, "B": 1, "public": 2, "control": 1}
+CONTRACT = {
+    "vision_correlation": (
+        "reference replicate on crops accuracy_top1 accuracy_top1_low accuracy_top1_high"
+        " accuracy_top5 accuracy_top5_low accuracy_top5_high optimum"
+    ),
+    "vision_dejavu": (
+        "target_model reference test direction set replicate confident crops accuracy_target"
+        " accuracy_reference score score_low score_high p_value adjusted adjusted_low"
+        " adjusted_high beta"
+    ),
+    "vision_quadrants": (
+        "target_model reference replicate direction crops memorized correlated misrepresented"
+        " unassociated"
+    ),
+    "vision_classes": "reference rank label crops percent",
+    "vision_tags": "label tag crops p_tag_given_label lift",
+    "vision_agreement": "first second agreement",
+    "vision_memorized": "target_model reference rank sample id label confidence",
+    "vision_crops": "set crop_status images",
+    "vision_rejected": "set source item reason",
+}
+PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
+TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "classes")}
+TABLES |= {"vision_agreement", "vision_memorized"}
+BAYES = {"predict_naive_bayes", "vision_tags", *TABLES}
+
+
+@pytest.fixture(scope="module")
+def vision_run(tmp_path_factory):
+    """A finished run: the folder."""
+    folder = tmp_path_factory.mktemp("vision")
+    snakemake(folder, config=SMOKE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples(vision_run):
+    """Samples by set."""
+    return {name: read(vision_run, f"samples/{name}/*.parquet") for name in SHARDS}
+
+
+def read(folder, pattern):
+    """All shards of a pattern as one frame."""
+    paths = sorted((folder / "results/vision").glob(pattern))
+    assert paths, pattern
+    return pl.concat([pl.read_parquet(path) for path in paths])
+
+
+def table(folder, name):
+    """One of the tables."""
+    types = {"replicate": pl.String, "id": pl.String}
+    return pl.read_csv(folder / f"results/tables/{name}.csv", schema_overrides=types)
+
+
+def predictions(folder, predictor, name):
+    """Predictions of one predictor on the crops of a set."""
+    return pl.read_parquet(folder / f"results/vision/predictions/{predictor}/{name}.parquet")
+
+
+def row(frame, **keys):
+    """The one row with these values."""
+    found = frame.filter(*(pl.col(key) == value for key, value in keys.items()))
+    assert len(found) == 1, keys
+    return found.row(0, named=True)
+
+
+def test_tables_have_the_columns_of_the_contract(vision_run):
+    for name, columns in CONTRACT.items():
+        assert table(vision_run, name).columns == columns.split()
+
+
+def test_samples_are_numbered_disjoint_and_balanced(vision_run, samples):
+    for name, shards in SHARDS.items():
+        files = sorted((vision_run / f"results/vision/samples/{name}").iterdir())
+        assert [path.name for path in files] == [f"{n:04d}.parquet" for n in range(shards)]
+    whole = pl.concat(samples.values())
+    assert whole["sample"].is_unique().all() and whole["id"].is_unique().all()
+    assert len(whole) == 2400
+    for name in ("A", "B", "control"):
+        assert set(samples[name]["label"].value_counts()["count"]) == {30}
+    image = open_image(whole["image"][0].replace("results/", f"{vision_run}/results/", 1))
+    assert image.size == (whole["width"][0], whole["height"][0])
+
+
+def test_crops_are_the_best_strips_beside_the_box(samples):
+    for sample in pl.concat(samples.values()).iter_rows(named=True):
+        (box,) = sample["boxes"]
+        left, top, right, bottom = (box[side] for side in ("xmin", "ymin", "xmax", "ymax"))
+        width, height = sample["width"], sample["height"]
+        strips = [
+            (0, 0, left, height),
+            (right, 0, width, height),
+            (left, 0, right, top),
+            (left, bottom, right, height),
+        ]
+
+        def preference(strip):
+            x, y, w, h = strip[0], strip[1], strip[2] - strip[0], strip[3] - strip[1]
+            return (min(w, h), w * h, -x, -y)
+
+        assert sample["crop_status"] == "ok"
+        assert tuple(sample["crop"].values()) == max(strips, key=preference)
+        scores = [(-tag["score"], tag["tag"]) for tag in sample["tags"]]
+        assert scores == sorted(scores)
+
+
+@pytest.mark.parametrize("model", ["vicreg_a", "vicreg_b"])
+def test_neighbours_are_those_of_the_embeddings(vision_run, samples, model):
+    public = read(vision_run, f"embeddings/{model}/image/public/*.parquet")
+    assert public["sample"].to_list() == samples["public"]["sample"].to_list()
+    vectors = public["embedding"].to_numpy().astype(np.float64)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    for name in ("A", "B", "control"):
+        queries = read(vision_run, f"embeddings/{model}/crop/{name}/*.parquet")
+        assert queries["sample"].to_list() == samples[name]["sample"].to_list()
+        found = read(vision_run, f"neighbors/{model}/crop/{name}/*.parquet")
+        similar = queries["embedding"].to_numpy().astype(np.float64) @ vectors.T
+        numbers = public["sample"].to_numpy()
+        for sample, scores in zip(found.iter_rows(named=True), similar, strict=True):
+            order = np.lexsort((numbers, -scores))[: 50 + 20]
+            runs = np.cumsum(np.diff(scores[order], prepend=np.inf) <= -1e-6)
+            order = order[np.lexsort((numbers[order], runs))][:50]
+            assert sample["neighbors"] == numbers[order].tolist()
+            np.testing.assert_allclose(sample["score"], scores[order], atol=1e-6)
+
+
+def test_embeddings_carry_their_provenance(vision_run):
+    fingerprints = {}
+    for path in (vision_run / "results/vision/embeddings").rglob("*.parquet"):
+        facts = json.loads(pq.read_schema(path).metadata[b"dejavu"])
+        assert facts["model"] == path.parts[-4] and facts["input"] == path.parts[-3]
+        assert facts["normalised"] is True and facts["dimension"] == 256
+        fingerprints.setdefault(facts["model"], set()).add(facts["fingerprint"])
+    assert all(len(each) == 1 for each in fingerprints.values())
+    assert len(set.union(*fingerprints.values())) == 2
+
+
+@pytest.mark.parametrize("model", ["vicreg_a", "vicreg_b"])
+@pytest.mark.parametrize("name", ["A", "B", "control"])
+def test_votes_are_counted_as_the_method_says(vision_run, samples, model, name):
+    label_of = dict(zip(samples["public"]["sample"], samples["public"]["label"], strict=True))
+    truth = dict(zip(samples[name]["sample"], samples[name]["label"], strict=True))
+    found = predictions(vision_run, model, name)
+    ranked = read(vision_run, f"neighbors/{model}/crop/{name}/*.parquet")
+    assert found["sample"].to_list() == ranked["sample"].to_list()
+    pairs = zip(found.iter_rows(named=True), ranked.iter_rows(named=True), strict=True)
+    for answer, ranking in pairs:
+        labels = [label_of[number] for number in ranking["neighbors"]]
+        votes = Counter(labels)
+        order = sorted(votes, key=lambda label: (-votes[label], labels.index(label)))
+        assert answer["prediction"] == order[0]
+        assert answer["top5"] == order[:5]
+        parts = [count / 50 for count in votes.values()]
+        assert answer["confidence"] == pytest.approx(sum(p * math.log(p) for p in parts), abs=1e-9)
+        mean_distance = sum(1 - score for score in ranking["score"]) / 50
+        assert answer["tiebreak"] == pytest.approx(-mean_distance, abs=1e-9)
+        assert answer["correct"] == (order[0] == truth[answer["sample"]])
+
+
+@pytest.mark.parametrize("tags", [1, 3])
+def test_naive_bayes_is_the_textbooks(vision_run, samples, tags):
+    def chosen(sample):
+        return {
+            tag["tag"]
+            for tag in sorted(sample["tags"], key=lambda tag: (-tag["score"], tag["tag"]))[:tags]
+        }
+
+    fitted = [(chosen(sample), sample["label"]) for sample in samples["B"].iter_rows(named=True)]
+    vocabulary = sorted({tag for found, _ in fitted for tag in found})
+    labels = sorted({label for _, label in fitted})
+    counts = {label: Counter() for label in labels}
+    for found, label in fitted:
+        counts[label].update(found)
+    prior = Counter(label for _, label in fitted)
+    for name in ("A", "control"):
+        answers = predictions(vision_run, f"naive_bayes@{tags}", name)
+        for sample, answer in zip(
+            samples[name].iter_rows(named=True), answers.iter_rows(named=True), strict=True
+        ):
+            logs = []
+            for label in labels:
+                total = sum(counts[label].values()) + len(vocabulary)
+                known = chosen(sample) & set(vocabulary)
+                terms = [math.log((counts[label][tag] + 1) / total) for tag in known]
+                logs.append(math.log(prior[label] / len(fitted)) + sum(terms))
+            posterior = np.exp(np.array(logs) - np.logaddexp.reduce(logs))
+            assert posterior[labels.index(answer["prediction"])] == pytest.approx(posterior.max())
+            entropy = -(posterior * np.log(posterior)).sum()
+            assert answer["confidence"] == pytest.approx(-entropy, abs=1e-9)
+            assert answer["tiebreak"] == pytest.approx(posterior.max(), abs=1e-9)
+            assert answer["correct"] == (answer["prediction"] == sample["label"])
+            assert len(answer["top5"]) == 5 and answer["top5"][0] == answer["prediction"]
+
+
+def confident(answers, fraction):
+    """Accuracy on the most confident crops, by a plain sort."""
+    order = sorted(
+        answers.iter_rows(named=True),
+        key=lambda each: (-round(each["confidence"], 9), -each["tiebreak"], each["sample"]),
+    )
+    chosen = order[: math.floor(fraction * len(order) + 1e-9)]
+    return sum(each["correct"] for each in chosen) / len(chosen)
+
+
+def test_scores_follow_from_the_predictions(vision_run):
+    scores, quadrants = table(vision_run, "vision_dejavu"), table(vision_run, "vision_quadrants")
+    assert len(scores) == 3 * (2 + 4 + 3 * 4)
+    for reference in PREDICTORS[1:]:
+        keys = {"target_model": "vicreg_a", "reference": reference, "replicate": "0"}
+        for name, direction, group in (("A", "A", "train"), ("control", "A", "control")):
+            target, other = (
+                predictions(vision_run, each, name) for each in ("vicreg_a", reference)
+            )
+            for fraction in (1.0, 0.2, 0.05):
+                found = row(scores, direction=direction, set=group, confident=fraction, **keys)
+                accuracies = [confident(each, fraction) for each in (target, other)]
+                assert found["accuracy_target"] == pytest.approx(accuracies[0])
+                assert found["accuracy_reference"] == pytest.approx(accuracies[1])
+                assert found["score"] == pytest.approx(accuracies[0] - accuracies[1])
+                assert found["score_low"] <= found["score"] <= found["score_high"]
+            right, wrong = target["correct"].to_numpy(), other["correct"].to_numpy()
+            wins, losses = (right & ~wrong).sum(), (wrong & ~right).sum()
+            found = row(scores, direction=direction, set=group, confident=1.0, **keys)
+            if wins + losses:
+                assert found["p_value"] == pytest.approx(binomtest(wins, wins + losses).pvalue)
+            if group == "train":
+                quadrant = row(quadrants, direction="A", **keys)
+                assert quadrant["memorized"] == pytest.approx(wins / 300)
+                assert quadrant["misrepresented"] == pytest.approx(losses / 300)
+                assert quadrant["correlated"] == pytest.approx((right & wrong).mean())
+                assert quadrant["unassociated"] == pytest.approx((~right & ~wrong).mean())
+        parts = [
+            row(scores, direction="A", set=s, confident=1.0, **keys)["score"]
+            for s in ("train", "control", "calibrated")
+        ]
+        assert parts[2] == pytest.approx(parts[0] - parts[1])
+
+
+def test_the_adjusted_gap_is_the_regression_adjustment(vision_run):
+    scores = table(vision_run, "vision_dejavu")
+    for reference in PREDICTORS[1:]:
+        groups = [
+            [
+                predictions(vision_run, each, name)["correct"].to_numpy().astype(float)
+                for each in ("vicreg_a", reference)
+            ]
+            for name in ("A", "control")
+        ]
+        deviations = [(t - t.mean(), g - g.mean()) for t, g in groups]
+        beta = sum((t * g).sum() for t, g in deviations) / sum((g * g).sum() for _, g in deviations)
+        residuals = [t - beta * g for t, g in groups]
+        gap = residuals[0].mean() - residuals[1].mean()
+        half = 1.96 * math.sqrt(sum(r.var(ddof=1) / len(r) for r in residuals))
+        found = row(scores, reference=reference, direction="A", set="calibrated", confident=1.0)
+        wanted = (gap, gap - half, gap + half, beta)
+        names = ("adjusted", "adjusted_low", "adjusted_high", "beta")
+        for name, value in zip(names, wanted, strict=True):
+            assert found[name] == pytest.approx(value, abs=1e-9)
+
+
+def test_two_model_tests_have_both_directions(vision_run):
+    scores = table(vision_run, "vision_dejavu").filter(
+        pl.col("confident") == 1, pl.col("set") == "train", pl.col("reference") == "vicreg_b"
+    )
+    for direction, own, other in (("A", "vicreg_a", "vicreg_b"), ("B", "vicreg_b", "vicreg_a")):
+        found = row(scores, direction=direction)
+        means = [
+            predictions(vision_run, each, direction)["correct"].mean() for each in (own, other)
+        ]
+        assert [found["accuracy_target"], found["accuracy_reference"]] == pytest.approx(means)
+    pooled = row(scores, direction="symmetric")
+    assert pooled["crops"] == 600
+    assert pooled["score"] == pytest.approx(scores[:2]["score"].mean())
+
+
+def test_memorization_shows_and_control_does_not(vision_run):
+    scores = table(vision_run, "vision_dejavu").filter(pl.col("confident") == 1)
+    pair = scores.filter(pl.col("reference") == "vicreg_b")
+    assert row(pair, direction="symmetric")["score_low"] >= 0.15
+    assert abs(row(pair, set="control")["score"]) < 0.08
+    for reference in ("resnet", "naive_bayes@3"):
+        found = row(scores, reference=reference, set="calibrated")
+        assert found["score_low"] > 0 and found["adjusted_low"] > 0
+
+
+def test_references_stay_below_what_the_world_allows(vision_run, samples):
+    found = table(vision_run, "vision_correlation").filter(pl.col("on") == "all")
+    assert found["reference"].to_list() == list(PREDICTORS[1:])
+    assert (found["accuracy_top1_low"] <= found["optimum"]).all()
+    assert found["optimum"].n_unique() == 1 and 0.19 < found["optimum"][0] < 0.22
+    labels = samples["A"].select("sample", "label")
+    for reference in PREDICTORS[1:]:
+        answers = predictions(vision_run, reference, "A").join(labels, on="sample")
+        one = row(found, reference=reference)
+        assert one["accuracy_top1"] == pytest.approx(answers["correct"].mean())
+        among = [label in best for label, best in answers.select("label", "top5").iter_rows()]
+        assert one["accuracy_top5"] == pytest.approx(np.mean(among))
+    both = table(vision_run, "vision_correlation").filter(pl.col("on") == "intersection")
+    right = predictions(vision_run, "vicreg_b", "A").filter("correct")["sample"]
+    for one in both.iter_rows(named=True):
+        answers = predictions(vision_run, one["reference"], "A")
+        inside = answers.filter(pl.col("sample").is_in(right.implode()))
+        assert one["crops"] == len(right)
+        assert one["accuracy_top1"] == pytest.approx(inside["correct"].mean())
+
+
+def test_the_smaller_tables_follow_from_the_predictions(vision_run, samples):
+    answers = {
+        name: predictions(vision_run, name, "A").join(
+            samples["A"].select("sample", "id", "label"), on="sample"
+        )
+        for name in PREDICTORS
+    }
+    agreement = table(vision_run, "vision_agreement")
+    assert len(agreement) == 6
+    for first, second, value in agreement.iter_rows():
+        same = answers[first]["correct"] == answers[second]["correct"]
+        assert value == pytest.approx(same.mean())
+    classes = table(vision_run, "vision_classes")
+    for reference in PREDICTORS[1:]:
+        rates = {
+            label: 100 * part["correct"].mean()
+            for (label,), part in answers[reference].group_by("label")
+        }
+        best = sorted(rates, key=lambda label: (-round(rates[label], 9), label))[:5]
+        found = classes.filter(pl.col("reference") == reference)
+        assert found["label"].to_list() == best
+        assert found["percent"].to_list() == pytest.approx([rates[label] for label in best])
+    memorized = table(vision_run, "vision_memorized")
+    for reference in PREDICTORS[1:]:
+        target, other = answers["vicreg_a"], answers[reference]
+        gap = target["confidence"] - other["confidence"]
+        frame = target.with_columns(gap=gap).filter(target["correct"] & ~other["correct"])
+        found = memorized.filter(pl.col("reference") == reference)
+        assert len(found) == min(100, len(frame))
+        assert found["confidence"].to_list() == pytest.approx(
+            frame["gap"].sort(descending=True)[:100].to_list()
+        )
+        joined = found.join(frame, on=["sample", "id", "label"])
+        assert len(joined) == len(found)
+        np.testing.assert_allclose(joined["confidence"], joined["gap"])
+    tags = table(vision_run, "vision_tags")
+    best = classes.filter(pl.col("reference") == "naive_bayes@3")["label"].to_list()
+    exploded = samples["A"].select(
+        "label", tag=pl.col("tags").list.eval(pl.element().struct.field("tag"))
+    )
+    assert tags["lift"].is_sorted(descending=True) and set(tags["label"]) <= set(best)
+    for label, tag, crops, rate, lift in tags.iter_rows():
+        has = exploded["tag"].list.contains(tag)
+        of_label = exploded["label"] == label
+        assert crops == (has & of_label).sum() >= 5
+        assert rate == pytest.approx(crops / of_label.sum())
+        assert lift == pytest.approx(rate / has.mean())
+
+
+def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_run):
+    assert jobs_of(snakemake(vision_run, "-n", config=SMOKE)) == {}
+
+
+MATRIX = [
+    ("replications", 500, {"vision_dejavu", "vision_correlation"}),
+    ("vision.max_rejected", 0.02, set()),
+    ("vision.memorized", 5, {"vision_memorized"}),
+    ("vision.confident", [1, 0.5], {"vision_dejavu"}),
+    ("vision.naive_bayes", {"fit_on": "public"}, BAYES),
+    (
+        "vision.models.vicreg_b.epochs",
+        3,
+        {
+            "train_ssl": 1,
+            "embed_ssl": 6,
+            "build_index": 2,
+            "find_neighbors": 4,
+            "vote_labels": 3,
+            **dict.fromkeys(TABLES, 1),
+        },
+    ),
+    (
+        "vision.models.vicreg_b.representation",
+        "backbone",
+        {
+            "embed_ssl": 6,
+            "build_index": 2,
+            "find_neighbors": 4,
+            "vote_labels": 3,
+            **dict.fromkeys(TABLES, 1),
+        },
+    ),
+    (
+        "vision.models.resnet.epochs",
+        3,
+        {"train_classifier": 1, "classify_crops": 2, **dict.fromkeys(TABLES, 1)},
+    ),
+    (
+        "vision.k",
+        20,
+        {"find_neighbors", "vote_labels", *TABLES},
+    ),
+    (
+        "vision.metric",
+        "euclidean",
+        {"embed_ssl", "build_index", "find_neighbors", "vote_labels", *TABLES},
+    ),
+    ("vision.tags", {"kind": "visual_words"}, {"fit_words", "tag_crops", "check_images", *BAYES}),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), MATRIX, ids=[each[0] for each in MATRIX])
+def test_a_changed_key_reruns_what_it_touches(vision_run, tmp_path, key, value, expected):
+    config = yaml.safe_load(SMOKE.read_text())
+    place = config
+    *parents, last = key.split(".")
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = copy.deepcopy(value)
+    jobs = jobs_of(snakemake(vision_run, "-n", config=written(tmp_path / "new.yaml", config)))
+    if isinstance(expected, dict):
+        assert jobs == expected
+    else:
+        assert set(jobs) == expected
