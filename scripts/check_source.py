@@ -33,7 +33,7 @@ def main(job: Any) -> None:
                 np.searchsorted(hashes, np.uint64(low), side="left"),
                 np.searchsorted(hashes, np.uint64(high - 1), side="right"),
             )
-            samples[name] += inside.stop - inside.start
+            samples[name] += int(inside.stop - inside.start)
             objects[name] += int(lengths[inside].sum())
     rejected = pa.concat_tables(tables.read_parquet(path) for path in job.input.rejected)
     reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
