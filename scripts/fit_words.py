@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Cut the crops out and cluster their patches."""
-    crops = tables.read_crops(job.input)
+    crops = tables.read_crops(job.input, needed_by="the vocabulary of visual words")
     pixels = crop_pixels(crops["image"], crops["crop"], job.params.tags["side"])
     faiss.omp_set_num_threads(job.threads)
     visual_words.fit(pixels, job.params.tags, job.params.seed).save(job.output[0])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Fit on one set's crops, predict another's."""
-    fitted_on = tables.read_crops(job.input.fitted_on, ["tags"])
+    fitted_on = tables.read_crops(job.input.fitted_on, ["tags"], needed_by="Naive Bayes")
     model = naive_bayes.fit(
         fitted_on["tags"], fitted_on["label"].to_list(), int(job.wildcards.tags)
     )

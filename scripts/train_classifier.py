@@ -19,7 +19,7 @@ def main(job: Any) -> None:
     """Train the classifier, or go on from its checkpoint."""
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
-    crops = tables.read_crops(job.input.records)
+    crops = tables.read_crops(job.input.records, needed_by=f"the classifier {job.wildcards.model}")
     checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
     model, labels, history = classifier.train(settings, crops, seed, checkpoint, device)
     with whole_file(job.output.history) as partial:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dejavu import judged, tables
+from dejavu.errors import InputError
 from dejavu.job import job_log
 from dejavu.vision_scores import best_classes
 
@@ -24,6 +25,11 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Find the tags that are the most typical of the labels that Naive Bayes predicts best."""
+    if job.params.predictor is None:
+        raise InputError(
+            "vision_tags.csv shows what Naive Bayes goes by: add naive_bayes@ and a number of tags"
+            " to vision.tests.one_model.references."
+        )
     crops = tables.read_crops(job.input.samples, ["tags"])
     correct = judged.judged(job.params.predictor, "A").correct
     best = [row["label"] for row in best_classes(correct, crops["label"].to_list())]

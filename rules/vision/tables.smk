@@ -219,28 +219,26 @@ rule vision_rejected:
         "../../scripts/vision_rejected.py"
 
 
-if most_tags is not None:
-
-    rule vision_tags:
-        """The tags that are the most typical of the classes predicted best."""
-        input:
-            predictions=plan.prediction_path(most_tags, "A"),
-            samples=image_samples("A"),
-            checked="results/vision/sets.json",
-        output:
-            "results/tables/vision_tags.csv",
-        log:
-            "results/logs/vision_tags/vision.log",
-        benchmark:
-            "results/benchmarks/vision_tags/vision.jsonl"
-        conda:
-            "../../envs/dejavu.yaml"
-        threads: 1
-        resources:
-            mem_mb=megabytes(1500, 2),
-            runtime=minutes(60, 30),
-        params:
-            predictor=most_tags,
-            code=code_version("vision_tags.py"),
-        script:
-            "../../scripts/vision_tags.py"
+rule vision_tags:
+    """The tags that are the most typical of the classes predicted best."""
+    input:
+        predictions=[plan.prediction_path(most_tags, "A")] if most_tags else [],
+        samples=image_samples("A"),
+        checked="results/vision/sets.json",
+    output:
+        "results/tables/vision_tags.csv",
+    log:
+        "results/logs/vision_tags/vision.log",
+    benchmark:
+        "results/benchmarks/vision_tags/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        predictor=most_tags,
+        code=code_version("vision_tags.py"),
+    script:
+        "../../scripts/vision_tags.py"

@@ -264,17 +264,34 @@ def read_neighbors(path: str | Path) -> Neighbors:
     return Neighbors(samples, neighbors, scores, metadata)
 
 
-def read_crops(paths: Sequence[str], columns: Sequence[str] = ()) -> "pl.DataFrame":
+def read_crops(
+    paths: Sequence[str], columns: Sequence[str] = (), needed_by: str = ""
+) -> "pl.DataFrame":
     """The background crops of shards of images, in the order of their numbers.
 
+    Args:
+        paths: the shards.
+        columns: further columns.
+        needed_by: what can't be done without any crop, if anything.
+
     Returns:
-        `sample`, `id`, `image`, `label`, `crop` and further columns of the images that have one.
+        `sample`, `id`, `image`, `label`, `crop` and the further columns of images that have one.
+
+    Raises:
+        InputError: there is none, and it is needed.
     """
     import polars as pl
 
     names = ["sample", "id", "image", "label", "crop", *columns]
     shards = [pl.DataFrame(pl.from_arrow(read_parquet(path, names))) for path in paths]
-    return pl.concat(shards).filter(pl.col("crop").is_not_null())
+    images = pl.concat(shards)
+    crops = images.filter(pl.col("crop").is_not_null())
+    if needed_by and crops.is_empty():
+        raise InputError(
+            f"None of the {len(images)} images that {needed_by} is fitted on has a background crop:"
+            " lower vision.min_side, or add annotations."
+        )
+    return crops
 
 
 def predictions_table(

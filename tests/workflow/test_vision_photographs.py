@@ -117,7 +117,10 @@ def test_sets_with_their_own_sources_are_measured(tmp_path, config):
     [
         ({"n_per_class": 40}, "Class n01 has 25 images, 20 of them with valid boxes"),
         ({"k": 1000}, "k is 1000, but public has only 27 images"),
-        ({"min_side": 60}, "none of its 24 images has a background crop"),
+        (
+            {"min_side": 60},
+            "None of the 24 images that the vocabulary of visual words is fitted on",
+        ),
         ({"max_rejected": 0.0}, "more than `max_rejected: 0` allows"),
     ],
 )
