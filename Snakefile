@@ -40,6 +40,9 @@ wildcard_constraints:
     part=r"\d{4}",
 
 
+include: "rules/inputs.smk"
+
+
 if "vlm" in config:
 
     include: "rules/vlm/inputs.smk"

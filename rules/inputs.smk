@@ -1,0 +1,91 @@
+"""Lists of files and settings that both domains ask for: from sets and models to paths."""
+
+
+def shards(domain, set_name):
+    """Names of a set's shards."""
+    return [plan.shard_name(shard) for shard in range(config[domain]["sets"][set_name]["shards"])]
+
+
+def of_sets(pattern, sets, domain="vlm"):
+    """The files of a pattern for every shard of some sets."""
+    return [
+        pattern.format(set=name, shard=shard) for name in sets for shard in shards(domain, name)
+    ]
+
+
+def sets_of(domain):
+    """The configured sets, in the order that hash ranges and sample numbers follow."""
+    return settings.in_order(domain, config[domain]["sets"])
+
+
+def sources_of(domain):
+    """The sources that some set takes its samples from."""
+    used = {settings["source"] for settings in config[domain]["sets"].values()}
+    return [name for name in config[domain]["sources"] if name in used]
+
+
+def of_sources(pattern, sources, domain="vlm"):
+    """The files of a pattern for every part of some sources."""
+    return [
+        pattern.format(source=name, part=plan.shard_name(part))
+        for name in sources
+        for part in range(config[domain]["sources"][name]["parts"])
+    ]
+
+
+def one_of(domain, kinds):
+    """A wildcard constraint: the path names of all models of some kinds."""
+    names = [
+        name
+        for model, settings in config[domain]["models"].items()
+        if settings["kind"] in kinds
+        for name in plan.path_names(model, settings)
+    ]
+    return "|".join(names) or "(?!)"
+
+
+def model_settings(path_name, domain="vlm"):
+    """The config of the model that a path name stands for."""
+    models = config[domain]["models"]
+    return models[plan.model_of(path_name, models)]
+
+
+def public_indexes(wildcards):
+    """Indexes of all public shards, of what the query searches."""
+    searched = plan.QUERY_INPUTS[wildcards.query]
+    return [
+        f"results/{wildcards.domain}/index/{wildcards.model}/{searched}/{shard}.faiss"
+        for shard in shards(wildcards.domain, "public")
+    ]
+
+
+def query_embeddings(wildcards):
+    """Embeddings of what a query asks with: captions or crops."""
+    asking = "crop" if wildcards.query == "crop" else "caption"
+    pattern = "results/{0.domain}/embeddings/{0.model}/{1}/{0.set}/{0.shard}.parquet"
+    return pattern.format(wildcards, asking)
+
+
+def metric_of(wildcards):
+    """How a domain measures nearness."""
+    return config[wildcards.domain].get("metric", "cosine")
+
+
+def most_neighbors(wildcards):
+    """The largest number of neighbours that vote in a domain."""
+    k = config[wildcards.domain]["k"]
+    return max(k) if isinstance(k, list) else k
+
+
+def asked_tables():
+    """The tables of the domains that the config has."""
+    tables = {
+        "vlm": ["ppg", "samples", "agreement", "memorized", "rejected"],
+        "vision": [
+            *("correlation", "dejavu", "quadrants", "classes", "agreement", "memorized"),
+            *("crops", "rejected"),
+        ],
+    }
+    if "vision" in config and plan.most_tags(config["vision"]) is not None:
+        tables["vision"].append("tags")
+    return [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]
