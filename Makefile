@@ -19,10 +19,10 @@ table: install ## Build results/tables/vlm_ppg.csv (CORES=all)
 	$(BIN)/snakemake --cores $(CORES) results/tables/vlm_ppg.csv
 
 test: install ## Run the tests at smoke-test size
-	$(BIN)/pytest -m "not full" tests/unit tests/rules tests/workflow
+	$(BIN)/pytest -m "not full" tests/unit tests/rules tests/workflow tests/docs
 
 test-full: install ## Run all tests, with the default configuration and its scientific gates
-	$(BIN)/pytest tests/unit tests/rules tests/workflow
+	$(BIN)/pytest tests/unit tests/rules tests/workflow tests/docs
 
 lint: install ## Check format, style and types
 	$(BIN)/snakefmt --check Snakefile rules

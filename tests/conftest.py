@@ -9,6 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "tests/workflow/smoke.yaml"
+VISION_SMOKE = ROOT / "tests/workflow/vision_smoke.yaml"
 
 
 def snakemake(directory, *arguments, config=None, cores=2, check=True):
@@ -57,3 +58,11 @@ def smoke_run(tmp_path_factory):
     """A finished run of the smoke-test config: the folder and what Snakemake printed."""
     folder = tmp_path_factory.mktemp("smoke")
     return folder, snakemake(folder, config=SMOKE)
+
+
+@pytest.fixture(scope="session")
+def vision_smoke_run(tmp_path_factory):
+    """A finished run of the vision measurement's smoke-test config: the folder."""
+    folder = tmp_path_factory.mktemp("vision")
+    snakemake(folder, config=VISION_SMOKE)
+    return folder

@@ -13,9 +13,8 @@ import yaml
 from scipy.stats import binomtest
 
 from dejavu.sources.images import open_image
-from tests.conftest import ROOT, jobs_of, snakemake, written
+from tests.conftest import VISION_SMOKE, jobs_of, snakemake, written
 
-SMOKE = ROOT / "tests/workflow/vision_smoke.yaml"
 SHARDS = {"A": 2, "B": 1, "public": 2, "control": 1}
 CONTRACT = {
     "vision_correlation": (
@@ -45,17 +44,9 @@ BAYES = {"predict_naive_bayes", "vision_tags", *TABLES}
 
 
 @pytest.fixture(scope="module")
-def vision_run(tmp_path_factory):
-    """A finished run: the folder."""
-    folder = tmp_path_factory.mktemp("vision")
-    snakemake(folder, config=SMOKE)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def samples(vision_run):
+def samples(vision_smoke_run):
     """Samples by set."""
-    return {name: read(vision_run, f"samples/{name}/*.parquet") for name in SHARDS}
+    return {name: read(vision_smoke_run, f"samples/{name}/*.parquet") for name in SHARDS}
 
 
 def read(folder, pattern):
@@ -83,21 +74,21 @@ def row(frame, **keys):
     return found.row(0, named=True)
 
 
-def test_tables_have_the_columns_of_the_contract(vision_run):
+def test_tables_have_the_columns_of_the_contract(vision_smoke_run):
     for name, columns in CONTRACT.items():
-        assert table(vision_run, name).columns == columns.split()
+        assert table(vision_smoke_run, name).columns == columns.split()
 
 
-def test_samples_are_numbered_disjoint_and_balanced(vision_run, samples):
+def test_samples_are_numbered_disjoint_and_balanced(vision_smoke_run, samples):
     for name, shards in SHARDS.items():
-        files = sorted((vision_run / f"results/vision/samples/{name}").iterdir())
+        files = sorted((vision_smoke_run / f"results/vision/samples/{name}").iterdir())
         assert [path.name for path in files] == [f"{n:04d}.parquet" for n in range(shards)]
     whole = pl.concat(samples.values())
     assert whole["sample"].is_unique().all() and whole["id"].is_unique().all()
     assert len(whole) == 2400
     for name in ("A", "B", "control"):
         assert set(samples[name]["label"].value_counts()["count"]) == {30}
-    image = open_image(whole["image"][0].replace("results/", f"{vision_run}/results/", 1))
+    image = open_image(whole["image"][0].replace("results/", f"{vision_smoke_run}/results/", 1))
     assert image.size == (whole["width"][0], whole["height"][0])
 
 
@@ -124,15 +115,15 @@ def test_crops_are_the_best_strips_beside_the_box(samples):
 
 
 @pytest.mark.parametrize("model", ["vicreg_a", "vicreg_b"])
-def test_neighbours_are_those_of_the_embeddings(vision_run, samples, model):
-    public = read(vision_run, f"embeddings/{model}/image/public/*.parquet")
+def test_neighbours_are_those_of_the_embeddings(vision_smoke_run, samples, model):
+    public = read(vision_smoke_run, f"embeddings/{model}/image/public/*.parquet")
     assert public["sample"].to_list() == samples["public"]["sample"].to_list()
     vectors = public["embedding"].to_numpy().astype(np.float64)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     for name in ("A", "B", "control"):
-        queries = read(vision_run, f"embeddings/{model}/crop/{name}/*.parquet")
+        queries = read(vision_smoke_run, f"embeddings/{model}/crop/{name}/*.parquet")
         assert queries["sample"].to_list() == samples[name]["sample"].to_list()
-        found = read(vision_run, f"neighbors/{model}/crop/{name}/*.parquet")
+        found = read(vision_smoke_run, f"neighbors/{model}/crop/{name}/*.parquet")
         similar = queries["embedding"].to_numpy().astype(np.float64) @ vectors.T
         numbers = public["sample"].to_numpy()
         for sample, scores in zip(found.iter_rows(named=True), similar, strict=True):
@@ -143,9 +134,9 @@ def test_neighbours_are_those_of_the_embeddings(vision_run, samples, model):
             np.testing.assert_allclose(sample["score"], scores[order], atol=1e-6)
 
 
-def test_embeddings_carry_their_provenance(vision_run):
+def test_embeddings_carry_their_provenance(vision_smoke_run):
     fingerprints = {}
-    for path in (vision_run / "results/vision/embeddings").rglob("*.parquet"):
+    for path in (vision_smoke_run / "results/vision/embeddings").rglob("*.parquet"):
         facts = json.loads(pq.read_schema(path).metadata[b"dejavu"])
         assert facts["model"] == path.parts[-4] and facts["input"] == path.parts[-3]
         assert facts["normalised"] is True and facts["dimension"] == 256
@@ -156,11 +147,11 @@ def test_embeddings_carry_their_provenance(vision_run):
 
 @pytest.mark.parametrize("model", ["vicreg_a", "vicreg_b"])
 @pytest.mark.parametrize("name", ["A", "B", "control"])
-def test_votes_are_counted_as_the_method_says(vision_run, samples, model, name):
+def test_votes_are_counted_as_the_method_says(vision_smoke_run, samples, model, name):
     label_of = dict(zip(samples["public"]["sample"], samples["public"]["label"], strict=True))
     truth = dict(zip(samples[name]["sample"], samples[name]["label"], strict=True))
-    found = predictions(vision_run, model, name)
-    ranked = read(vision_run, f"neighbors/{model}/crop/{name}/*.parquet")
+    found = predictions(vision_smoke_run, model, name)
+    ranked = read(vision_smoke_run, f"neighbors/{model}/crop/{name}/*.parquet")
     assert found["sample"].to_list() == ranked["sample"].to_list()
     pairs = zip(found.iter_rows(named=True), ranked.iter_rows(named=True), strict=True)
     for answer, ranking in pairs:
@@ -177,7 +168,7 @@ def test_votes_are_counted_as_the_method_says(vision_run, samples, model, name):
 
 
 @pytest.mark.parametrize("tags", [1, 3])
-def test_naive_bayes_is_the_textbooks(vision_run, samples, tags):
+def test_naive_bayes_is_the_textbooks(vision_smoke_run, samples, tags):
     def chosen(sample):
         return {
             tag["tag"]
@@ -192,7 +183,7 @@ def test_naive_bayes_is_the_textbooks(vision_run, samples, tags):
         counts[label].update(found)
     prior = Counter(label for _, label in fitted)
     for name in ("A", "control"):
-        answers = predictions(vision_run, f"naive_bayes@{tags}", name)
+        answers = predictions(vision_smoke_run, f"naive_bayes@{tags}", name)
         for sample, answer in zip(
             samples[name].iter_rows(named=True), answers.iter_rows(named=True), strict=True
         ):
@@ -221,14 +212,17 @@ def confident(answers, fraction):
     return sum(each["correct"] for each in chosen) / len(chosen)
 
 
-def test_scores_follow_from_the_predictions(vision_run):
-    scores, quadrants = table(vision_run, "vision_dejavu"), table(vision_run, "vision_quadrants")
+def test_scores_follow_from_the_predictions(vision_smoke_run):
+    scores, quadrants = (
+        table(vision_smoke_run, "vision_dejavu"),
+        table(vision_smoke_run, "vision_quadrants"),
+    )
     assert len(scores) == 3 * (2 + 4 + 3 * 4)
     for reference in PREDICTORS[1:]:
         keys = {"target_model": "vicreg_a", "reference": reference, "replicate": "0"}
         for name, direction, group in (("A", "A", "train"), ("control", "A", "control")):
             target, other = (
-                predictions(vision_run, each, name) for each in ("vicreg_a", reference)
+                predictions(vision_smoke_run, each, name) for each in ("vicreg_a", reference)
             )
             for fraction in (1.0, 0.2, 0.05):
                 found = row(scores, direction=direction, set=group, confident=fraction, **keys)
@@ -255,12 +249,12 @@ def test_scores_follow_from_the_predictions(vision_run):
         assert parts[2] == pytest.approx(parts[0] - parts[1])
 
 
-def test_the_adjusted_gap_is_the_regression_adjustment(vision_run):
-    scores = table(vision_run, "vision_dejavu")
+def test_the_adjusted_gap_is_the_regression_adjustment(vision_smoke_run):
+    scores = table(vision_smoke_run, "vision_dejavu")
     for reference in PREDICTORS[1:]:
         groups = [
             [
-                predictions(vision_run, each, name)["correct"].to_numpy().astype(float)
+                predictions(vision_smoke_run, each, name)["correct"].to_numpy().astype(float)
                 for each in ("vicreg_a", reference)
             ]
             for name in ("A", "control")
@@ -277,14 +271,15 @@ def test_the_adjusted_gap_is_the_regression_adjustment(vision_run):
             assert found[name] == pytest.approx(value, abs=1e-9)
 
 
-def test_two_model_tests_have_both_directions(vision_run):
-    scores = table(vision_run, "vision_dejavu").filter(
+def test_two_model_tests_have_both_directions(vision_smoke_run):
+    scores = table(vision_smoke_run, "vision_dejavu").filter(
         pl.col("confident") == 1, pl.col("set") == "train", pl.col("reference") == "vicreg_b"
     )
     for direction, own, other in (("A", "vicreg_a", "vicreg_b"), ("B", "vicreg_b", "vicreg_a")):
         found = row(scores, direction=direction)
         means = [
-            predictions(vision_run, each, direction)["correct"].mean() for each in (own, other)
+            predictions(vision_smoke_run, each, direction)["correct"].mean()
+            for each in (own, other)
         ]
         assert [found["accuracy_target"], found["accuracy_reference"]] == pytest.approx(means)
     pooled = row(scores, direction="symmetric")
@@ -292,8 +287,8 @@ def test_two_model_tests_have_both_directions(vision_run):
     assert pooled["score"] == pytest.approx(scores[:2]["score"].mean())
 
 
-def test_memorization_shows_and_control_does_not(vision_run):
-    scores = table(vision_run, "vision_dejavu").filter(pl.col("confident") == 1)
+def test_memorization_shows_and_control_does_not(vision_smoke_run):
+    scores = table(vision_smoke_run, "vision_dejavu").filter(pl.col("confident") == 1)
     pair = scores.filter(pl.col("reference") == "vicreg_b")
     assert row(pair, direction="symmetric")["score_low"] >= 0.15
     assert abs(row(pair, set="control")["score"]) < 0.08
@@ -302,40 +297,40 @@ def test_memorization_shows_and_control_does_not(vision_run):
         assert found["score_low"] > 0 and found["adjusted_low"] > 0
 
 
-def test_references_stay_below_what_the_world_allows(vision_run, samples):
-    found = table(vision_run, "vision_correlation").filter(pl.col("on") == "all")
+def test_references_stay_below_what_the_world_allows(vision_smoke_run, samples):
+    found = table(vision_smoke_run, "vision_correlation").filter(pl.col("on") == "all")
     assert found["reference"].to_list() == list(PREDICTORS[1:])
     assert (found["accuracy_top1_low"] <= found["optimum"]).all()
     assert found["optimum"].n_unique() == 1 and 0.19 < found["optimum"][0] < 0.22
     labels = samples["A"].select("sample", "label")
     for reference in PREDICTORS[1:]:
-        answers = predictions(vision_run, reference, "A").join(labels, on="sample")
+        answers = predictions(vision_smoke_run, reference, "A").join(labels, on="sample")
         one = row(found, reference=reference)
         assert one["accuracy_top1"] == pytest.approx(answers["correct"].mean())
         among = [label in best for label, best in answers.select("label", "top5").iter_rows()]
         assert one["accuracy_top5"] == pytest.approx(np.mean(among))
-    both = table(vision_run, "vision_correlation").filter(pl.col("on") == "intersection")
-    right = predictions(vision_run, "vicreg_b", "A").filter("correct")["sample"]
+    both = table(vision_smoke_run, "vision_correlation").filter(pl.col("on") == "intersection")
+    right = predictions(vision_smoke_run, "vicreg_b", "A").filter("correct")["sample"]
     for one in both.iter_rows(named=True):
-        answers = predictions(vision_run, one["reference"], "A")
+        answers = predictions(vision_smoke_run, one["reference"], "A")
         inside = answers.filter(pl.col("sample").is_in(right.implode()))
         assert one["crops"] == len(right)
         assert one["accuracy_top1"] == pytest.approx(inside["correct"].mean())
 
 
-def test_the_smaller_tables_follow_from_the_predictions(vision_run, samples):
+def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, samples):
     answers = {
-        name: predictions(vision_run, name, "A").join(
+        name: predictions(vision_smoke_run, name, "A").join(
             samples["A"].select("sample", "id", "label"), on="sample"
         )
         for name in PREDICTORS
     }
-    agreement = table(vision_run, "vision_agreement")
+    agreement = table(vision_smoke_run, "vision_agreement")
     assert len(agreement) == 6
     for first, second, value in agreement.iter_rows():
         same = answers[first]["correct"] == answers[second]["correct"]
         assert value == pytest.approx(same.mean())
-    classes = table(vision_run, "vision_classes")
+    classes = table(vision_smoke_run, "vision_classes")
     for reference in PREDICTORS[1:]:
         rates = {
             label: 100 * part["correct"].mean()
@@ -345,7 +340,7 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_run, samples):
         found = classes.filter(pl.col("reference") == reference)
         assert found["label"].to_list() == best
         assert found["percent"].to_list() == pytest.approx([rates[label] for label in best])
-    memorized = table(vision_run, "vision_memorized")
+    memorized = table(vision_smoke_run, "vision_memorized")
     for reference in PREDICTORS[1:]:
         target, other = answers["vicreg_a"], answers[reference]
         gap = target["confidence"] - other["confidence"]
@@ -358,7 +353,7 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_run, samples):
         joined = found.join(frame, on=["sample", "id", "label"])
         assert len(joined) == len(found)
         np.testing.assert_allclose(joined["confidence"], joined["gap"])
-    tags = table(vision_run, "vision_tags")
+    tags = table(vision_smoke_run, "vision_tags")
     best = classes.filter(pl.col("reference") == "naive_bayes@3")["label"].to_list()
     exploded = samples["A"].select(
         "label", tag=pl.col("tags").list.eval(pl.element().struct.field("tag"))
@@ -372,8 +367,8 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_run, samples):
         assert lift == pytest.approx(rate / has.mean())
 
 
-def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_run):
-    assert jobs_of(snakemake(vision_run, "-n", config=SMOKE)) == {}
+def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_smoke_run):
+    assert jobs_of(snakemake(vision_smoke_run, "-n", config=VISION_SMOKE)) == {}
 
 
 MATRIX = [
@@ -425,14 +420,14 @@ MATRIX = [
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), MATRIX, ids=[each[0] for each in MATRIX])
-def test_a_changed_key_reruns_what_it_touches(vision_run, tmp_path, key, value, expected):
-    config = yaml.safe_load(SMOKE.read_text())
+def test_a_changed_key_reruns_what_it_touches(vision_smoke_run, tmp_path, key, value, expected):
+    config = yaml.safe_load(VISION_SMOKE.read_text())
     place = config
     *parents, last = key.split(".")
     for parent in parents:
         place = place.setdefault(parent, {})
     place[last] = copy.deepcopy(value)
-    jobs = jobs_of(snakemake(vision_run, "-n", config=written(tmp_path / "new.yaml", config)))
+    jobs = jobs_of(snakemake(vision_smoke_run, "-n", config=written(tmp_path / "new.yaml", config)))
     if isinstance(expected, dict):
         assert jobs == expected
     else:

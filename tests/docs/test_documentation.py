@@ -1,0 +1,194 @@
+"""The documentation is true: its commands run, its configs are accepted, its links lead somewhere.
+
+Commands of the workflow run in a copy of the repository whose config.yaml is the smoke-test one and
+whose results are finished; what needs a cluster or photographs is planned (`-n`) and not run.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from dejavu import settings
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "docs"))
+import config_reference
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+
+
+def blocks(language):
+    """Fenced blocks of a language: the page's name and the text."""
+    found = []
+    for page in PAGES:
+        for match in re.finditer(
+            rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), re.M | re.S
+        ):
+            indent = match[1]
+            lines = [line.removeprefix(indent) for line in match[2].splitlines()]
+            found.append((str(page.relative_to(ROOT)), "\n".join(lines) + "\n"))
+    return found
+
+
+def commands():
+    """Every command line of the pages, without comments, each once."""
+    found = {}
+    for page, text in blocks("sh"):
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                found.setdefault(shlex.join(words), page)
+    return [pytest.param(shlex.split(line), id=f"{page}: {line}") for line, page in found.items()]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory, smoke_run, vision_smoke_run):
+    """A copy of what git tracks, with the smoke-test configs and their finished results."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    smoke = [
+        yaml.safe_load((ROOT / f"tests/workflow/{name}.yaml").read_text())
+        for name in ("smoke", "vision_smoke")
+    ]
+    (folder / "config.yaml").write_text(yaml.safe_dump(smoke[0] | smoke[1], sort_keys=False))
+    for run in (smoke_run[0], vision_smoke_run):
+        for part in ("results", ".snakemake"):
+            shutil.copytree(run / part, folder / part, dirs_exist_ok=True)
+    for name in ("photo_scenes", "imagenet_small"):
+        photographs = ROOT.parent / "shared/data" / name
+        if photographs.is_dir():
+            (folder / "data" / name).symlink_to(photographs)
+    return folder
+
+
+def run(folder, *words):
+    """Run a command in a folder and return what it printed."""
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", commands())
+def test_a_documented_command_does_what_it_should(clone, words):
+    program, *arguments = words
+    if program == "make":
+        assert f"{arguments[0]}:" in (ROOT / "Makefile").read_text()
+        run(clone, "make", "-n", *arguments)
+    elif program == "snakemake":
+        plan_only = ["--configfile", "--profile", "--sdm"]
+        planned = [] if not set(plan_only) & set(arguments) else ["-n"]
+        missing = [
+            name
+            for name in re.findall(r"config/(\w+)\.yaml", " ".join(arguments))
+            if not lies_ready(clone, name)
+        ]
+        if missing:
+            pytest.skip(f"there is no data for config/{missing[0]}.yaml")
+        # After the program's name: --configfile takes every name that follows it.
+        run(clone, sys.executable, "-m", "snakemake", *planned, *arguments)
+    elif program == "pip":
+        assert arguments[:2] == ["install", "-r"]
+        run(
+            clone, sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", *arguments[1:]
+        )
+    elif program in ("python", "bash"):
+        assert (ROOT / arguments[0]).is_file()
+        if arguments[0] == "docs/config_reference.py":
+            run(clone, sys.executable, *arguments)
+    else:
+        assert words == [".", ".venv/bin/activate"], "this command has no test: add one"
+
+
+def lies_ready(clone, name):
+    """Whether the data that a shipped config reads are there."""
+    config = yaml.safe_load((clone / f"config/{name}.yaml").read_text())
+    paths = re.findall(r"'path': '([^']*)'", repr(config))
+    return all((clone / path).exists() for path in paths)
+
+
+def test_the_documented_commands_are_found():
+    assert any(param.values[0][:2] == ["make", "table"] for param in commands())
+    assert any("--profile" in param.values[0] for param in commands())
+
+
+@pytest.mark.parametrize(
+    "text", [pytest.param(text, id=f"{page}-{n}") for n, (page, text) in enumerate(blocks("yaml"))]
+)
+def test_a_documented_config_is_accepted(text):
+    given = yaml.safe_load(text)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    if {"vlm", "vision"} & set(given) and all(
+        {"sources", "sets", "models", "tests"} <= set(given[domain])
+        for domain in ("vlm", "vision")
+        if domain in given
+    ):
+        settings.complete(given, SCHEMA)  # a whole config
+        return
+    # A part of a config, by default of the vision-language measurement: it goes into the default.
+    if not set(given) & set(SCHEMA["properties"]):
+        given = {"vlm": given}
+    settings.complete(merged(config, given), SCHEMA)
+
+
+def merged(config, part):
+    """A config with a part of another put into it; named things are replaced, not mixed."""
+    result = dict(config)
+    for key, value in part.items():
+        mixes = (
+            isinstance(value, dict) and isinstance(result.get(key), dict) and "kind" not in value
+        )
+        result[key] = merged(result[key], value) if mixes else value
+    return result
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_config_reference_is_that_of_the_schema():
+    page = config_reference.page(SCHEMA)
+    assert page == (ROOT / "docs/config.md").read_text(), "run: python docs/config_reference.py"
+
+
+def test_every_key_of_the_config_has_a_description_and_is_in_the_reference():
+    page = (ROOT / "docs/config.md").read_text()
+    for name, rows in config_reference.sections(SCHEMA, SCHEMA, ""):
+        for key, _, _, described in rows:
+            assert described or name.startswith(("`vlm.sets", "`vision.sets")), (name, key)
+            assert f"| {key} |" in page
+
+
+def test_every_table_is_described_with_its_columns(smoke_run, vision_smoke_run):
+    text = re.sub(r"[`,()]", " ", (ROOT / "docs/files.md").read_text())
+    for run_folder in (smoke_run[0], vision_smoke_run):
+        for path in (run_folder / "results/tables").glob("*.csv"):
+            domain = path.stem.partition("_")[0]
+            generic = path.name.replace(domain, "{domain}", 1)
+            [row] = [
+                line
+                for line in text.splitlines()
+                if f" {path.name} " in line[:60] or f" {generic} " in line[:60]
+            ]
+            header = path.open().readline().strip().split(",")
+            for column in header:
+                base = re.sub(r"_(low|high|beta|target|reference)$", "", column)
+                assert f" {column} " in row or f" {base} " in row or f" {base}_* " in row, (
+                    path.name,
+                    column,
+                )
