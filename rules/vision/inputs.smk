@@ -172,6 +172,14 @@ def vision_training(wildcards):
     return {**kept, "preprocessing": channels}
 
 
+def checkpoint_layout(wildcards):
+    """How a published checkpoint is read, and the sides of the images that it must take."""
+    settings = vision_model(wildcards)
+    used = settings["preprocessing"]
+    sides = [used["image_side"], used["crop_side"]]
+    return {**{key: settings[key] for key in ("format", "network", "backbone")}, "sides": sides}
+
+
 def representation(wildcards):
     """How a trained model is used."""
     settings = vision_model(wildcards)

@@ -1,8 +1,8 @@
-"""Training: self-supervised models on one training set, classifiers on the crops of one.
+"""Models: self-supervised ones, trained or published, and classifiers of crops.
 
-In: the records of the set. Out: results/vision/models/{model}/. A checkpoint beside the weights
-lets a killed job go on; it is no output, because Snakemake removes outputs before it runs a job
-again.
+In: the records of the training set, or a published file. Out: results/vision/models/{model}/. A
+checkpoint beside the weights lets a killed training go on; it is no output, because Snakemake
+removes outputs before it runs a job again.
 """
 
 
@@ -65,3 +65,31 @@ rule train_classifier:
         code=code_version("train_classifier.py"),
     script:
         "../../scripts/train_classifier.py"
+
+
+rule import_checkpoint:
+    """Read a published checkpoint and check that it fits, before anything else takes its time."""
+    output:
+        weights="results/vision/models/{model}/model.safetensors",
+        settings="results/vision/models/{model}/model.json",
+    log:
+        "results/logs/import_checkpoint/{model}.log",
+    benchmark:
+        "results/benchmarks/import_checkpoint/{model}.jsonl"
+    wildcard_constraints:
+        model=one_of("vision", ["checkpoint"]),
+    priority: 200
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(6000),
+        runtime=minutes(30),
+    params:
+        file=lambda wildcards: from_base(vision_model(wildcards)["checkpoint"]),
+        content=lambda wildcards: content_of(vision_model(wildcards)["checkpoint"]),
+        model=checkpoint_layout,
+        versions=versions("torch", "torchvision", "timm", "safetensors"),
+        code=code_version("import_checkpoint.py"),
+    script:
+        "../../scripts/import_checkpoint.py"

@@ -15,6 +15,8 @@ SETS = {
 }
 TEXT_ONLY = "sentence_transformers"
 TRAINED = ("clip", "ssl", "classifier")
+PUBLISHED = "checkpoint"
+IMAGE_ENCODERS = ("ssl", PUBLISHED)
 QUERY_INPUTS = {"t2i": "image", "t2t": "caption", "crop": "image"}
 NAIVE_BAYES = "naive_bayes@"
 

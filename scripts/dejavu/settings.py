@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.errors import InputError
-from dejavu.plan import NAIVE_BAYES, SETS, TEXT_ONLY, TRAINED, seeds
+from dejavu.plan import IMAGE_ENCODERS, NAIVE_BAYES, PUBLISHED, SETS, TEXT_ONLY, TRAINED, seeds
 
 NAME = re.compile(r"[a-z0-9_]+")
 SEED_SUFFIX = re.compile(r".*_s[0-9]+")
@@ -43,7 +43,8 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     clear = [error for error in errors if error.validator != "unevaluatedProperties"]
     error = jsonschema.exceptions.best_match(kindless or clear or errors)
     if error is not None:
-        raise InputError(f"Config key {_dotted(error.absolute_path)}: {_explained(error)}")
+        told = _explained(error, schema)
+        raise InputError(f"Config key {_dotted(error.absolute_path)}: {told}")
     return filled
 
 
@@ -51,10 +52,12 @@ def _dotted(path: Any) -> str:
     return ".".join(str(part) for part in path) or "(the whole file)"
 
 
-def _explained(error: Any) -> str:
+def _explained(error: Any, schema: Mapping[str, Any]) -> str:
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
         names = re.findall(r"'([^']*)'", error.message.partition("(")[2])
-        return f"it does not know {', '.join(names)}; it may hold {', '.join(_known(error))}."
+        return (
+            f"it does not know {', '.join(names)}; it may hold {', '.join(_known(error, schema))}."
+        )
     if error.validator == "required":
         missing = re.findall(r"'([^']*)'", error.message)[0]
         return f"it lacks the key {missing!r}."
@@ -65,12 +68,15 @@ def _explained(error: Any) -> str:
     return f"{error.message}."
 
 
-def _known(error: Any) -> list[str]:
+def _known(error: Any, schema: Mapping[str, Any]) -> list[str]:
     """The keys that a mapping may hold, given its kind."""
     known = set(error.schema.get("properties", {}))
     for branch in error.schema.get("allOf", []):
         if branch["if"]["properties"]["kind"]["const"] == error.instance.get("kind"):
             known |= set(branch["then"]["properties"])
+            if "$ref" in branch["then"]:
+                common = schema["$defs"][branch["then"]["$ref"].rpartition("/")[2]]
+                known |= set(common["properties"])
     return sorted(known)
 
 
@@ -94,6 +100,7 @@ def check(config: Mapping[str, Any], base: Path) -> None:
         _check_names(config["vision"], "vision", ("sources", "models"))
         _check_vision_sets(config["vision"])
         _check_vision_paths(config["vision"], base)
+        _check_checkpoints(config["vision"], "vision", base)
         _check_vision_models(config["vision"])
         _check_vision_tests(config["vision"])
 
@@ -157,6 +164,10 @@ def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
                     f" files, and `parts` is {source['parts']}: set `parts` to {tars} or less, or"
                     " correct `path`."
                 )
+    _check_checkpoints(domain, where, base)
+
+
+def _check_checkpoints(domain: Mapping[str, Any], where: str, base: Path) -> None:
     for name, model in domain["models"].items():
         checkpoint = model.get("checkpoint")
         if checkpoint is not None and not (base / checkpoint).is_file():
@@ -290,6 +301,13 @@ def _check_vision_models(vision: Mapping[str, Any]) -> None:
     several = {}
     for name, model in vision["models"].items():
         where = f"Config key vision.models.{name}"
+        if model["kind"] == PUBLISHED:
+            if model["format"] == "backbone" and model["representation"] == "projector":
+                raise InputError(
+                    f"{where}.representation: a file of the format `backbone` holds no projector:"
+                    " set `representation: backbone`, or take the full checkpoint and its format."
+                )
+            continue
         if model["train_on"] not in vision["sets"]:
             raise InputError(
                 f"{where}.train_on: there is no set {model['train_on']!r}; vision.sets has"
@@ -363,12 +381,15 @@ def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, A
         raise InputError(
             f"{where}: there is no model {name!r}; vision.models has {', '.join(models)}."
         )
-    if models[name]["kind"] != "ssl":
-        raise InputError(f"{where}: {name!r} gives no embeddings: name a model of kind ssl.")
-    if models[name]["train_on"] != set_name:
+    if models[name]["kind"] not in IMAGE_ENCODERS:
         raise InputError(
-            f"{where}: {name!r} is trained on the set {models[name]['train_on']!r}, and its role"
-            f" asks for {set_name!r}: correct `train_on` or the test."
+            f"{where}: {name!r} gives no embeddings: name a model of kind ssl or checkpoint."
+        )
+    key = "trained_on" if models[name]["kind"] == PUBLISHED else "train_on"
+    if models[name][key] != set_name:
+        raise InputError(
+            f"{where}: {name!r} is trained on the set {models[name][key]!r}, and its role asks for"
+            f" {set_name!r}: correct `{key}` or the test."
         )
 
 

@@ -20,6 +20,7 @@ PREPROCESSING = {
     "image_side": 32,
     "crop_side": 24,
     "resize": "squash",
+    "interpolation": "bilinear",
     "mean": [0.5, 0.4, 0.3],
     "std": [0.25, 0.3, 0.2],
 }

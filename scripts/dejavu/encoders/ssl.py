@@ -26,7 +26,30 @@ HEADS = {
     "dino": heads.DINOProjectionHead,
 }
 # The published input: the shorter side at 256 pixels, of which the middle 224 are taken.
-CENTRE = 224 / 256
+SHORTER_SIDE = 256 / 224
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+class Perceptron(nn.Module):
+    """A projector told layer by layer, as published checkpoints have them."""
+
+    def __init__(self, layers: Sequence[Sequence[Any]]) -> None:
+        """Take `[linear, inputs, outputs, has_bias]`, `[batch_norm, width]`, `[relu]`, `[gelu]`."""
+        super().__init__()
+        kinds = {
+            "linear": nn.Linear,
+            "batch_norm": nn.BatchNorm1d,
+            "relu": nn.ReLU,
+            "gelu": nn.GELU,
+        }
+        self.layers = nn.Sequential(*(kinds[kind](*sizes) for kind, *sizes in layers))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Projections [n, d] of features."""
+        return self.layers(features)
 
 
 class SslModel(nn.Module):
@@ -56,7 +79,8 @@ def build(settings: Mapping[str, Any], seed: int) -> SslModel:
 
     Args:
         settings: `method`, `backbone` (see `backbones.build`), `projector` (arguments of lightly's
-            head but for the input's width), `views` with the `side` of the training's input.
+            head but for the input's width; or the `layers` of a `Perceptron`), `views` with the
+            `side` of the training's input.
         seed: of the weights.
 
     Raises:
@@ -64,6 +88,8 @@ def build(settings: Mapping[str, Any], seed: int) -> SslModel:
     """
     torch.manual_seed(seed)
     backbone = backbones.build(settings["backbone"])
+    if "layers" in settings["projector"]:
+        return SslModel(backbone, Perceptron(settings["projector"]["layers"]))
     features = backbones.width(backbone, settings["views"]["side"])
     try:
         projector = HEADS[settings["method"]](input_dim=features, **settings["projector"])
@@ -82,6 +108,7 @@ class SslEncoder:
         self,
         name: str,
         model: SslModel,
+        architecture: Mapping[str, Any],
         preprocessing: Mapping[str, Any],
         representation: str,
         normalise: bool,
@@ -92,8 +119,9 @@ class SslEncoder:
         Args:
             name: of the model in the config.
             model: its weights.
-            preprocessing: `image_side`, `crop_side`, `resize` (`squash` or `centre_crop`), `mean`
-                and `std` of the channels.
+            architecture: what it was built from, parts of which show in no weight.
+            preprocessing: `image_side`, `crop_side`, `resize` (`squash` or `centre_crop`),
+                `interpolation`, `mean` and `std` of the channels.
             representation: `projector` or `backbone`.
             normalise: whether vectors are scaled to length 1; a zero vector stays what it is.
             device: where to compute.
@@ -109,6 +137,7 @@ class SslEncoder:
             for key, value in model.state_dict().items()
         )
         settings = {
+            "architecture": dict(architecture),
             "preprocessing": dict(preprocessing),
             "representation": representation,
             "normalised": normalise,
@@ -132,10 +161,10 @@ class SslEncoder:
 
         `part` says whether they are whole images (`image`) or background crops (`crop`).
         """
-        side = self.preprocessing[f"{part}_side"]
-        pixels = np.stack(
-            [np.asarray(resized(image, side, self.preprocessing["resize"])) for image in images]
-        )
+        used = self.preprocessing
+        side = used[f"{part}_side"]
+        squares = [resized(image, side, used["resize"], used["interpolation"]) for image in images]
+        pixels = np.stack([np.asarray(square) for square in squares])
         batch = standardised(as_batch(pixels, self.device), self.preprocessing)
         with torch.inference_mode():
             vectors = self.model.represent(batch, self.representation).float()
@@ -144,15 +173,40 @@ class SslEncoder:
         return vectors.cpu().numpy()
 
 
-def resized(image: Image.Image, side: int, mode: str) -> Image.Image:
-    """Make an image square: squashed, or its middle at the published proportion."""
+def check_sides(name: str, model: SslModel, sides: Sequence[int]) -> None:
+    """Check that a model takes square images of some sides.
+
+    Raises:
+        InputError: it does not, as a vision transformer of another size.
+    """
+    model.eval()
+    for side in sides:
+        try:
+            with torch.inference_mode():
+                model(torch.zeros(1, 3, side, side))
+        except Exception as error:
+            raise InputError(
+                f"Model {name} takes no images of {side} by {side} px ({first_line(error)}): set"
+                " `preprocessing.image_side` and `crop_side` to what it was trained with."
+            ) from error
+
+
+def resized(
+    image: Image.Image, side: int, mode: str, interpolation: str = "bilinear"
+) -> Image.Image:
+    """Make an image square: squashed, or its middle at the published proportion.
+
+    The middle is that of torchvision's `Resize` and `CenterCrop`, to the pixel, as VICReg, Barlow
+    Twins and DINO evaluate (`evaluate.py`, `eval_linear.py` of their repositories).
+    """
+    resampling = INTERPOLATIONS[interpolation]
     if mode == "squash":
-        return image.resize((side, side), Image.Resampling.BILINEAR)
-    width, height = image.size
-    square = CENTRE * min(width, height)
-    left, top = (width - square) / 2, (height - square) / 2
-    box = (left, top, left + square, top + square)
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+        return image.resize((side, side), resampling)
+    shorter = round(SHORTER_SIDE * side)
+    width, height = (max(shorter, int(shorter * edge / min(image.size))) for edge in image.size)
+    left, top = round((width - side) / 2), round((height - side) / 2)
+    wide = image.resize((width, height), resampling)
+    return wide.crop((left, top, left + side, top + side))
 
 
 def as_batch(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -176,7 +230,7 @@ def load(
     normalise: bool,
     device: torch.device,
 ) -> SslEncoder:
-    """Load a folder that the workflow trained.
+    """Load a folder that the workflow trained or imported.
 
     Args:
         name: of the model in the config.
@@ -197,6 +251,6 @@ def load(
             f"{folder}/{WEIGHTS} does not fit {SETTINGS} beside it ({first_line(error)}): delete"
             " the folder and run again."
         ) from error
-    return SslEncoder(
-        name, model, settings["preprocessing"], settings["representation"], normalise, device
-    )
+    architecture = {key: trained[key] for key in ("method", "backbone", "projector")}
+    used = settings["preprocessing"], settings["representation"]
+    return SslEncoder(name, model, architecture, *used, normalise, device)
