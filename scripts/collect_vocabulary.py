@@ -17,7 +17,7 @@ def main(job: Any) -> None:
     for path in job.input:
         objects = tables.read_parquet(path, ["objects"]).column("objects")
         labels.update(pc.unique(pc.list_flatten(objects)).to_pylist())
-    tables.write_json(job.output[0], sorted(labels))
+    tables.write_json(job.output[0], {"labels": sorted(labels)})
 
 
 if "snakemake" in globals():

@@ -18,6 +18,9 @@ def main(job: Any) -> None:
     """Embed the shard batch by batch."""
     device = prepare_torch(job.params.threads)
     name = job.wildcards.model
+    if job.input.model:
+        weights, config = job.input.model
+        tables.read_settings(config, weights)
     encoder = clip.load(name, job.params.model, device, downloads_allowed())
     column = job.wildcards.input
     records = tables.read_parquet(job.input.records, ["sample", column])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def main(job: Any) -> None:
     """Add the column `named`."""
     records = tables.read_parquet(job.input.records)
-    vocabulary = tables.read_json(job.input.vocabulary)
+    vocabulary = tables.read_json(job.input.vocabulary)["labels"]
     captions = tables.column_strings(records, "caption")
     named = naming.named_labels(captions, vocabulary, job.params.synonyms)
     samples = records.append_column("named", pa.array(named, type=tables.STRINGS))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def main(job: Any) -> None:
     """Vote, predict and count for every setting."""
     ranking = tables.read_neighbors(job.input.neighbors)
-    vocabulary = tables.read_json(job.input.vocabulary)
+    vocabulary = tables.read_json(job.input.vocabulary)["labels"]
     samples = tables.read_parquet(job.input.samples, ["sample", "id", "objects", "named"])
     if not np.array_equal(samples["sample"].to_numpy(), ranking.samples):
         raise InputError(

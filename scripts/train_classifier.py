@@ -24,8 +24,8 @@ def main(job: Any) -> None:
     model, labels, history = classifier.train(settings, crops, seed, checkpoint, device)
     with whole_file(job.output.history) as partial:
         pl.DataFrame(history).write_csv(partial)
-    tables.write_json(job.output.settings, {**settings, "labels": labels})
     save(model, job.output.weights)
+    tables.write_settings(job.output.settings, {**settings, "labels": labels}, job.output.weights)
     checkpoint.unlink(missing_ok=True)
 
 

@@ -28,8 +28,8 @@ def main(job: Any) -> None:
     model, history = ssl.train(settings, images, seed, checkpoint, device)
     with whole_file(job.output.history) as partial:
         pl.DataFrame(history).write_csv(partial)
-    tables.write_json(job.output.settings, settings)
     save(model, job.output.weights)
+    tables.write_settings(job.output.settings, settings, job.output.weights)
     checkpoint.unlink(missing_ok=True)
 
 

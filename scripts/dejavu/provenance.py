@@ -1,21 +1,26 @@
 """Where an embedding comes from: fingerprints of weights and settings, and seals on files.
 
 Two files may be compared only if their vectors come from the same weights under the same
-preprocessing; that is what a fingerprint stands for. A seal is a hash of a file's content and of
-its own metadata, so that damaged or swapped files are found on reading.
+preprocessing; that is what a fingerprint stands for. A seal is a hash of a file's content, of its
+own metadata and of its place in the results, so that damaged or swapped files are found on reading.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
 from dejavu.errors import InputError
 
 Metadata = dict[str, Any]
+
+PARQUET_MAGIC = b"PAR1"
+FOOTER_SEAL_BYTES = 16
 
 
 def canonical(value: object) -> bytes:
@@ -59,6 +64,52 @@ def versions(*packages: str) -> dict[str, str]:
     return {package: version(package) for package in packages}
 
 
+def place(path: str | Path) -> bytes:
+    """Where a file lies: its path from the last folder `results` on, or its name alone."""
+    parts = Path(path).parts
+    inside = parts[::-1].index("results") if "results" in parts else 1
+    return "/".join(parts[-inside:]).encode()
+
+
+def seal_footer(partial: Path, path: str | Path) -> None:
+    """Seal a Parquet file that is to appear under another name.
+
+    A Parquet file ends with its footer, the footer's length (4 bytes, little-endian) and a magic
+    word; the footer tells by offsets from the file's start where everything lies, so that readers
+    don't see the 16 bytes put before it: the hash of the file's place and of all that follows them.
+    Pages have checksums of their own.
+    """
+    with partial.open("r+b") as file:
+        start = _footer_start(file)
+        file.seek(start)
+        footer = file.read()
+        file.seek(start)
+        file.write(bytes.fromhex(digest(place(path), footer)) + footer)
+
+
+def has_footer_seal(path: str | Path) -> bool:
+    """Whether a Parquet file's footer is the one that was sealed in this place.
+
+    Raises:
+        OSError: the file is missing or does not end as Parquet does.
+    """
+    with Path(path).open("rb") as file:
+        start = max(0, _footer_start(file) - FOOTER_SEAL_BYTES)
+        file.seek(start)
+        sealed, footer = file.read(FOOTER_SEAL_BYTES), file.read()
+    return sealed.hex() == digest(place(path), footer)
+
+
+def _footer_start(file: BinaryIO) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 8))
+    length, magic = file.read(4), file.read(4)
+    start = size - 8 - int.from_bytes(length, "little")
+    if magic != PARQUET_MAGIC or start < len(PARQUET_MAGIC):
+        raise OSError(f"it does not end as Parquet does, at byte {size}")
+    return start
+
+
 def seal(metadata: Metadata, *content: bytes | memoryview) -> Metadata:
     """Add the hash of content and metadata to the metadata."""
     return {**metadata, "hash": digest(canonical(metadata), *content)}
@@ -68,10 +119,16 @@ def check_seal(path: object, metadata: Metadata, *content: bytes | memoryview) -
     """Raise `InputError` unless the content and metadata are those that were sealed."""
     unsealed = {key: value for key, value in metadata.items() if key != "hash"}
     if digest(canonical(unsealed), *content) != metadata.get("hash"):
-        raise InputError(
-            f"{path} does not hold what was written to it: its content and its hash differ;"
-            " delete the file and run again, it will be made anew."
-        )
+        raise spoiled(path)
+
+
+def spoiled(path: object) -> InputError:
+    """What is said of a file whose seal is broken."""
+    return InputError(
+        f"{path} does not hold what was written to it: it is damaged, or the file of another model,"
+        " set or shard, or of another program, was put in its place; delete it and run again, it"
+        " will be made anew."
+    )
 
 
 def check_same_model(first: Metadata, first_path: object, second: Metadata, path: object) -> None:

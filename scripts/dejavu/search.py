@@ -64,7 +64,8 @@ def build_index(numbers: Numbers, vectors: NDArray[Any], metric: str = COSINE) -
 def write_index(path: str | Path, index: Any, facts: Metadata) -> None:
     """Write an index that FAISS reads as it is, followed by its sealed provenance."""
     content = faiss.serialize_index(index)
-    trailer = provenance.canonical(provenance.seal(facts, provenance.array_bytes(content)))
+    sealed = provenance.seal(facts, provenance.place(path), provenance.array_bytes(content))
+    trailer = provenance.canonical(sealed)
     with whole_file(path) as partial, partial.open("wb") as file:
         file.write(provenance.array_bytes(content))
         file.write(trailer)
@@ -89,7 +90,7 @@ def read_index(path: str | Path) -> PublicIndex:
         metadata = json.loads(bytes(content[len(body) : -tail]))
     except ValueError:
         raise damaged from None
-    provenance.check_seal(path, metadata, provenance.array_bytes(body))
+    provenance.check_seal(path, metadata, provenance.place(path), provenance.array_bytes(body))
     return PublicIndex(faiss.deserialize_index(body), metadata)
 
 

@@ -92,13 +92,19 @@ class Neighbors:
 
 
 def write_parquet(path: str | Path, table: pa.Table, metadata: Metadata | None = None) -> None:
-    """Write a table whole or not at all, with page checksums and our metadata beside Arrow's."""
+    """Write a table whole or not at all, sealed, with our metadata beside Arrow's."""
     if metadata is not None:
         table = table.replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
+    _write_table(path, table, version="2.6")
+
+
+def _write_table(path: str | Path, table: pa.Table, **options: Any) -> None:
+    """Write with a checksum on every page and a seal on the footer: nothing goes unguarded."""
     with whole_file(path) as partial:
         pq.write_table(
-            table, partial, row_group_size=ROW_GROUP_ROWS, write_page_checksum=True, version="2.6"
+            table, partial, row_group_size=ROW_GROUP_ROWS, write_page_checksum=True, **options
         )
+        provenance.seal_footer(partial, path)
 
 
 def read_parquet(
@@ -107,9 +113,11 @@ def read_parquet(
     """Read a table, or some of its columns.
 
     Raises:
-        InputError: the file is missing, damaged or lacks a column.
+        InputError: the file is missing, damaged, another than was written there, or lacks a column.
     """
     try:
+        if not provenance.has_footer_seal(path):
+            raise provenance.spoiled(path)
         missing = set(columns or []) - set(pq.read_schema(path).names)
         if not missing:
             return pq.read_table(
@@ -183,15 +191,7 @@ def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: 
     facts = {**facts, "columns": column_types(table)}
     metadata = provenance.seal(facts, *map(provenance.array_bytes, arrays.values()))
     table = table.replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
-    with whole_file(path) as partial:
-        pq.write_table(
-            table,
-            partial,
-            row_group_size=ROW_GROUP_ROWS,
-            compression="none",
-            use_dictionary=False,
-            write_page_checksum=True,
-        )
+    _write_table(path, table, compression="none", use_dictionary=False)
 
 
 def _read_sealed(path: str | Path, names: Sequence[str]) -> tuple[list[NDArray[Any]], Metadata]:
@@ -359,12 +359,58 @@ def write_csv(
         frame.write_csv(partial)
 
 
-def write_json(path: str | Path, value: object) -> None:
-    """Write a small fact as JSON."""
+def write_json(path: str | Path, facts: Metadata, *content: bytes | memoryview) -> None:
+    """Write small facts as JSON, sealed, together with content that lies elsewhere."""
+    sealed = provenance.seal(facts, provenance.place(path), *content)
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        partial.write_text(json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a small fact from JSON."""
-    return json.loads(Path(path).read_text())
+def read_json(path: str | Path) -> Metadata:
+    """Read small facts from JSON and check their seal.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    facts = _sealed_facts(path)
+    provenance.check_seal(path, facts, provenance.place(path))
+    del facts["hash"]
+    return facts
+
+
+def _sealed_facts(path: str | Path) -> Metadata:
+    try:
+        facts = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as JSON ({first_line(error)}): delete the file and run again,"
+            " it will be made anew."
+        ) from error
+    if not isinstance(facts, dict):
+        raise InputError(f"{path} holds no facts of this workflow: delete it and run again.")
+    return facts
+
+
+def write_settings(path: str | Path, settings: Metadata, weights: str | Path) -> None:
+    """Write what a model was trained with, sealed together with its weights."""
+    write_json(path, settings, _file_bytes(weights))
+
+
+def read_settings(path: str | Path, weights: str | Path) -> Metadata:
+    """Read what a model was trained with, and check that the weights are those of that training.
+
+    Raises:
+        InputError: one of the files is missing or damaged.
+    """
+    settings = _sealed_facts(path)
+    try:
+        content = _file_bytes(weights)
+    except OSError as error:
+        raise InputError(f"The weights {weights} are missing ({error}): run again.") from error
+    provenance.check_seal(f"{weights}, or {path},", settings, provenance.place(path), content)
+    del settings["hash"]
+    return settings
+
+
+def _file_bytes(path: str | Path) -> memoryview:
+    return provenance.array_bytes(np.fromfile(path, dtype=np.uint8))

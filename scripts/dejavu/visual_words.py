@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from dejavu.errors import InputError
 from dejavu.job import whole_file
 
 Floats = NDArray[np.float32]
@@ -55,10 +56,19 @@ class Words:
 
 
 def load(path: str | Path) -> Words:
-    """Read a vocabulary."""
-    with np.load(path, allow_pickle=False) as saved:
-        patch, stride = map(int, saved["shape"])
-        return Words(saved["mean"], saved["whitening"], saved["centres"], patch, stride)
+    """Read a vocabulary, whose members have checksums.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            patch, stride = map(int, saved["shape"])
+            return Words(saved["mean"], saved["whitening"], saved["centres"], patch, stride)
+    except Exception as error:  # zip, zlib and NumPy raise anything on damaged input
+        raise InputError(
+            f"{path} cannot be read ({error}): delete it and run again, it will be made anew."
+        ) from error
 
 
 def patches_of(pixels: NDArray[np.uint8], patch: int, stride: int) -> Floats:

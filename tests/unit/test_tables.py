@@ -132,13 +132,12 @@ def test_values_changed_with_good_checksums_break_the_seal(path):
         ("sample", pa.array(samples + 1)),
     ):
         place = table.column_names.index(name)
-        pq.write_table(table.set_column(place, name, column), path)
+        tables.write_parquet(path, table.set_column(place, name, column))
         with pytest.raises(InputError, match="does not hold what was written to it"):
             tables.read_embeddings(path)
     facts = json.loads(table.schema.metadata[b"dejavu"])
     for key, value in {"model": "clip_b", "normalised": False, "hash": "0" * 32}.items():
-        metadata = {b"dejavu": json.dumps({**facts, key: value})}
-        pq.write_table(table.replace_schema_metadata(metadata), path)
+        tables.write_parquet(path, table, {**facts, key: value})
         with pytest.raises(InputError, match="does not hold what was written to it"):
             tables.read_embeddings(path)
 
@@ -148,7 +147,7 @@ def test_vectors_that_are_missing_give_a_sentence(path):
     tables.write_embeddings(path, samples, vectors, FACTS)
     table = pq.read_table(path)
     column = pa.array([None, *vectors[1:].tolist()], type=pa.list_(pa.float32(), 4))
-    pq.write_table(table.set_column(1, "embedding", column), path)
+    tables.write_parquet(path, table.set_column(1, "embedding", column))
     with pytest.raises(InputError, match="columns of other types"):
         tables.read_embeddings(path)
 
@@ -158,7 +157,7 @@ def test_rows_moved_from_one_column_to_the_next_break_the_seal(path):
     tables._write_sealed(path, {"a": np.array([1, 2]), "b": np.array([3, 4])}, FACTS)
     table = pq.read_table(path)
     swapped = table.select(["b", "a"]).rename_columns(["a", "b"])
-    pq.write_table(swapped.replace_schema_metadata(table.schema.metadata), path)
+    tables.write_parquet(path, swapped.replace_schema_metadata(table.schema.metadata))
     with pytest.raises(InputError, match="does not hold"):
         tables._read_sealed(path, ["a", "b"])
 
@@ -166,7 +165,11 @@ def test_rows_moved_from_one_column_to_the_next_break_the_seal(path):
 def test_a_table_of_somebody_else_is_refused(path):
     path.parent.mkdir()
     samples, vectors = some_embeddings()
-    pq.write_table(pa.table({"sample": samples, "embedding": tables.matrix_column(vectors)}), path)
+    table = pa.table({"sample": samples, "embedding": tables.matrix_column(vectors)})
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match="or of another program, was put in its place"):
+        tables.read_embeddings(path)
+    tables.write_parquet(path, table)
     with pytest.raises(InputError, match="carries no provenance"):
         tables.read_embeddings(path)
 
@@ -192,15 +195,40 @@ def test_flipped_bytes_in_samples_give_a_sentence_or_identical_data(path):
     table = pa.table(rows, schema=tables.VLM_SAMPLES)
     tables.write_parquet(path, table)
     content = path.read_bytes()
-    # The footer has no checksum of its own; the pages do.
-    pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    for place, damaged in flips(content[:pages], np.random.default_rng(1), 300):
-        path.write_bytes(damaged + content[pages:])
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place, damaged in flips(content, np.random.default_rng(1), 1200):
+        path.write_bytes(damaged)
         try:
             read = tables.read_parquet(path)
         except InputError:
             continue
-        assert read.equals(table), place
+        assert place < footer and read.equals(table), place
+
+
+@pytest.mark.parametrize("reader", [pq.read_table, pl.read_parquet])
+def test_a_seal_is_invisible_to_other_readers(path, reader):
+    table = pa.table({"sample": np.arange(200_000), "label": ["a", "b"] * 100_000})
+    tables.write_parquet(path, table, {"model": "clip_a"})
+    assert list(reader(path)["sample"].to_numpy()) == list(range(200_000))
+    assert tables.metadata_of(tables.read_parquet(path, ["label"]), path) == {"model": "clip_a"}
+
+
+def test_a_file_belongs_to_its_place(tmp_path):
+    table = pa.table({"sample": [1, 2]})
+    first = tmp_path / "results/vlm/neighbors/clip_a/t2i/target/0000.parquet"
+    tables.write_parquet(first, table)
+    for other in ("clip_b/t2i/target/0000", "clip_a/t2t/target/0000", "clip_a/t2i/target/0001"):
+        path = tmp_path / f"results/vlm/neighbors/{other}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(first.read_bytes())
+        with pytest.raises(InputError, match="of another model, set or shard") as error:
+            tables.read_parquet(path)
+        assert one_sentence(error)
+    # The results as a whole may lie elsewhere.
+    moved = tmp_path / "archive/results/vlm/neighbors/clip_a/t2i/target/0000.parquet"
+    moved.parent.mkdir(parents=True)
+    first.replace(moved)
+    assert tables.read_parquet(moved).equals(table)
 
 
 def test_neighbors_come_back_with_the_types_of_the_contract(path):
@@ -289,8 +317,44 @@ def test_a_label_outside_the_vocabulary_gives_a_sentence():
 
 
 def test_json_comes_back_and_is_the_same_text_whatever_the_order(tmp_path):
-    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first = tmp_path / "first.json"
     tables.write_json(first, {"b": [1, "é"], "a": None})
-    tables.write_json(second, {"a": None, "b": [1, "é"]})
-    assert first.read_bytes() == second.read_bytes()
+    text = first.read_bytes()
     assert tables.read_json(first) == {"a": None, "b": [1, "é"]}
+    tables.write_json(first, {"a": None, "b": [1, "é"]})
+    assert first.read_bytes() == text
+
+
+def test_every_flipped_byte_and_every_truncation_of_json_is_found(tmp_path):
+    path = tmp_path / "facts.json"
+    tables.write_json(path, {"labels": ["cat", "dog"], "share": 0.25})
+    content, facts = path.read_bytes(), tables.read_json(path)
+    damaged = [content[:size] for size in range(len(content) - 1)]
+    for place in range(len(content)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        damaged.append(bytes(flipped))
+    for each in damaged:
+        path.write_bytes(each)
+        try:
+            # White space between values means nothing.
+            assert tables.read_json(path) == facts
+        except InputError as error:
+            assert "\n" not in str(error)
+    path.unlink()
+    with pytest.raises(InputError, match=r"facts.json cannot be read as JSON"):
+        tables.read_json(path)
+
+
+def test_a_models_settings_are_read_with_the_weights_of_the_same_training_alone(tmp_path):
+    weights, settings = tmp_path / "model.safetensors", tmp_path / "model.json"
+    weights.write_bytes(bytes(range(100)))
+    tables.write_settings(settings, {"epochs": 3}, weights)
+    assert tables.read_settings(settings, weights) == {"epochs": 3}
+    for other in (bytes(range(99)), bytes(100), b""):
+        weights.write_bytes(other)
+        with pytest.raises(InputError, match=r"model.safetensors, or .*model.json, does not hold"):
+            tables.read_settings(settings, weights)
+    weights.unlink()
+    with pytest.raises(InputError, match=r"model.safetensors are missing"):
+        tables.read_settings(settings, weights)

@@ -1,6 +1,5 @@
 """Training of tiny self-supervised models and classifiers: views, resuming, saving, embedding."""
 
-import json
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from dejavu.encoders import backbones, ssl
 from dejavu.errors import InputError
+from dejavu.tables import write_settings
 from dejavu.training import classifier, loop, views
 from dejavu.training import ssl as training
 from dejavu.training.weights import save
@@ -176,7 +176,7 @@ def folder(tmp_path):
     # A model whose statistics are not those of a new one.
     model.train()(torch.randn(8, 3, 32, 32))
     save(model, tmp_path / ssl.WEIGHTS)
-    (tmp_path / ssl.SETTINGS).write_text(json.dumps(settings))
+    write_settings(tmp_path / ssl.SETTINGS, settings, tmp_path / ssl.WEIGHTS)
     return tmp_path, model
 
 
@@ -228,6 +228,7 @@ def test_a_fingerprint_tells_weights_and_use_apart(folder):
     }
     settings = settings_of("vicreg")
     save(ssl.build(settings, 6), place / ssl.WEIGHTS)
+    write_settings(place / ssl.SETTINGS, settings, place / ssl.WEIGHTS)
     others.add(fingerprint())
     assert len(others) == 5 and first not in others
 
@@ -306,7 +307,9 @@ def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_pat
     model, labels, _ = classifier.train(CLASSIFIER, crops, 0, tmp_path / "a.pt", CPU)
     assert labels == ["blue", "red"]
     save(model, tmp_path / "model.safetensors")
-    (tmp_path / "model.json").write_text(json.dumps({**CLASSIFIER, "labels": labels}))
+    write_settings(
+        tmp_path / "model.json", {**CLASSIFIER, "labels": labels}, tmp_path / "model.safetensors"
+    )
     loaded, settings = classifier.load(tmp_path / "model.safetensors", tmp_path / "model.json", CPU)
     found = classifier.probabilities(loaded, settings, crops, 5, CPU)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)

@@ -1,6 +1,5 @@
 """Self-supervised image models: a backbone with a projector of lightly, and their encoder."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from dejavu import provenance
 from dejavu.encoders import backbones
 from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.tables import first_line, read_settings
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
 HEADS = {
@@ -242,7 +241,7 @@ def load(
     Raises:
         InputError: the folder's files do not fit together.
     """
-    trained = json.loads((Path(folder) / SETTINGS).read_text())
+    trained = read_settings(Path(folder) / SETTINGS, Path(folder) / WEIGHTS)
     model = build(trained, seed=0)
     try:
         model.load_state_dict(load_file(Path(folder) / WEIGHTS))

@@ -1,6 +1,5 @@
 """A classifier from background crops to labels: a torchvision or timm architecture."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from dejavu.encoders import backbones
 from dejavu.encoders.ssl import as_batch, standardised
 from dejavu.errors import InputError
 from dejavu.sources.images import crop_pixels
+from dejavu.tables import read_settings
 from dejavu.training import loop
 from dejavu.training.views import random_views
 
@@ -105,8 +105,12 @@ def train(
 def load(
     weights: str | Path, settings: str | Path, device: torch.device
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Load a trained classifier and its settings, `labels` among them."""
-    trained = json.loads(Path(settings).read_text())
+    """Load a trained classifier and its settings, `labels` among them.
+
+    Raises:
+        InputError: the files are damaged or do not belong together.
+    """
+    trained = read_settings(settings, weights)
     model = build(trained, len(trained["labels"]), seed=0)
     model.load_state_dict(load_file(weights))
     return model.eval().to(device).to(memory_format=torch.channels_last), trained

@@ -17,7 +17,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 from dejavu import provenance
 from dejavu.errors import InputError
 from dejavu.job import whole_file
-from dejavu.tables import first_line
+from dejavu.tables import first_line, write_settings
 from dejavu.training import loop
 from dejavu.training.pixels import decoded
 
@@ -194,5 +194,4 @@ def save(
     with whole_file(weights_path) as partial:
         save_file(weights, partial)
     config = {"model_cfg": dict(model_settings), "preprocess_cfg": dict(preprocessing)}
-    with whole_file(config_path) as partial:
-        partial.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    write_settings(config_path, config, weights_path)
