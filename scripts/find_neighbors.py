@@ -1,11 +1,12 @@
 """Nearest public samples of one shard of queries."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import faiss
 
 from dejavu import provenance, search, tables
-from dejavu.job import job_log
+from dejavu.job import Progress, job_log
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,13 +17,17 @@ def main(job: Any) -> None:
     faiss.omp_set_num_threads(job.threads)
     queries = tables.read_embeddings(job.input.queries)
 
-    def open_shard(path: str) -> search.PublicIndex:
+    progress = Progress("searching", len(job.input.index), "public shards")
+
+    def open_shard(number: int, path: str) -> search.PublicIndex:
+        progress.reach(number)
         shard = search.read_index(path)
         provenance.check_same_model(queries.metadata, job.input.queries, shard.metadata, path)
         return shard
 
-    shards = [lambda path=path: open_shard(path) for path in job.input.index]
+    shards = [partial(open_shard, *numbered) for numbered in enumerate(job.input.index)]
     neighbors, scores = search.top_k(queries.vectors, shards, job.params.k, job.params.metric)
+    progress.reach(len(shards))
     facts = {
         **{key: queries.metadata[key] for key in ("model", "fingerprint")},
         "metric": job.params.metric,

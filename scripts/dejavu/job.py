@@ -4,23 +4,42 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dejavu.errors import InputError
+
+FIRST_SECONDS, LONGEST_SECONDS = 10.0, 300.0
+
+
+class _Terminal:
+    """Where a job's progress and bad input are told besides its log, and under what name."""
+
+    descriptor: int | None = None
+    job = ""
+
+    @classmethod
+    def tell(cls, line: str) -> None:
+        """Write a line, if there is somebody to read it."""
+        if cls.descriptor is not None:
+            with suppress(OSError):
+                os.write(cls.descriptor, f"{line}\n".encode())
 
 
 @contextmanager
 def job_log(path: str | Path) -> Iterator[None]:
     """Send everything the process prints to a log; show bad input as one sentence.
 
-    Descriptors are redirected, not `sys.stderr`, so that warnings of C++ libraries are kept too.
+    Descriptors are redirected, not `sys.stderr`, so that warnings of C++ libraries are kept too. On
+    the terminal the job goes by the log's folder and name: its rule and wildcards.
 
     Raises:
         SystemExit: with status 1 after an `InputError`, whose sentence also goes to the terminal.
     """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    terminal = os.dup(2)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    terminal = _Terminal.descriptor = os.dup(2)
+    _Terminal.job = f"{path.parent.name} {path.stem}"
     with open(path, "ab", buffering=0) as log:  # noqa: PTH123
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -28,15 +47,16 @@ def job_log(path: str | Path) -> Iterator[None]:
             yield
         except InputError as error:
             print(f"Error: {error}", file=sys.stderr, flush=True)
-            os.write(terminal, f"Error: {error}\n".encode())
+            _Terminal.tell(f"Error: {error}")
             sys.exit(1)
         except OSError as error:
             # A full disk or a read-only folder: the system's own sentence names both.
-            os.write(terminal, f"Error: {error}\n".encode())
+            _Terminal.tell(f"Error: {error}")
             raise
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
+            _Terminal.descriptor = None
             os.close(terminal)
 
 
@@ -60,13 +80,20 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 class Progress:
-    """Lines in the log that tell how far a long stage is and when it will end."""
+    """Lines that tell how far a long stage is and when it will end.
 
-    def __init__(self, what: str, total: int, unit: str, every: float = 10.0) -> None:
-        """Count `total` of `unit`; print a line in `every` seconds at most, and one at the end."""
-        self.what, self.total, self.unit, self.every = what, total, unit, every
+    The first comes after some seconds, each further one after twice the time that has passed, but
+    in five minutes at most: a job of an hour tells of itself some fifteen times. A line goes to the
+    log and to the terminal; a short stage is told in the log alone, once, at its end.
+    """
+
+    def __init__(self, what: str, total: int, unit: str, first: float = FIRST_SECONDS) -> None:
+        """Count `total` of `unit`; print the first line after `first` seconds."""
+        self.what, self.total, self.unit = what, total, unit
         self.done = self.start_count = 0
-        self.start = self.printed = time.monotonic()
+        self.start = time.monotonic()
+        self.next = self.start + first
+        self.long = False
 
     def resume(self, done: int) -> None:
         """Count what an earlier attempt did without crediting it to this attempt's speed."""
@@ -74,16 +101,32 @@ class Progress:
 
     def advance(self, count: int, note: str = "") -> None:
         """Count what has been done since the last call, and tell if it is time to."""
-        self.done += count
+        self.reach(self.done + count, note)
+
+    def reach(self, done: int, note: str = "") -> None:
+        """Tell, if it is time to, that so many are done; fewer than before is no news."""
+        ended = self.done < self.total <= done
+        self.done = max(self.done, done)
         now = time.monotonic()
-        if now - self.printed < self.every and self.done < self.total:
+        if now < self.next and not ended:
             return
-        self.printed = now
-        rate = (self.done - self.start_count) / max(now - self.start, 1e-9)
+        passed = now - self.start
+        self.long |= now >= self.next
+        self.next = now + min(passed, LONGEST_SECONDS)
+        rate = (self.done - self.start_count) / max(passed, 1e-9)
         left = (self.total - self.done) / max(rate, 1e-9)
-        print(
+        when = f"{duration(passed)} in all" if ended else f"{duration(left)} left"
+        line = (
             f"{self.what}: {self.done} of {self.total} {self.unit}"
-            f" ({rate:.0f} {self.unit}/s, {left:.0f} s left){note}",
-            file=sys.stderr,
-            flush=True,
+            f" ({rate:.3g} {self.unit}/s, {when}){note}"
         )
+        print(line, file=sys.stderr, flush=True)
+        if self.long:
+            _Terminal.tell(f"{_Terminal.job}: {line}")
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that fits: seconds, minutes, or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dejavu import job
-from dejavu.job import Progress, whole_file
+from dejavu.job import Progress, duration, whole_file
 
 SCRIPTS = str(Path(job.__file__).parents[1])
 
@@ -125,10 +125,16 @@ def test_a_file_that_was_never_written_is_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_tells_how_far_it_is_how_fast_and_how_long_yet(monkeypatch, capsys):
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    progress = Progress("embedding", 100, "images", every=10)
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that tests set."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
+def test_progress_tells_how_far_it_is_how_fast_and_how_long_yet(clock, capsys):
+    progress = Progress("embedding", 100, "images", first=10)
     progress.resume(20)
     for now, count in ((4.0, 10), (8.0, 10), (12.0, 20), (15.0, 10)):
         clock[0] = now
@@ -136,6 +142,60 @@ def test_progress_tells_how_far_it_is_how_fast_and_how_long_yet(monkeypatch, cap
     progress.advance(30)
     # 40 images in 12 s, 40 left; then all 80 in 15 s.
     assert capsys.readouterr().err.splitlines() == [
-        "embedding: 60 of 100 images (3 images/s, 12 s left), loss 0.5",
-        "embedding: 100 of 100 images (5 images/s, 0 s left)",
+        "embedding: 60 of 100 images (3.33 images/s, 12 s left), loss 0.5",
+        "embedding: 100 of 100 images (5.33 images/s, 15 s in all)",
+    ]
+
+
+def test_progress_tells_less_and_less_often(clock, capsys):
+    progress = Progress("training", 7201, "steps")
+    told = []
+    for second in range(1, 7202):
+        clock[0] = float(second)
+        progress.advance(1)
+        told += [second] if capsys.readouterr().err else []
+    assert told[:7] == [10, 20, 40, 80, 160, 320, 620]
+    assert told[6:-1] == list(range(620, 7202, 300)) and told[-1] == 7201
+
+
+def test_progress_that_goes_back_is_no_news(clock, capsys):
+    progress = Progress("searching", 4, "shards")
+    clock[0] = 20.0
+    for done in (0, 1, 2, 0, 1, 4, 1, 4):
+        progress.reach(done)
+    assert [line[:22] for line in capsys.readouterr().err.splitlines()] == [
+        "searching: 0 of 4 shar",
+        "searching: 4 of 4 shar",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(7.4, "7 s"), (99, "99 s"), (125, "2 min"), (5990, "100 min"), (9e3, "2.5 h")],
+)
+def test_durations_have_a_unit_that_fits(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_long_stage_is_told_on_the_terminal_too_by_rule_and_wildcards(run):
+    status, terminal, _, log = run(
+        [
+            "from dejavu.job import Progress",
+            "quick, long = Progress('decoding', 2, 'images'), Progress('training', 9, 'steps', 0)",
+            "quick.advance(2)",
+            "long.advance(3, ', loss 0.5')",
+            "long.advance(6)",
+        ]
+    )
+    assert status == 0
+    lines = terminal.splitlines()[1:]
+    assert len(lines) == 2
+    assert lines[0].startswith("logs job: training: 3 of 9 steps (") and lines[0].endswith(
+        " left), loss 0.5"
+    )
+    assert lines[1].startswith("logs job: training: 9 of 9 steps (")
+    assert [line.partition(":")[0] for line in log.splitlines()] == [
+        "decoding",
+        "training",
+        "training",
     ]
