@@ -63,13 +63,20 @@ def keys_of(root: Schema, schema: Schema) -> Iterator[tuple[str, Schema, bool, s
     needed = set(schema.get("required", []))
     for key, rules in schema.get("properties", {}).items():
         yield key, merged(root, rules), key in needed, ""
+    several: dict[tuple[str, str], tuple[Schema, bool, list[str]]] = {}
     for branch in schema.get("allOf", []):
         [(name, rule)] = branch["if"]["properties"].items()
         kinds = [rule["const"]] if "const" in rule else rule["enum"]
-        condition = f"{name} {' or '.join(f'`{kind}`' for kind in kinds)}"
-        needed = set(branch["then"].get("required", []))
-        for key, rules in branch["then"].get("properties", {}).items():
-            yield key, merged(root, rules), key in needed, condition
+        common = resolved(root, branch["then"])
+        needed = {*common.get("required", []), *branch["then"].get("required", [])}
+        properties = {**common.get("properties", {}), **branch["then"].get("properties", {})}
+        for key, rules in properties.items():
+            same = json.dumps([name, rules, key in needed], sort_keys=True)
+            found = several.setdefault((key, same), (rules, key in needed, [f"{name} "]))
+            found[2].extend(kinds)
+    for (key, _), (rules, is_needed, (name, *kinds)) in several.items():
+        told = name + ", ".join(f"`{kind}`" for kind in kinds)
+        yield key, merged(root, rules), is_needed, told
 
 
 def resolved(root: Schema, schema: Schema) -> Schema:

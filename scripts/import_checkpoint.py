@@ -19,8 +19,8 @@ def main(job: Any) -> None:
         job.params.file, settings["format"], settings["backbone"], settings["network"]
     )
     check_sides(job.wildcards.model, model, settings["sides"])
-    tables.write_json(job.output.settings, architecture)
     save(model, job.output.weights)
+    tables.write_settings(job.output.settings, architecture, job.output.weights)
 
 
 if "snakemake" in globals():
