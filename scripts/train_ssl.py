@@ -8,7 +8,7 @@ import polars as pl
 from dejavu import tables
 from dejavu.encoders import prepare_torch
 from dejavu.job import job_log, whole_file
-from dejavu.training import ssl
+from dejavu.training import processes, ssl
 from dejavu.training.weights import save
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(job: Any) -> None:
-    """Train the model, or go on from its checkpoint."""
+    """Train the model on all GPUs that the job has, or go on from its checkpoint."""
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
     images = [
@@ -25,7 +25,10 @@ def main(job: Any) -> None:
         for image in tables.column_strings(tables.read_parquet(path, ["image"]), "image")
     ]
     checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
-    model, history = ssl.train(settings, images, seed, checkpoint, device)
+    team = processes.on_all_gpus(min(settings["batch"], len(images)))
+    model, history = ssl.train(settings, images, seed, checkpoint, device, team)
+    if not team.leads:
+        return
     with whole_file(job.output.history) as partial:
         pl.DataFrame(history).write_csv(partial)
     save(model, job.output.weights)

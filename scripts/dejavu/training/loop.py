@@ -65,6 +65,7 @@ def run(
     identity: str,
     seed: int,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    leads: bool = True,
 ) -> list[dict[str, float]]:
     """Train, or go on with a training.
 
@@ -79,6 +80,8 @@ def run(
             not resumed.
         seed: of dropout and augmentation.
         checkpoint_seconds: how often a checkpoint is written.
+        leads: whether this process writes it and reports progress. Another one of the same
+            training reads it all the same, and takes the same steps.
 
     Returns:
         The mean metrics of each epoch, with `epoch` counted from 1.
@@ -91,7 +94,8 @@ def run(
         for name, part in parts.items():
             part.load_state_dict(saved["parts"][name])
         history, sums, first = saved["history"], saved["sums"], saved["step"]
-        print(f"resumed after step {first} from {checkpoint}", file=sys.stderr)
+        if leads:
+            print(f"resumed after step {first} from {checkpoint}", file=sys.stderr)
     steps = epochs * order.steps
     progress = Progress("training", steps * order.batch, "samples")
     progress.resume(first * order.batch)
@@ -104,6 +108,8 @@ def run(
             means = {name: total / order.steps for name, total in sums.items()}
             history.append({"epoch": (step + 1) // order.steps, **means})
             sums = {}
+        if not leads:
+            continue
         latest = history[-1] if history else {}
         note = "".join(f", {name} {value:.4g}" for name, value in latest.items())
         progress.advance(order.batch, note)

@@ -18,8 +18,10 @@ from dejavu.errors import InputError
 from dejavu.tables import first_line
 from dejavu.training import loop
 from dejavu.training.pixels import decoded
+from dejavu.training.processes import ALONE, Alone
 from dejavu.training.views import random_views
 
+Forward = Callable[[Tensor], Tensor]
 LOSSES = {
     "vicreg": VICRegLoss,
     "barlow_twins": BarlowTwinsLoss,
@@ -31,18 +33,22 @@ LOSSES = {
 class Objective(nn.Module):
     """A method's loss of a batch, with whatever state it keeps: what is trained, but the model."""
 
-    def __init__(self, loss: nn.Module) -> None:
-        """Take lightly's loss."""
+    def __init__(self, loss: nn.Module, team: Alone) -> None:
+        """Take lightly's loss, which sees the outputs of a whole batch, whoever made them."""
         super().__init__()
-        self.loss = loss
+        self.loss, self.team = loss, team
 
-    def forward(self, model: SslModel, view: Callable[[str], Tensor]) -> Tensor:
+    def forward(self, model: Forward, view: Callable[[str], Tensor]) -> Tensor:
         """The loss; `view` gives further views of the batch, `global` or `local` ones.
 
         Two views pass the model as one batch, so that batch norm sees both.
         """
         pixels = torch.cat([view("global"), view("global")])
-        return self.loss(*model(pixels).chunk(2))
+        return self.loss(*self.outputs(model, pixels, 2))
+
+    def outputs(self, model: Forward, pixels: Tensor, views: int) -> list[Tensor]:
+        """What a model makes of each of several views of the whole batch, [n, d] a view."""
+        return [self.team.whole(outputs) for outputs in model(pixels).chunk(views)]
 
     def after_step(self, model: SslModel, progress: float) -> None:
         """What remains to be done after the optimiser's step; `progress` runs from 0 to 1."""
@@ -51,20 +57,22 @@ class Objective(nn.Module):
 class Distillation(Objective):
     """DINO: a student learns what its own moving average says of other views."""
 
-    def __init__(self, loss: nn.Module, teacher: SslModel, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, loss: nn.Module, team: Alone, teacher: SslModel, settings: Mapping[str, Any]
+    ) -> None:
         """Take a teacher like the student; `settings` has its `momentum`, and `local_views`."""
-        super().__init__(loss)
+        super().__init__(loss, team)
         self.teacher = teacher
         self.momentum, self.local_views = settings["momentum"], settings["local_views"]
         deactivate_requires_grad(teacher)
 
-    def forward(self, model: SslModel, view: Callable[[str], Tensor]) -> Tensor:
+    def forward(self, model: Forward, view: Callable[[str], Tensor]) -> Tensor:
         """The loss of the student's views against the teacher's, of different views alone."""
         wide = torch.cat([view("global"), view("global")])
         with torch.no_grad():
-            taught = self.teacher(wide).chunk(2)
-        learned = model(torch.cat([wide, *(view("local") for _ in range(self.local_views))]))
-        return self.loss(list(taught), list(learned.chunk(2 + self.local_views)))
+            taught = self.outputs(self.teacher, wide, 2)
+        seen = torch.cat([wide, *(view("local") for _ in range(self.local_views))])
+        return self.loss(taught, self.outputs(model, seen, 2 + self.local_views))
 
     def after_step(self, model: SslModel, progress: float) -> None:
         """Move the teacher towards the student, less and less."""
@@ -74,9 +82,16 @@ class Distillation(Objective):
             ours.copy_(theirs)
 
 
-def objective_of(model: SslModel, settings: Mapping[str, Any], seed: int) -> Objective:
+def objective_of(
+    model: SslModel, settings: Mapping[str, Any], seed: int, team: Alone = ALONE
+) -> Objective:
     """The objective that `settings` name: `method`, `loss` (arguments of lightly's), `dino`."""
     method, arguments = settings["method"], dict(settings["loss"])
+    if "gather_distributed" in arguments:
+        raise InputError(
+            "The loss always sees the outputs of all processes: remove `gather_distributed` from"
+            " `loss` of the model in the config."
+        )
     if method == "dino":
         arguments["output_dim"] = settings["projector"]["output_dim"]
     try:
@@ -87,10 +102,10 @@ def objective_of(model: SslModel, settings: Mapping[str, Any], seed: int) -> Obj
             f" {LOSSES[method].__name__} for its arguments."
         ) from error
     if method != "dino":
-        return Objective(loss)
+        return Objective(loss, team)
     teacher = build(settings, seed)
     teacher.load_state_dict(model.state_dict())
-    return Distillation(loss, teacher, settings["dino"])
+    return Distillation(loss, team, teacher, settings["dino"])
 
 
 def train(
@@ -99,6 +114,7 @@ def train(
     seed: int,
     checkpoint: Path,
     device: torch.device,
+    team: Alone = ALONE,
 ) -> tuple[SslModel, list[dict[str, float]]]:
     """Train a model on images alone.
 
@@ -110,6 +126,7 @@ def train(
         seed: of weights, order and views.
         checkpoint: file to resume from.
         device: where to compute.
+        team: the processes that train it together, each with its part of every batch.
 
     Returns:
         The model (DINO's teacher), and `epoch` and `loss` of each epoch.
@@ -118,8 +135,8 @@ def train(
         InputError: a library does not accept the settings, or the loss is not finite.
     """
     side = settings["stored_side"]
-    pixels = decoded(images, lambda image: resized(image, side, "squash"), side)
-    return train_on_pixels(settings, pixels, images, seed, checkpoint, device)
+    pixels = decoded(images, lambda image: resized(image, side, "squash"), side, team)
+    return train_on_pixels(settings, pixels, images, seed, checkpoint, device, team)
 
 
 def train_on_pixels(
@@ -129,10 +146,11 @@ def train_on_pixels(
     seed: int,
     checkpoint: Path,
     device: torch.device,
+    team: Alone = ALONE,
 ) -> tuple[SslModel, list[dict[str, float]]]:
     """Train as `train` does, on decoded images uint8 [n, side, side, 3]."""
     model = build(settings, seed)
-    objective = objective_of(model, settings, seed)
+    objective = objective_of(model, settings, seed, team)
     identity = provenance.digest(
         provenance.canonical([list(images), dict(settings), seed, str(device)]),
         provenance.canonical(provenance.versions("torch", "lightly", "timm", "torchvision")),
@@ -142,8 +160,9 @@ def train_on_pixels(
     steps = settings["epochs"] * order.steps
     warmup = settings["warmup_epochs"] / settings["epochs"]
     channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
-    model.to(device).to(memory_format=torch.channels_last).train()
-    objective.to(device).to(memory_format=torch.channels_last).train()
+    for module in (model, objective):
+        team.prepared(module).to(device).to(memory_format=torch.channels_last).train()
+    forward = team.joined(model)
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=settings["learning_rate"],
@@ -152,17 +171,17 @@ def train_on_pixels(
     )
 
     def take_step(step: int) -> loop.Metrics:
-        batch = as_batch(pixels[order.indices(step)], device)
+        batch = as_batch(pixels[team.share.of(order.indices(step))], device)
 
         def view(kind: str) -> Tensor:
             cut = settings["views"]
             if kind == "local":
                 cut = {**cut, "area": settings["dino"]["local_area"]}
-            return standardised(random_views(batch, cut), channels)
+            return standardised(random_views(batch, cut, team.share), channels)
 
         for group in optimizer.param_groups:
             group["lr"] = settings["learning_rate"] * loop.learning_rate(step, steps, warmup)
-        loss = objective(model, view)
+        loss = objective(forward, view)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -170,7 +189,16 @@ def train_on_pixels(
         return {"loss": float(loss.detach())}
 
     parts: dict[str, Any] = {"model": model, "objective": objective, "optimizer": optimizer}
-    history = loop.run(parts, take_step, settings["epochs"], order, checkpoint, identity, seed)
+    history = loop.run(
+        parts,
+        take_step,
+        settings["epochs"],
+        order,
+        checkpoint,
+        identity,
+        seed,
+        leads=team.leads,
+    )
     if not all(np.isfinite(epoch["loss"]) for epoch in history):
         raise InputError(
             "The training's loss is not finite: lower `learning_rate` of the model in the config."

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dejavu.training.processes import WHOLE, Share
+
 GREY = (0.299, 0.587, 0.114)
 COLOUR_PROBABILITY = 0.8
 TONE, HUE, GREY_PROBABILITY = 0.4, 0.1, 0.2
 
 
-def random_views(pixels: Tensor, settings: Mapping[str, Any]) -> Tensor:
+def random_views(pixels: Tensor, settings: Mapping[str, Any], share: Share = WHOLE) -> Tensor:
     """Cut one view out of each picture, with torch's generator.
 
     Args:
@@ -23,11 +25,13 @@ def random_views(pixels: Tensor, settings: Mapping[str, Any]) -> Tensor:
             over so many times the possible range and then moved inside, so that above 1 a part of
             the views sticks to a border; `flip`: whether half of them are mirrored; `colour`:
             strength of the colour changes.
+        share: the part of a batch that the pictures are. Numbers are drawn for the whole batch, so
+            that a picture's view does not depend on who cuts it.
 
     Returns:
         Float [n, 3, side, side], 0 to 1.
     """
-    count, side = len(pixels), settings["side"]
+    count, side = len(pixels) * share.processes, settings["side"]
     low, high = (math.log(area) for area in settings["area"])
     reach = math.log(settings["aspect"])
     area = torch.empty(count).uniform_(low, high).exp()
@@ -40,21 +44,22 @@ def random_views(pixels: Tensor, settings: Mapping[str, Any]) -> Tensor:
     frame = torch.zeros(count, 2, 3)
     frame[:, 0, 0], frame[:, 0, 2] = width * mirror, centres[0] * (1 - width)
     frame[:, 1, 1], frame[:, 1, 2] = height, centres[1] * (1 - height)
-    grid = functional.affine_grid(frame, [count, 3, side, side], align_corners=False)
+    size = [len(pixels), 3, side, side]
+    grid = functional.affine_grid(share.of(frame), size, align_corners=False)
     views = functional.grid_sample(
         pixels, grid.to(pixels.device), padding_mode="reflection", align_corners=False
     )
-    return recoloured(views, settings["colour"]) if settings["colour"] else views
+    return recoloured(views, settings["colour"], share) if settings["colour"] else views
 
 
-def recoloured(pixels: Tensor, strength: float) -> Tensor:
+def recoloured(pixels: Tensor, strength: float, share: Share = WHOLE) -> Tensor:
     """Change brightness, contrast, hue and saturation of most pictures, turn some of them grey."""
-    count = len(pixels)
+    count = len(pixels) * share.processes
     changed = (torch.rand(count, 1, 1, 1) < COLOUR_PROBABILITY).float()
 
     def factor() -> Tensor:
         spread = (torch.rand(count, 1, 1, 1) * 2 - 1) * TONE * strength
-        return (1 + spread * changed).to(pixels.device)
+        return share.of(1 + spread * changed).to(pixels.device)
 
     pixels = pixels * factor()
     mean = pixels.mean((1, 2, 3), keepdim=True)
@@ -62,9 +67,10 @@ def recoloured(pixels: Tensor, strength: float) -> Tensor:
     weights = torch.tensor(GREY, device=pixels.device).view(1, 3, 1, 1)
     grey = (pixels * weights).sum(1, keepdim=True)
     angle = (torch.rand(count) * 2 - 1) * 2 * math.pi * HUE * strength * changed.flatten()
-    chroma = torch.einsum("nij,njhw->nihw", _hue_rotation(angle).to(pixels.device), pixels - grey)
-    kept = (torch.rand(count, 1, 1, 1) >= GREY_PROBABILITY * strength).float().to(pixels.device)
-    return (grey + chroma * factor() * kept).clamp(0, 1)
+    turn = _hue_rotation(share.of(angle)).to(pixels.device)
+    chroma = torch.einsum("nij,njhw->nihw", turn, pixels - grey)
+    kept = share.of(torch.rand(count, 1, 1, 1) >= GREY_PROBABILITY * strength).float()
+    return (grey + chroma * factor() * kept.to(pixels.device)).clamp(0, 1)
 
 
 def _hue_rotation(angle: Tensor) -> Tensor:
