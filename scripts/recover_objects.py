@@ -27,12 +27,15 @@ def main(job: Any) -> None:
     named = votes.LabelLists(*tables.label_codes(samples, "named", vocabulary))
     nothing = votes.LabelLists(np.zeros(len(samples) + 1, np.int64), np.empty(0, np.int32))
     hidden = {"all": nothing, "unnamed": named}
-    counts = {
-        objects: votes.count_recovered(
-            rows, public, truth, hidden[objects], len(vocabulary), job.params.k, job.params.predict
-        )
-        for objects in job.params.objects
-    }
+    counts = votes.count_recovered(
+        rows,
+        public,
+        truth,
+        {objects: hidden[objects] for objects in job.params.objects},
+        len(vocabulary),
+        job.params.k,
+        job.params.predict,
+    )
     settings = recovered.settings(job.params.k, job.params.predict, job.params.objects)
     recovered.write(
         job.output[0],
@@ -53,14 +56,17 @@ def public_objects(
     Returns their label lists and, for every neighbour, its row in them; public shards are read one
     after the other.
     """
-    needed, rows = np.unique(neighbors, return_inverse=True)
+    starts = np.cumsum([0, *(tables.rows_of(path) for path in paths)])
+    shards, rows = splits.shard_of(neighbors), splits.row_of(neighbors)
+    rows += starts[shards]
+    needed, places = votes.renumbered(rows, starts[-1])
+    bounds = np.searchsorted(needed, starts)
     lists = []
-    for shard, path in enumerate(paths):
-        chosen = needed[splits.shard_of(needed) == shard]
-        objects = tables.read_parquet(path, ["objects"])
+    for path, start, low, high in zip(paths, starts, bounds, bounds[1:], strict=False):
+        objects = tables.read_parquet(path, ["objects"], read_dictionary=[tables.OBJECT_LEAF])
         codes = votes.LabelLists(*tables.label_codes(objects, "objects", vocabulary))
-        lists.append(codes.take(splits.row_of(chosen)))
-    return votes.concatenated(lists), rows.reshape(neighbors.shape)
+        lists.append(codes.take(needed[low:high] - start))
+    return votes.concatenated(lists), places
 
 
 if "snakemake" in globals():

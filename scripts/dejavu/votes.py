@@ -1,18 +1,27 @@
 """Objects voted for by the nearest public samples, and how many of them are really there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dejavu import label_bits
+from dejavu.label_bits import Block
+
 TOP_SIZES = {"top1": 1, "top10": 10}
-DENSE_CELLS = 2**22
+# Words of the public samples' labels that are held at a time (256 MB), and words of a block, so
+# that the blocks of one step stay in a core's cache.
+PACKED_WORDS = 2**25
+BLOCK_WORDS = 2**13
 
 
 @dataclass(frozen=True)
 class LabelLists:
-    """Lists of label codes, one a sample: offsets int64 [n + 1] into codes int32."""
+    """Lists of label codes, one a sample: offsets int64 [n + 1] into codes int32.
+
+    No code is twice in a list.
+    """
 
     offsets: NDArray[np.int64]
     codes: NDArray[np.int32]
@@ -21,18 +30,17 @@ class LabelLists:
         """How many lists there are."""
         return len(self.offsets) - 1
 
-    def take(self, rows: NDArray[np.int64]) -> "LabelLists":
+    def take(self, rows: NDArray[np.integer]) -> "LabelLists":
         """The lists of some rows, in the order asked for."""
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        positions = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return LabelLists(offsets, self.codes[positions + np.repeat(self.offsets[rows], lengths)])
+        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return LabelLists(offsets, self.codes[positions])
 
-    def dense(self, labels: int) -> NDArray[np.bool_]:
-        """As a matrix [n, labels]."""
-        matrix = np.zeros((len(self), labels), dtype=bool)
-        matrix[np.repeat(np.arange(len(self)), np.diff(self.offsets)), self.codes] = True
-        return matrix
+    def block(self, place: slice, labels: int) -> Block:
+        """The lists of successive rows as a block of `label_bits`."""
+        offsets = self.offsets[place.start : place.stop + 1]
+        return np.ascontiguousarray(label_bits.packed(offsets, self.codes, labels).T)
 
 
 def concatenated(lists: Sequence[LabelLists]) -> LabelLists:
@@ -45,6 +53,18 @@ def concatenated(lists: Sequence[LabelLists]) -> LabelLists:
     )
 
 
+def renumbered(rows: NDArray[np.integer], size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The distinct values among rows 0 to `size` - 1, ascending, and each row's place in them.
+
+    A mark for each possible row is far faster than sorting.
+    """
+    used = np.zeros(size, dtype=bool)
+    used[rows] = True
+    places = np.cumsum(used, dtype=np.int32)
+    places -= 1
+    return np.flatnonzero(used), places[rows]
+
+
 @dataclass(frozen=True)
 class Counts:
     """Objects that are there and, for each (k, size), those predicted and the right ones, [n]."""
@@ -55,89 +75,102 @@ class Counts:
 
 
 def count_recovered(
-    neighbors: NDArray[np.int64],
+    neighbors: NDArray[np.integer],
     public: LabelLists,
     truth: LabelLists,
-    hidden: LabelLists,
+    hidden: Mapping[str, LabelLists],
     labels: int,
     ks: Sequence[int],
     predict: Sequence[str],
-) -> Counts:
+) -> dict[str, Counts]:
     """Predict objects from neighbours and count the right ones (method: §2, prediction).
 
     Objects are ranked by the number of neighbours that contain them; ties go to the object whose
     nearest neighbour is nearer, then to the lower label code (codes are in the order of names).
 
     Args:
-        neighbors: rows of `public`, int64 [n, k], nearest first.
+        neighbors: rows of `public`, int [n, k], nearest first.
         public: the public samples' objects.
         truth: the objects in each of the n samples.
-        hidden: the labels that are neither predicted nor asked for: those the caption names, or
-            none.
+        hidden: by variant, the labels that are neither predicted nor asked for: those the caption
+            names, or none.
         labels: size of the vocabulary.
         ks: numbers of neighbours that vote.
         predict: of `top1`, `top10`, `all`.
 
     Returns:
-        Counts of the labels that are not hidden.
+        By variant, counts of the labels that are not hidden.
     """
 
     def zeros() -> NDArray[np.int32]:
         return np.zeros(len(neighbors), np.int32)
 
     settings = [(k, size) for k in ks for size in predict]
-    counts = Counts(
-        zeros(), {each: zeros() for each in settings}, {each: zeros() for each in settings}
-    )
-    step = max(1, DENSE_CELLS // max(labels, 1))
-    for start in range(0, len(neighbors), step):
-        rows = np.arange(start, min(start + step, len(neighbors)))
-        visible = ~hidden.take(rows).dense(labels)
-        true = truth.take(rows).dense(labels) & visible
-        counts.truth[rows] = true.sum(axis=1)
-        for k in ks:
-            votes, nearest = _votes(neighbors[rows, :k], public, labels)
-            voted = (votes > 0) & visible
-            for size in predict:
-                chosen = voted
-                if size in TOP_SIZES:
-                    chosen = _best(votes, nearest, voted, k, TOP_SIZES[size])
-                counts.predicted[k, size][rows] = chosen.sum(axis=1)
-                counts.correct[k, size][rows] = (chosen & true).sum(axis=1)
+    counts = {
+        variant: Counts(
+            zeros(), {each: zeros() for each in settings}, {each: zeros() for each in settings}
+        )
+        for variant in hidden
+    }
+    width = label_bits.words(labels)
+    for group in _slices(len(neighbors), PACKED_WORDS // (width * neighbors.shape[1])):
+        used, rows = renumbered(neighbors[group], len(public))
+        sets = public.take(used)
+        packed = label_bits.packed(sets.offsets, sets.codes, labels)
+        for part in _slices(len(rows), BLOCK_WORDS // width):
+            place = slice(group.start + part.start, group.start + part.stop)
+            rankings = list(_rankings(packed, rows[part], ks, labels))
+            true = truth.block(place, labels)
+            for variant, lists in hidden.items():
+                visible = ~lists.block(place, labels)
+                found = counts[variant]
+                found.truth[place] = label_bits.sizes(true & visible)
+                for k, voted, preferences in rankings:
+                    for size in predict:
+                        chosen = voted & visible
+                        if size in TOP_SIZES:
+                            chosen = label_bits.best(chosen, preferences, TOP_SIZES[size])
+                        found.predicted[k, size][place] = label_bits.sizes(chosen)
+                        found.correct[k, size][place] = label_bits.sizes(chosen & true)
     return counts
 
 
-def _votes(
-    neighbors: NDArray[np.int64], public: LabelLists, labels: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Votes for every label and the rank of its nearest voter, both [n, labels]."""
-    count, k = neighbors.shape
-    # From the farthest to the nearest, so that the nearest voter's rank is written last.
-    lists = public.take(neighbors[:, ::-1].reshape(-1))
-    lengths = np.diff(lists.offsets).reshape(count, k)
-    cells = np.repeat(np.arange(count) * labels, lengths.sum(axis=1)) + lists.codes
-    ranks = np.repeat(np.tile(np.arange(k)[::-1], count), lengths.reshape(-1))
-    nearest = np.full(count * labels, k, dtype=np.int64)
-    nearest[cells] = ranks
-    votes = np.bincount(cells, minlength=count * labels)
-    return votes.reshape(count, labels), nearest.reshape(count, labels)
+def _slices(size: int, step: int) -> Iterator[slice]:
+    step = max(1, step)
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _best(
-    votes: NDArray[np.int64],
-    nearest: NDArray[np.int64],
-    voted: NDArray[np.bool_],
-    k: int,
-    size: int,
-) -> NDArray[np.bool_]:
-    """The first `size` labels that were voted for, as a mask [n, labels]."""
-    count, labels = votes.shape
-    if size >= labels:
-        return voted
-    # One key that orders by votes, then by the nearest voter, then by the label's code.
-    key = (votes * (k + 1) + (k - nearest)) * labels + np.arange(labels)[::-1]
-    key[~voted] = -1
-    top = np.argpartition(key, labels - size, axis=1)[:, labels - size :]
-    chosen = np.zeros((count, labels), dtype=bool)
-    np.put_along_axis(chosen, top, True, axis=1)
-    return chosen & voted
+def _rankings(
+    packed: Block, rows: NDArray[np.int32], ks: Sequence[int], labels: int
+) -> Iterator[tuple[int, Block, list[Block]]]:
+    """For each k the labels that were voted for, and what `label_bits.best` ranks them by.
+
+    Args:
+        packed: labels of public samples, uint64 [public, words].
+        rows: the neighbours' rows in them, int32 [n, most neighbours].
+        ks: numbers of neighbours.
+        labels: size of the vocabulary.
+    """
+    votes = label_bits.Counter()
+    voted = np.zeros((packed.shape[1], len(rows)), dtype=np.uint64)
+    nearest: list[Block] = []
+    places = list(label_bits.smallest_first(label_bits.label_planes(labels)))
+    most = rows.shape[1]
+    asked = {min(k, most) for k in ks}
+    at = {}
+    for rank in range(max(asked)):
+        block = np.ascontiguousarray(packed[rows[:, rank]].T)
+        votes.add(block)
+        first = block & ~voted
+        voted = voted | block
+        for digit in range(rank.bit_length()):
+            if digit == len(nearest):
+                nearest.append(np.zeros_like(voted))
+            if rank >> digit & 1:
+                nearest[digit] |= first
+        if rank + 1 in asked:
+            counted = label_bits.largest_first(votes.planes())
+            near = label_bits.smallest_first(nearest)
+            at[rank + 1] = voted, [*counted, *near, *places]
+    for k in ks:
+        yield k, *at[min(k, most)]

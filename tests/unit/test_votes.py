@@ -1,11 +1,13 @@
 """Predicted objects and how many are right, against sets and loops of plain Python."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dejavu.votes import LabelLists, concatenated, count_recovered
+from dejavu.votes import LabelLists, concatenated, count_recovered, renumbered
 
 SIZES = {"top1": 1, "top10": 10, "all": None}
 
@@ -32,7 +34,7 @@ def by_hand(neighbors, public, truth, hidden, k, size):
 
 @st.composite
 def worlds(draw):
-    labels = draw(st.sampled_from([1, 2, 8, 9, 10, 11, 12, 40]))
+    labels = draw(st.sampled_from([1, 2, 8, 9, 10, 11, 12, 40, 64, 65, 150]))
     some = st.sets(st.integers(0, labels - 1), max_size=draw(st.sampled_from([2, 6, 14])))
     public = draw(st.lists(some, min_size=1, max_size=12))
     k = draw(st.integers(1, len(public)))
@@ -42,17 +44,17 @@ def worlds(draw):
 
 
 @settings(max_examples=150)
-@given(worlds(), st.sampled_from([2**22, 1, 30]))
-def test_counts_equal_those_by_hand(world, cells):
+@given(worlds(), st.sampled_from([2**13, 1, 3]), st.sampled_from([2**25, 1, 30]))
+def test_counts_equal_those_by_hand(world, block, packed):
     labels, public, width, samples = world
     neighbors = np.array([row for row, _, _ in samples], np.int64).reshape(len(samples), width)
     truth, hidden = ([each[place] for each in samples] for place in (1, 2))
     ks = sorted({1, 2, width, width + 7})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dejavu.votes.DENSE_CELLS", cells)
-        counts = count_recovered(
-            neighbors, lists_of(public), lists_of(truth), lists_of(hidden), labels, ks, list(SIZES)
-        )
+        patch.setattr("dejavu.votes.BLOCK_WORDS", block)
+        patch.setattr("dejavu.votes.PACKED_WORDS", packed)
+        given_lists = lists_of(public), lists_of(truth), {"hidden": lists_of(hidden)}
+        counts = count_recovered(neighbors, *given_lists, labels, ks, list(SIZES))["hidden"]
     for k in ks:
         for name, size in SIZES.items():
             expected = [
@@ -70,9 +72,8 @@ def test_counts_equal_those_by_hand(world, cells):
 
 def count_one(public, truth, hidden, predict, labels=20):
     neighbors = np.arange(len(public))[None]
-    counts = count_recovered(
-        neighbors, lists_of(public), lists_of([truth]), lists_of([hidden]), labels, [99], [predict]
-    )
+    given_lists = lists_of(public), lists_of([truth]), {"hidden": lists_of([hidden])}
+    counts = count_recovered(neighbors, *given_lists, labels, [99], [predict])["hidden"]
     return int(counts.predicted[99, predict][0]), int(counts.correct[99, predict][0])
 
 
@@ -113,6 +114,13 @@ def test_lists_can_be_taken_repeated_and_joined():
     joined = concatenated([lists_of(sets), lists_of([]), lists_of([{2}])])
     assert len(joined) == 4
     taken = joined.take(np.array([3, 0, 0, 1]))
-    expected = [{2}, {1, 2}, {1, 2}, set()]
-    assert [set(np.flatnonzero(row)) for row in taken.dense(3)] == expected
+    spans = pairwise(taken.offsets)
+    assert [set(taken.codes[low:high]) for low, high in spans] == [{2}, {1, 2}, {1, 2}, set()]
     assert len(concatenated([])) == 0
+
+
+@given(st.lists(st.integers(0, 9), max_size=12))
+def test_rows_are_numbered_anew_in_their_order(rows):
+    used, places = renumbered(np.array(rows, np.int64), 10)
+    assert used.tolist() == sorted(set(rows))
+    assert used[places].tolist() == rows
