@@ -8,7 +8,7 @@ BIN := .venv/bin
 is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
 .DELETE_ON_ERROR:
-.PHONY: help install table test test-full lint format lock
+.PHONY: help install table test test-full bench lint format lock
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -23,6 +23,9 @@ test: install ## Run the tests at smoke-test size
 
 test-full: install ## Run all tests, with the default configuration and its scientific gates
 	$(BIN)/pytest tests/unit tests/rules tests/workflow tests/docs
+
+bench: install ## Measure speeds, as ratios (minutes; best on an idle machine)
+	$(BIN)/python -m tests.bench
 
 lint: install ## Check format, style and types
 	$(BIN)/snakefmt --check Snakefile rules
