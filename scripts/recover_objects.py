@@ -16,7 +16,8 @@ def main(job: Any) -> None:
     """Vote, predict and count for every setting."""
     ranking = tables.read_neighbors(job.input.neighbors)
     vocabulary = tables.read_json(job.input.vocabulary)["labels"]
-    samples = tables.read_parquet(job.input.samples, ["sample", "id", "objects", "named"])
+    columns = ["sample", "id", "objects", "named"]
+    samples = tables.read_parquet(job.input.samples, columns, read_dictionary=tables.LABEL_LEAVES)
     if not np.array_equal(samples["sample"].to_numpy(), ranking.samples):
         raise InputError(
             f"{job.input.neighbors} ranks other samples than {job.input.samples} holds: delete it"
@@ -36,11 +37,15 @@ def main(job: Any) -> None:
         job.params.k,
         job.params.predict,
     )
+    first_half = None
+    if job.wildcards.set == "control":
+        ids = tables.column_strings(samples, "id")
+        first_half = splits.in_first_half(ids, job.params.seed)
     settings = recovered.settings(job.params.k, job.params.predict, job.params.objects)
     recovered.write(
         job.output[0],
         samples=ranking.samples,
-        first_half=splits.in_first_half(tables.column_strings(samples, "id"), job.params.seed),
+        first_half=first_half,
         distance=1 - ranking.scores[:, 0],
         truth={objects: found.truth for objects, found in counts.items()},
         predicted={each: counts[each.objects].predicted[each.k, each.predict] for each in settings},
@@ -57,13 +62,16 @@ def public_objects(
     after the other.
     """
     starts = np.cumsum([0, *(tables.rows_of(path) for path in paths)])
-    shards, rows = splits.shard_of(neighbors), splits.row_of(neighbors)
-    rows += starts[shards]
+    rows = np.empty(neighbors.shape, dtype=np.int64)
+    # Some at a time, as whole temporary arrays of this size cost more than the arithmetic.
+    for some in range(0, len(neighbors), 1024):
+        numbers = neighbors[some : some + 1024]
+        rows[some : some + 1024] = starts[splits.shard_of(numbers)] + splits.row_of(numbers)
     needed, places = votes.renumbered(rows, starts[-1])
     bounds = np.searchsorted(needed, starts)
     lists = []
     for path, start, low, high in zip(paths, starts, bounds, bounds[1:], strict=False):
-        objects = tables.read_parquet(path, ["objects"], read_dictionary=[tables.OBJECT_LEAF])
+        objects = tables.read_parquet(path, ["objects"], read_dictionary=tables.LABEL_LEAVES)
         codes = votes.LabelLists(*tables.label_codes(objects, "objects", vocabulary))
         lists.append(codes.take(needed[low:high] - start))
     return votes.concatenated(lists), places

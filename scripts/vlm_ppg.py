@@ -41,15 +41,14 @@ def main(job: Any) -> None:
         tallies: dict[recovered.Setting, dict[str, Tally]] = {each: {} for each in settings}
         for name, part in comparison["tallies"].items():
             for targets, references in recovered.shards_of(part, params.shards):
-                halves = {
-                    "first_half": targets[0].first_half,
-                    "second_half": ~targets[0].first_half,
-                }
+                chosen = None
+                if name in ("first_half", "second_half"):
+                    chosen = targets[0].first_half == (name == "first_half")
                 for setting in settings:
                     tally = Tally.of(
                         [target.outcome(setting) for target in targets],
                         [reference.outcome(setting) for reference in references],
-                        halves.get(name),
+                        chosen,
                     )
                     known = tallies[setting]
                     known[name] = known[name] + tally if name in known else tally

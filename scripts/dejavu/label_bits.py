@@ -15,7 +15,6 @@ Block = NDArray[np.uint64]
 Planes = list[Block]
 
 WORD = 64
-ALL = np.uint64(2**WORD - 1)
 
 
 def words(labels: int) -> int:
@@ -42,8 +41,15 @@ def packed(offsets: NDArray[np.int64], codes: NDArray[np.int32], labels: int) ->
 
 
 def sizes(block: Block) -> NDArray[np.int64]:
-    """How many labels each sample has, int64 [n]."""
-    return np.bitwise_count(block).sum(axis=0, dtype=np.int64)
+    """How many labels each sample has, int32 [n]."""
+    return np.add.reduce(np.bitwise_count(block), axis=0, dtype=np.int32)
+
+
+def mask(block: Block, labels: int) -> NDArray[np.bool_]:
+    """A block as a mask [n, labels]."""
+    little_endian = np.ascontiguousarray(block.T, dtype="<u8")
+    bits = np.unpackbits(little_endian.view(np.uint8), axis=1, count=labels, bitorder="little")
+    return bits.astype(bool)
 
 
 class Counter:
@@ -81,18 +87,6 @@ class Counter:
         return found if carry is None else [*found, carry]
 
 
-def label_planes(labels: int) -> Planes:
-    """Every label's own code, [words, 1] a plane."""
-    codes = np.arange(words(labels) * WORD)
-    shifts = np.arange(WORD, dtype=np.uint64)
-    return [
-        np.bitwise_or.reduce((codes >> digit & 1).astype(np.uint64).reshape(-1, WORD) << shifts, 1)[
-            :, None
-        ]
-        for digit in range(max(labels - 1, 0).bit_length())
-    ]
-
-
 def largest_first(planes: Planes) -> Iterator[Block]:
     """For `best`: the labels with the larger number go first."""
     return reversed(planes)
@@ -109,19 +103,47 @@ def best(candidates: Block, preferences: Sequence[Block], size: int) -> Block:
     Args:
         candidates: the labels to choose from.
         preferences: labels in the first block go before all others, among equals those in the
-            second, and so on; no two labels are in the same blocks.
+            second, and so on; labels that are in the same blocks go by their codes.
         size: how many.
     """
+    candidates = candidates.copy()
     chosen = np.zeros_like(candidates)
-    left = np.full(candidates.shape[1], size, dtype=np.int64)
+    left = np.full(candidates.shape[1], size, dtype=np.int32)
     for preferred in preferences:
         better = candidates & preferred
         count = sizes(better)
         fit = count <= left
-        left -= np.where(fit, count, 0)
-        whole = np.where(fit, ALL, np.uint64(0))
+        left -= count * fit
+        whole = _all_where(fit)
         # Where the better ones fit they are chosen and the search goes on among the others, else
         # among the better ones.
         chosen |= better & whole
-        candidates = better ^ (candidates & whole)
-    return chosen | (candidates & np.where(left > 0, ALL, np.uint64(0)))
+        candidates &= whole
+        candidates ^= better
+    return chosen | _lowest(candidates, left, size)
+
+
+def _lowest(block: Block, wanted: NDArray[np.int32], most: int) -> Block:
+    """Each sample's labels of the lowest codes: so many as wanted [n], `most` at most."""
+    counts = np.bitwise_count(block)
+    reached = np.cumsum(counts, axis=0, dtype=np.int32)
+    fit = reached <= wanted
+    chosen = block & _all_where(fit)
+    # The first word that does not fit gives the lowest of its bits.
+    row = np.count_nonzero(fit, axis=0)
+    samples = np.flatnonzero((row < len(block)) & (wanted > 0))
+    row = row[samples]
+    word = block[row, samples]
+    missing = wanted[samples] - (reached[row, samples] - counts[row, samples])
+    some = np.zeros_like(word)
+    for place in range(min(most, int(missing.max(initial=0)))):
+        lowest = word & (~word + np.uint64(1))
+        some |= lowest & _all_where(missing > place)
+        word ^= lowest
+    chosen[row, samples] |= some
+    return chosen
+
+
+def _all_where(condition: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Words with all bits set where a condition holds, and none elsewhere."""
+    return np.negative(condition.astype(np.uint64))

@@ -83,7 +83,7 @@ class Recovered:
 
     @property
     def first_half(self) -> NDArray[np.bool_]:
-        """Which samples are in the first half of the placebo, bool [n]."""
+        """Which samples of control are in the first half of the placebo, bool [n]."""
         return self.table["first_half"].to_numpy()
 
     @property
@@ -103,18 +103,19 @@ class Recovered:
 def write(
     path: str,
     samples: NDArray[np.int64],
-    first_half: NDArray[np.bool_],
+    first_half: NDArray[np.bool_] | None,
     distance: NDArray[np.float32],
     truth: Mapping[str, NDArray[np.int32]],
     predicted: Mapping[Setting, NDArray[np.int32]],
     correct: Mapping[Setting, NDArray[np.int32]],
 ) -> None:
-    """Write one shard; counts by objects and by setting, int32 [n] each."""
-    columns: dict[str, NDArray[Any]] = {
-        "sample": samples,
-        "first_half": first_half,
-        "distance": distance,
-    }
+    """Write one shard; counts by objects and by setting, int32 [n] each.
+
+    Only control has halves.
+    """
+    columns: dict[str, NDArray[Any]] = {"sample": samples, "distance": distance}
+    if first_half is not None:
+        columns["first_half"] = first_half
     columns |= {f"truth.{objects}": counts for objects, counts in truth.items()}
     for setting in predicted:
         columns[setting.column("predicted")] = predicted[setting]

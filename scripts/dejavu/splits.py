@@ -67,12 +67,14 @@ def first_number(set_position: int, shard: int) -> int:
 
 def shard_of(samples: NDArray[np.int64]) -> NDArray[np.int64]:
     """Shard of each sample number, within its set."""
-    return samples // ROWS_PER_SHARD % SHARDS_PER_SET
+    # NumPy divides by a constant several times faster than it takes remainders.
+    shards = samples // ROWS_PER_SHARD
+    return shards - shards // SHARDS_PER_SET * SHARDS_PER_SET
 
 
 def row_of(samples: NDArray[np.int64]) -> NDArray[np.int64]:
     """Row of each sample number, within its shard."""
-    return samples % ROWS_PER_SHARD
+    return samples - samples // ROWS_PER_SHARD * ROWS_PER_SHARD
 
 
 def in_first_half(ids: Sequence[str], seed: int) -> NDArray[np.bool_]:

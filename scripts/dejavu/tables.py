@@ -25,8 +25,8 @@ METADATA_KEY = b"dejavu"
 ROW_GROUP_ROWS = 2**16
 
 STRINGS = pa.list_(pa.string())
-# Where Parquet keeps the strings of the column `objects`: read as a dictionary, they cost a fifth.
-OBJECT_LEAF = "objects.list.element"
+# Where Parquet keeps the strings of label lists: read as dictionaries, they cost a fifth.
+LABEL_LEAVES = ["objects.list.element", "named.list.element"]
 RECORDS = pa.schema(
     [
         ("hash", pa.uint64()),
@@ -134,12 +134,14 @@ def rows_of(path: str | Path) -> int:
     """Number of a table's rows, without reading them.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing, damaged or another than was written there.
     """
     try:
-        return pq.read_metadata(path).num_rows
+        if provenance.has_footer_seal(path):
+            return pq.read_metadata(path).num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+    raise provenance.spoiled(path)
 
 
 def _unreadable(path: object, error: BaseException) -> InputError:

@@ -23,6 +23,7 @@ Row = dict[str, Any]
 
 MEASURES = ("ppg", "prg", "aucg")
 RECORD_POINTS = 20
+DECIMALS = 12
 RIGHT = 0.5
 
 
@@ -111,7 +112,7 @@ class Tally:
         """Mean over samples of values [outcomes, …]; nan without samples."""
         if not self.samples:
             return np.full(values.shape[1:], np.nan)
-        return self.counts @ values / self.samples
+        return (self.counts * values.T).sum(axis=-1) / self.samples
 
     def moments(self, kind: str, replicate: int) -> Moments:
         """Moments of `precision` or `recall`."""
@@ -121,11 +122,25 @@ class Tally:
 
 def _mean_draws(bootstrap: Bootstrap, tally: Tally, values: Floats, *names: object) -> Floats:
     """Bootstrap means over samples [replications, columns] of values [outcomes, columns]."""
-    distinct, inverse = np.unique(values, axis=0, return_inverse=True)
-    counts = np.bincount(inverse.reshape(-1), weights=tally.counts, minlength=len(distinct))
+    distinct, counts = _merged(values, tally.counts)
     return intervals.multinomial_means(
-        distinct, counts.astype(np.int64), bootstrap.replications, bootstrap.generator(*names)
+        distinct, counts, bootstrap.replications, bootstrap.generator(*names)
     )
+
+
+def _merged(values: Floats, counts: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    """The distinct rows of values [outcomes, columns], sorted, and how many samples have each.
+
+    Rounding errors, which would tell equal fractions apart, are rounded off.
+    """
+    rounded = values.round(DECIMALS)
+    codes = np.zeros(len(rounded), dtype=np.int64)
+    for column in rounded.T:
+        known, places = np.unique(column, return_inverse=True)
+        codes = np.unique(codes * len(known) + places, return_inverse=True)[1]
+    distinct = np.empty((codes.max(initial=-1) + 1, rounded.shape[1]))
+    distinct[codes] = rounded
+    return distinct, np.bincount(codes, weights=counts, minlength=0).astype(np.int64)
 
 
 def population_row(tally: Tally, replicates: Sequence[int], bootstrap: Bootstrap) -> Row:

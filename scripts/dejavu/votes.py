@@ -119,7 +119,7 @@ def count_recovered(
         packed = label_bits.packed(sets.offsets, sets.codes, labels)
         for part in _slices(len(rows), BLOCK_WORDS // width):
             place = slice(group.start + part.start, group.start + part.stop)
-            rankings = list(_rankings(packed, rows[part], ks, labels))
+            rankings = list(_rankings(packed, rows[part], ks))
             true = truth.block(place, labels)
             for variant, lists in hidden.items():
                 visible = ~lists.block(place, labels)
@@ -135,13 +135,33 @@ def count_recovered(
     return counts
 
 
+def predicted_labels(
+    neighbors: NDArray[np.integer],
+    public: LabelLists,
+    hidden: LabelLists,
+    labels: int,
+    k: int,
+    size: str,
+) -> NDArray[np.bool_]:
+    """The labels that are predicted for a few samples, as a mask [n, labels].
+
+    The arguments are those of `count_recovered`, for one `k` and one number of objects.
+    """
+    packed = label_bits.packed(public.offsets, public.codes, labels)
+    ((_, voted, preferences),) = _rankings(packed, neighbors, [k])
+    chosen = voted & ~hidden.block(slice(0, len(neighbors)), labels)
+    if size in TOP_SIZES:
+        chosen = label_bits.best(chosen, preferences, TOP_SIZES[size])
+    return label_bits.mask(chosen, labels)
+
+
 def _slices(size: int, step: int) -> Iterator[slice]:
     step = max(1, step)
     return (slice(start, min(start + step, size)) for start in range(0, size, step))
 
 
 def _rankings(
-    packed: Block, rows: NDArray[np.int32], ks: Sequence[int], labels: int
+    packed: Block, rows: NDArray[np.integer], ks: Sequence[int]
 ) -> Iterator[tuple[int, Block, list[Block]]]:
     """For each k the labels that were voted for, and what `label_bits.best` ranks them by.
 
@@ -149,28 +169,32 @@ def _rankings(
         packed: labels of public samples, uint64 [public, words].
         rows: the neighbours' rows in them, int32 [n, most neighbours].
         ks: numbers of neighbours.
-        labels: size of the vocabulary.
     """
+    columns = np.ascontiguousarray(rows.T, dtype=np.intp)
     votes = label_bits.Counter()
-    voted = np.zeros((packed.shape[1], len(rows)), dtype=np.uint64)
+    voted = np.zeros((len(rows), packed.shape[1]), dtype=np.uint64)
     nearest: list[Block] = []
-    places = list(label_bits.smallest_first(label_bits.label_planes(labels)))
-    most = rows.shape[1]
+    most = len(columns)
     asked = {min(k, most) for k in ks}
     at = {}
+    # Counting treats every word alike: the rows are made columns once it is done.
     for rank in range(max(asked)):
-        block = np.ascontiguousarray(packed[rows[:, rank]].T)
+        block = packed.take(columns[rank], axis=0)
         votes.add(block)
         first = block & ~voted
-        voted = voted | block
+        voted |= block
         for digit in range(rank.bit_length()):
             if digit == len(nearest):
                 nearest.append(np.zeros_like(voted))
             if rank >> digit & 1:
                 nearest[digit] |= first
         if rank + 1 in asked:
-            counted = label_bits.largest_first(votes.planes())
-            near = label_bits.smallest_first(nearest)
-            at[rank + 1] = voted, [*counted, *near, *places]
+            counted = label_bits.largest_first(list(map(_transposed, votes.planes())))
+            near = label_bits.smallest_first(list(map(_transposed, nearest)))
+            at[rank + 1] = _transposed(voted), [*counted, *near]
     for k in ks:
         yield k, *at[min(k, most)]
+
+
+def _transposed(block: Block) -> Block:
+    return block.T.copy()

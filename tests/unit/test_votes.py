@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dejavu.votes import LabelLists, concatenated, count_recovered, renumbered
+from dejavu.votes import LabelLists, concatenated, count_recovered, predicted_labels, renumbered
 
 SIZES = {"top1": 1, "top10": 10, "all": None}
 
@@ -68,6 +68,19 @@ def test_counts_equal_those_by_hand(world, block, packed):
                 strict=True,
             )
             assert list(found) == expected
+
+
+@given(worlds(), st.sampled_from(list(SIZES)))
+def test_predicted_labels_are_those_that_are_counted(world, size):
+    labels, public, k, samples = world
+    neighbors = np.array([row for row, _, _ in samples], np.int64).reshape(len(samples), k)
+    hidden = [each[2] for each in samples]
+    found = predicted_labels(neighbors, lists_of(public), lists_of(hidden), labels, k, size)
+    assert found.shape == (len(samples), labels)
+    for row, mask, hide in zip(neighbors.tolist(), found, hidden, strict=True):
+        predicted = set(np.flatnonzero(mask).tolist())
+        counts = [by_hand(row, public, {label}, hide, k, SIZES[size])[2] for label in range(labels)]
+        assert predicted == set(np.flatnonzero(counts).tolist())
 
 
 def count_one(public, truth, hidden, predict, labels=20):
