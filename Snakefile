@@ -65,6 +65,7 @@ if "vision" in config:
 
 include: "rules/index.smk"
 include: "rules/neighbors.smk"
+include: "rules/audits.smk"
 
 
 rule all:

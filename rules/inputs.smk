@@ -88,4 +88,61 @@ def asked_tables():
     }
     if "vision" in config and plan.most_tags(config["vision"]) is not None:
         tables["vision"].append("tags")
+    for domain in tables:
+        audits = ("contamination", "blind")
+        tables[domain] += [name for name in audits if name in config.get(domain, {})]
     return [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]
+
+
+def domains_with_models(kinds):
+    """A constraint on `domain` where `/embeddings/` and a model of some kinds follow it in a path.
+
+    A name may stand for a model of another kind in the other domain.
+    """
+    domains = [domain for domain in plan.SETS if domain in config]
+    return "|".join(f"{domain}(?=/embeddings/(?:{one_of(domain, kinds)})/)" for domain in domains)
+
+
+def audit(domain, name):
+    """The settings of an audit, which its table needs."""
+    if name not in config.get(domain, {}):
+        raise WorkflowError(f"Config key {domain}.{name} is missing: add it, as docs/audits.md says.")
+    return config[domain][name]
+
+
+def embedded(domain, model, part, sets):
+    """Embeddings of sets under a model; of several replicates the first."""
+    name = plan.path_names(model, config[domain]["models"][model])[0]
+    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(pattern, sets, domain)
+
+
+def embedded_for_duplicates(domain, sets):
+    """Embeddings of sets under the encoder that tells duplicates."""
+    settings = audit(domain, "contamination")
+    return embedded(domain, settings["model"], settings.get("input", "image"), sets)
+
+
+def audited_shard(wildcards):
+    """Embeddings of the shard whose duplicates are looked for."""
+    return embedded_for_duplicates(wildcards.domain, [wildcards.set])[int(wildcards.shard)]
+
+
+def searched_shards(wildcards):
+    """Embeddings of the sets in which a set's duplicates are looked for."""
+    domain = wildcards.domain
+    searched = plan.searched_for_duplicates(domain, config[domain]["sets"])
+    return embedded_for_duplicates(domain, searched[wildcards.set])
+
+
+def found_duplicates(wildcards):
+    """Duplicates of all shards of all measured sets."""
+    domain = wildcards.domain
+    measured = plan.searched_for_duplicates(domain, config[domain]["sets"])
+    return of_sets(f"results/{domain}/duplicates/{{set}}/{{shard}}.parquet", measured, domain)
+
+
+def left_out(domain):
+    """The table of those samples that scores leave out, where contaminated ones are excluded."""
+    is_asked = config[domain]["exclude_contaminated"]
+    return [f"results/tables/{domain}_contamination.csv"] if is_asked else []

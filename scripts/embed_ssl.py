@@ -20,14 +20,7 @@ def main(job: Any) -> None:
     name, part = job.wildcards.model, job.wildcards.input
     folder, normalise = Path(job.input.weights).parent, job.params.metric == "cosine"
     encoder = ssl.load(name, folder, job.params.model, normalise, device)
-    if part == "crop":
-        crops = tables.read_crops([job.input.records])
-        samples = crops["sample"].to_numpy()
-        places = crops.select("image", "crop").rows()
-    else:
-        records = tables.read_parquet(job.input.records, ["sample", "image"])
-        samples = records["sample"].to_numpy()
-        places = [(image, None) for image in tables.column_strings(records, "image")]
+    samples, places = tables.read_places(job.input.records, part)
     progress = Progress(f"embedding with {name}", len(samples), f"{part}s")
     vectors = [np.empty((0, encoder.dimension), dtype=np.float32)]
     for start in range(0, len(places), job.params.batch):

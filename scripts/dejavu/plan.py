@@ -13,7 +13,11 @@ SETS = {
     "vlm": ("target", "reference", "public", "control"),
     "vision": ("A", "B", "shared", "public", "control"),
 }
+# The sets whose samples are asked about; the others are searched, or trained on.
+MEASURED = {"vlm": ("target", "reference", "control"), "vision": ("A", "B", "control")}
 TEXT_ONLY = "sentence_transformers"
+PIXELS = "pixels"
+CLASSIFIER = "classifier"
 TRAINED = ("clip", "ssl", "classifier")
 PUBLISHED = "checkpoint"
 IMAGE_ENCODERS = ("ssl", PUBLISHED)
@@ -122,6 +126,13 @@ def references_to_agree(vlm: Config) -> list[Plan]:
         for query in vlm["queries"]
         for first, second in pairs
     ]
+
+
+def searched_for_duplicates(domain: str, sets: Config) -> dict[str, list[str]]:
+    """For each measured set those in which its near-duplicates are looked for, each pair once."""
+    measured = [name for name in MEASURED[domain] if name in sets]
+    others = [name for name in SETS[domain] if name in sets and name not in measured]
+    return {name: measured[place:] + others for place, name in enumerate(measured, 1)}
 
 
 def shard_name(shard: int) -> str:

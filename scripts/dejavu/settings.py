@@ -5,8 +5,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dejavu import audits
 from dejavu.errors import InputError
-from dejavu.plan import IMAGE_ENCODERS, NAIVE_BAYES, PUBLISHED, SETS, TEXT_ONLY, TRAINED, seeds
+from dejavu.plan import (
+    IMAGE_ENCODERS,
+    NAIVE_BAYES,
+    PIXELS,
+    PUBLISHED,
+    SETS,
+    TEXT_ONLY,
+    TRAINED,
+    seeds,
+)
 
 NAME = re.compile(r"[a-z0-9_]+")
 SEED_SUFFIX = re.compile(r".*_s[0-9]+")
@@ -96,6 +106,13 @@ def check(config: Mapping[str, Any], base: Path) -> None:
         _check_paths(config["vlm"], "vlm", base)
         _check_models(config["vlm"])
         _check_tests(config["vlm"])
+        tests = config["vlm"]["tests"].values()
+        audits.check(
+            config["vlm"],
+            "vlm",
+            {test["target"] for test in tests},
+            {test["reference"] for test in tests if test["kind"] == "two_model"},
+        )
     if "vision" in config:
         _check_names(config["vision"], "vision", ("sources", "models"))
         _check_vision_sets(config["vision"])
@@ -103,6 +120,13 @@ def check(config: Mapping[str, Any], base: Path) -> None:
         _check_checkpoints(config["vision"], "vision", base)
         _check_vision_models(config["vision"])
         _check_vision_tests(config["vision"])
+        pairs, single = config["vision"]["tests"]["two_model"], config["vision"]["tests"]["one_model"]
+        audits.check(
+            config["vision"],
+            "vision",
+            {*single["targets"], *(pair["target"] for pair in pairs)},
+            {pair["reference"] for pair in pairs},
+        )
 
 
 def _check_names(
@@ -206,6 +230,12 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                     f" {', '.join(models)}."
                 )
         target, reference = models[test["target"]], models[test["reference"]]
+        for role in ("target", "reference"):
+            if models[test[role]]["kind"] == PIXELS:
+                raise InputError(
+                    f"{where}.{role}: {test[role]!r} embeds images alone, without having learnt"
+                    " from any; it serves audits."
+                )
         if target["kind"] == TEXT_ONLY:
             raise InputError(
                 f"{where}.target: {test['target']!r} embeds texts alone; a target needs images."
@@ -301,6 +331,8 @@ def _check_vision_models(vision: Mapping[str, Any]) -> None:
     several = {}
     for name, model in vision["models"].items():
         where = f"Config key vision.models.{name}"
+        if model["kind"] == PIXELS:
+            continue
         if model["kind"] == PUBLISHED:
             if model["format"] == "backbone" and model["representation"] == "projector":
                 raise InputError(

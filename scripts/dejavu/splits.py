@@ -65,6 +65,11 @@ def first_number(set_position: int, shard: int) -> int:
     return ((set_position + 1) * SHARDS_PER_SET + shard) * ROWS_PER_SHARD
 
 
+def set_of(samples: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each sample's set in its domain's list of sets, from 0."""
+    return samples // (ROWS_PER_SHARD * SHARDS_PER_SET) - 1
+
+
 def shard_of(samples: NDArray[np.int64]) -> NDArray[np.int64]:
     """Shard of each sample number, within its set."""
     # NumPy divides by a constant several times faster than it takes remainders.

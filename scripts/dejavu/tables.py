@@ -62,6 +62,9 @@ PREDICTIONS = pa.schema(
         ("correct", pa.bool_()),
     ]
 )
+DUPLICATES = pa.schema(
+    [("first_sample", pa.int64()), ("second_sample", pa.int64()), ("similarity", pa.float64())]
+)
 VLM_SAMPLES = pa.schema(
     [
         ("sample", pa.int64()),
@@ -312,6 +315,27 @@ def read_crops(
             " lower vision.min_side, or add annotations."
         )
     return crops
+
+
+def read_places(
+    path: str, part: str
+) -> tuple[NDArray[np.int64], list[tuple[str, Mapping[str, int] | None]]]:
+    """What is embedded of one shard of images, in the order of their numbers.
+
+    Args:
+        path: the shard's records.
+        part: `image`, or `crop` for the background crops of those images that have one.
+
+    Returns:
+        Sample numbers, int64 [n], and for each its image and, for crops, the rectangle.
+    """
+    if part == "crop":
+        crops = read_crops([path])
+        return crops["sample"].to_numpy(), crops.select("image", "crop").rows()
+    records = read_parquet(path, ["sample", "image"])
+    return records["sample"].to_numpy(), [
+        (image, None) for image in column_strings(records, "image")
+    ]
 
 
 def predictions_table(
