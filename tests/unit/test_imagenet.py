@@ -11,6 +11,7 @@ from dejavu.crops import Box
 from dejavu.errors import InputError
 from dejavu.sources import Photograph, Rejected
 from dejavu.sources.imagenet import read_folders
+from dejavu.sources.images import open_image
 
 
 def annotation(*boxes, size=(40, 30)):
@@ -130,6 +131,31 @@ def test_missing_folders_and_an_empty_one_are_told_in_a_sentence(world, tmp_path
         list(read_folders(tmp_path / "nowhere", annotations))
     with pytest.raises(InputError, match=r"image folder .*train has no"):
         list(read_folders(images, annotations))
+
+
+def test_a_class_folder_may_be_empty(world):
+    images, annotations, add = world
+    add("n1", "a.JPEG", annotation((0, 0, 40, 10)))
+    (images / "n2").mkdir()
+    (images / "n2" / "readme.txt").write_text("no image")
+    parts = [list(read_folders(images, annotations, part, 3)) for part in range(3)]
+    assert [[record.id for record in records] for records in parts] == [["a"], [], []]
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK")])
+def test_photographs_of_other_formats_and_colours_are_kept(world, kind, mode):
+    path = world[2]("n1", "a.JPEG", annotation((0, 0, 40, 10)))
+    Image.new(mode, (50, 20)).save(path, format=kind)
+    assert read_one(world) == Photograph("a", str(path), 50, 20, "n1", (Box(0, 0, 40, 10),))
+    assert open_image(str(path)).mode == "RGB"
+
+
+def test_a_file_that_other_programs_would_open_is_rejected(world):
+    path = world[2]("n1", "a.JPEG")
+    Image.new("RGB", (40, 30)).save(path, format="EPS")
+    assert "not a readable image" in read_one(world).reason
+    with pytest.raises(OSError, match="cannot identify"):
+        open_image(str(path))
 
 
 def test_tiny_photographs():

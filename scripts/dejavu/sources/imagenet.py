@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from dejavu.crops import Box, box_fault
 from dejavu.errors import InputError
 from dejavu.sources import Photograph, Rejected
+from dejavu.sources.images import FORMATS
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -51,7 +52,7 @@ def read_folders(
     folders = sorted(path for path in images.iterdir() if path.is_dir())
     for class_folder in folders[part::parts]:
         for path in sorted(class_folder.iterdir()):
-            if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+            if not _is_named_as_image(path):
                 continue
             if path.stem in seen:
                 reason = f"the id {path.stem} occurs twice: rename one of the files"
@@ -63,16 +64,20 @@ def read_folders(
                 yield _photograph(path, annotation)
             except _Fault as fault:
                 yield Rejected(str(path), path.stem, str(fault))
-    if not seen and part < max(len(folders), 1):
+    if not seen and not any(map(_is_named_as_image, images.glob("*/*"))):
         raise InputError(
             f"The image folder {images} has no {', '.join(sorted(IMAGE_SUFFIXES))} file in a class"
             " folder: put one folder of images a class there."
         )
 
 
+def _is_named_as_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
 def _photograph(path: Path, annotation: Path) -> Photograph:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise _Fault(f"not a readable image ({error})") from error

@@ -16,6 +16,9 @@ from PIL import Image
 
 from dejavu.errors import InputError
 
+# Pillow would hand a file of another format, whatever its name, to other programs: PostScript to
+# Ghostscript.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # Names may hold any of the separators: the first `.tar#` ends the shard's.
 IN_TAR = re.compile(r"(?P<tar>.+?\.tar)#(?P<member>.*)@(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
 
@@ -59,7 +62,7 @@ def decode(content: bytes) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 return image.convert("RGB")
         except OSError:
             raise
