@@ -17,15 +17,18 @@ def main(job: Any) -> None:
     """Check that no id is in two sets, count samples, and write the counts."""
     remaining = iter(job.input)
     paths = {name: [next(remaining) for _ in range(shards)] for name, _, shards in job.params.sets}
-    counts, hashes = {}, {}
+    counts: dict[str, list[int]] = {}
+    hashes = {}
     for name, source, _ in job.params.sets:
-        shards = [tables.read_parquet(path, ["id", "objects"]) for path in paths[name]]
-        counts[name] = [len(shard) for shard in shards]
-        lengths = [pc.sum(pc.list_value_length(shard["objects"])).as_py() for shard in shards]
-        objects = sum(length or 0 for length in lengths)
+        counts[name], hashed, objects = [], [], 0
+        for path in paths[name]:
+            shard = tables.read_parquet(path, ["id", "objects"])
+            counts[name].append(len(shard))
+            objects += pc.sum(pc.list_value_length(shard["objects"])).as_py() or 0
+            ids = tables.column_strings(shard, "id")
+            hashed.append(splits.keyed_hash(ids, 0, "overlap"))
         checks.check_set(name, source, sum(counts[name]), objects, job.params.k)
-        ids = [tables.column_strings(shard, "id") for shard in shards]
-        hashes[name] = np.concatenate([splits.keyed_hash(each, 0, "overlap") for each in ids])
+        hashes[name] = np.concatenate(hashed)
     overlap = checks.shared_hashes(hashes)
     if overlap is not None:
         first, second, shared = overlap

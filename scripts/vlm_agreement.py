@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from dejavu import recovered, tables
@@ -20,38 +21,42 @@ COLUMNS = {
         ("agreement", "both_right", "first_only", "second_only", "both_wrong"), pl.Float64
     ),
 }
+METRICS = ("precision", "recall")
 
 
 def main(job: Any) -> None:
     """Compare every pair of references under every setting."""
     params = job.params
+    settings = recovered.settings(params.k, params.predict, params.objects)
     rows = []
     for pair in params.pairs:
-        sides = [
-            recovered.whole_set(pair[role]["model"], pair[role]["query"], "target", params.shards)
+        counts = {(each, metric): np.zeros(4, np.int64) for each in settings for metric in METRICS}
+        one, other = (
+            {"models": [pair[role]["model"]], "query": pair[role]["query"]}
             for role in ("first", "second")
-        ]
-        for setting in recovered.settings(params.k, params.predict, params.objects):
-            outcomes = [side.outcome(setting) for side in sides]
-            scored = outcomes[0].truth > 0
-            first, second = (outcome.of(scored) for outcome in outcomes)
-            for metric in ("precision", "recall"):
-                counts = agreement_counts(first, second, metric)
-                both_right, first_only, second_only, both_wrong = counts / max(counts.sum(), 1)
-                rows.append(
-                    {
-                        "query": pair["query"],
-                        **setting._asdict(),
-                        "metric": metric,
-                        "first": pair["first"]["name"],
-                        "second": pair["second"]["name"],
-                        "agreement": both_right + both_wrong,
-                        "both_right": both_right,
-                        "first_only": first_only,
-                        "second_only": second_only,
-                        "both_wrong": both_wrong,
-                    }
-                )
+        )
+        for first, second in recovered.pairs_of("target", one, other, params.shards):
+            for setting in settings:
+                scored = first.scored(setting)
+                outcomes = first.outcome(setting).of(scored), second.outcome(setting).of(scored)
+                for metric in METRICS:
+                    counts[setting, metric] += agreement_counts(*outcomes, metric)
+        for (setting, metric), cases in counts.items():
+            both_right, first_only, second_only, both_wrong = cases / max(cases.sum(), 1)
+            rows.append(
+                {
+                    "query": pair["query"],
+                    **setting._asdict(),
+                    "metric": metric,
+                    "first": pair["first"]["name"],
+                    "second": pair["second"]["name"],
+                    "agreement": both_right + both_wrong,
+                    "both_right": both_right,
+                    "first_only": first_only,
+                    "second_only": second_only,
+                    "both_wrong": both_wrong,
+                }
+            )
     tables.write_csv(job.output[0], rows, COLUMNS)
 
 

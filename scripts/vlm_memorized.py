@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dejavu import recovered, splits, tables
+from dejavu import records, recovered, splits, tables
 from dejavu.job import job_log
-from dejavu.vlm_scores import record_order
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -29,35 +28,46 @@ COLUMNS = {
 def main(job: Any) -> None:
     """List the targets with the largest gap, for every test and setting."""
     params = job.params
-    ids = [
-        tables.column_strings(tables.read_parquet(path, ["id"]), "id") for path in job.input.samples
-    ]
-    rows = []
+    settings = recovered.settings(params.k, params.predict, params.objects)
+    found = []
     for comparison in params.comparisons:
         part = comparison["tallies"]["target"]
-        target, reference = (
-            recovered.whole_set(side["models"][0], side["query"], "target", params.shards)
-            for side in (part["target"], part["reference"])
-        )
-        for setting in recovered.settings(params.k, params.predict, params.objects):
-            outcomes = [side.outcome(setting) for side in (target, reference)]
-            scored = np.flatnonzero(outcomes[0].truth > 0)
-            outcomes = [outcome.of(scored) for outcome in outcomes]
-            ordered = record_order("gap", target.distance[scored], *outcomes)[: params.memorized]
-            samples = target.samples[scored][ordered]
-            shards, places = splits.shard_of(samples), splits.row_of(samples)
-            columns = {
-                "sample": samples,
-                "id": [ids[shard][row] for shard, row in zip(shards, places, strict=True)],
-                "precision_target": outcomes[0].precision[ordered],
-                "precision_reference": outcomes[1].precision[ordered],
-                "recall_target": outcomes[0].recall[ordered],
-                "recall_reference": outcomes[1].recall[ordered],
-            }
-            facts = {"test": comparison["test"], "query": comparison["query"], **setting._asdict()}
-            for rank, values in enumerate(zip(*columns.values(), strict=True), 1):
-                rows.append({**facts, "rank": rank, **dict(zip(columns, values, strict=True))})
+        largest = {setting: records.Largest(params.memorized) for setting in settings}
+        for target, reference in recovered.pairs_of(
+            "target", part["target"], part["reference"], params.shards
+        ):
+            for setting, best in largest.items():
+                scored = target.scored(setting)
+                outcomes = (side.outcome(setting).of(scored) for side in (target, reference))
+                best.add(target.samples[scored], *outcomes)
+        facts = {"test": comparison["test"], "query": comparison["query"]}
+        found += [({**facts, **setting._asdict()}, best) for setting, best in largest.items()]
+    ids = ids_of([best.samples for _, best in found], job.input.samples)
+    rows = []
+    for facts, best in found:
+        columns = {
+            "sample": best.samples.tolist(),
+            "id": [ids[sample] for sample in best.samples.tolist()],
+            "precision_target": best.target.precision,
+            "precision_reference": best.reference.precision,
+            "recall_target": best.target.recall,
+            "recall_reference": best.reference.recall,
+        }
+        for rank, values in enumerate(zip(*columns.values(), strict=True), 1):
+            rows.append({**facts, "rank": rank, **dict(zip(columns, values, strict=True))})
     tables.write_csv(job.output[0], rows, COLUMNS)
+
+
+def ids_of(samples: list[np.ndarray], paths: list[str]) -> dict[int, str]:
+    """The ids of samples by number, from the shards that hold them."""
+    wanted = np.unique(np.concatenate(samples)) if samples else np.empty(0, np.int64)
+    shards = splits.shard_of(wanted)
+    ids: dict[int, str] = {}
+    for shard in np.unique(shards).tolist():
+        held = wanted[shards == shard]
+        column = tables.read_parquet(paths[shard], ["id"])["id"]
+        ids |= zip(held.tolist(), column.take(splits.row_of(held)).to_pylist(), strict=True)
+    return ids
 
 
 if "snakemake" in globals():

@@ -1,13 +1,14 @@
 """Sample-level scores over the first records: results/tables/vlm_samples.csv."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
-from dejavu import recovered, tables
+from dejavu import records, recovered, tables
 from dejavu.job import job_log
-from dejavu.vlm_scores import record_order, record_rows
+from dejavu.recovered import Recovered
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -25,22 +26,19 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Order the targets in every way, and take the gaps over the first of them."""
     params = job.params
-    rows = []
+    settings = recovered.settings(params.k, params.predict, params.objects)
+    rows: list[dict[str, Any]] = []
     for comparison in params.comparisons:
         part = comparison["tallies"]["target"]
-        target, reference = (
-            recovered.whole_set(side["models"][0], side["query"], "target", params.shards)
-            for side in (part["target"], part["reference"])
-        )
-        for setting in recovered.settings(params.k, params.predict, params.objects):
-            outcomes = [side.outcome(setting) for side in (target, reference)]
-            scored = np.flatnonzero(outcomes[0].truth > 0)
-            outcomes = [outcome.of(scored) for outcome in outcomes]
-            for order in ("min_distance", "correct", "gap"):
-                ordered = record_order(order, target.distance[scored], *outcomes)
-                facts = {"test": comparison["test"], "query": comparison["query"]}
-                for row in record_rows(ordered, *outcomes):
-                    rows.append({**facts, **setting._asdict(), "order": order, **row})
+
+        def shards(part: dict[str, Any] = part) -> Iterator[tuple[Recovered, Recovered]]:
+            return recovered.pairs_of("target", part["target"], part["reference"], params.shards)
+
+        facts = {"test": comparison["test"], "query": comparison["query"]}
+        found: dict[recovered.Setting, list[dict[str, Any]]] = {each: [] for each in settings}
+        for setting, order, row in records.gaps(shards, settings):
+            found[setting].append({**facts, **setting._asdict(), "order": order, **row})
+        rows += chain.from_iterable(found.values())
     tables.write_csv(job.output[0], rows, COLUMNS)
 
 

@@ -60,6 +60,16 @@ class Outcome:
         """The outcomes of some rows, by mask or number."""
         return Outcome(self.truth[rows], self.predicted[rows], self.correct[rows])
 
+    def followed_by(self, other: "Outcome") -> "Outcome":
+        """These outcomes, then others."""
+        pairs = zip(self.columns, other.columns, strict=True)
+        return Outcome(*map(np.concatenate, pairs))
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """All counts."""
+        return self.truth, self.predicted, self.correct
+
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     return np.divide(part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0)
@@ -90,6 +100,10 @@ class Recovered:
     def distance(self) -> NDArray[np.float32]:
         """Distance to the nearest public sample, 1 − cosine similarity, float32 [n]."""
         return self.table["distance"].to_numpy()
+
+    def scored(self, setting: Setting) -> NDArray[np.bool_]:
+        """Which samples have any truth, and so a score, bool [n]."""
+        return self.table[f"truth.{setting.objects}"].to_numpy() > 0
 
     def outcome(self, setting: Setting) -> Outcome:
         """The counts under a setting."""
@@ -153,7 +167,24 @@ def shards_of(
         yield sides[0], sides[1]
 
 
-def whole_set(model: str, query: str, set_name: str, shards: Mapping[str, int]) -> Recovered:
-    """All shards of a set under one model: a few bytes for each sample and setting."""
-    paths = [plan.recovered_path(model, query, set_name, n) for n in range(shards[set_name])]
-    return Recovered(pa.concat_tables([tables.read_parquet(path) for path in paths]))
+def pairs_of(
+    set_name: str,
+    target: Mapping[str, Any],
+    reference: Mapping[str, Any],
+    shards: Mapping[str, int],
+) -> Iterator[tuple[Recovered, Recovered]]:
+    """Two models' first replicates, shard by shard.
+
+    Args:
+        set_name: the set.
+        target: `models`, of which the first counts, and `query`, as in `plan.comparisons`.
+        reference: the same of the other model.
+        shards: number of shards of each set.
+
+    Raises:
+        InputError: the two hold different samples.
+    """
+    sides = ({**side, "models": side["models"][:1]} for side in (target, reference))
+    tally = dict(zip(("target", "reference"), sides, strict=True))
+    for targets, references in shards_of({"set": set_name, **tally}, shards):
+        yield targets[0], references[0]

@@ -22,7 +22,6 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 MEASURES = ("ppg", "prg", "aucg")
-RECORD_POINTS = 20
 DECIMALS = 12
 RIGHT = 0.5
 
@@ -246,54 +245,6 @@ def rows_of_test(
                 draw = bootstrap.named(replicate, name)
                 row = difference_row(tallies[first], tallies[second], chosen, draw)
                 yield {"replicate": replicate, "set": name, **row}
-
-
-def record_order(
-    order: str, distance: NDArray[np.float32], target: Outcome, reference: Outcome
-) -> NDArray[np.int64]:
-    """Order of the samples for the sample-level scores, int64 [n]; ties keep their place.
-
-    Args:
-        order: `min_distance`, nearest neighbour first; `correct`, most correct objects first;
-            `gap`, largest surplus of correct objects over the reference's first.
-        distance: to the target model's nearest neighbour, float32 [n].
-        target: outcomes of the target model, samples in the order of their numbers.
-        reference: outcomes of the reference.
-    """
-    keys = {
-        "min_distance": distance,
-        "correct": -target.correct.astype(np.int64),
-        "gap": reference.correct.astype(np.int64) - target.correct,
-    }
-    return np.argsort(keys[order], kind="stable")
-
-
-def record_rows(order: NDArray[Any], target: Outcome, reference: Outcome) -> Iterator[Row]:
-    """Gaps over the first L records, for 20 evenly spaced L that end at all."""
-    if not len(order):
-        return
-    running = {
-        (role, kind): np.cumsum(getattr(outcome, kind)[order])
-        for role, outcome in (("target", target), ("reference", reference))
-        for kind in ("precision", "recall")
-    }
-    for point in range(1, RECORD_POINTS + 1):
-        top = -(-len(order) * point // RECORD_POINTS)
-        mean = {key: float(sums[top - 1] / top) for key, sums in running.items()}
-        scores = {
-            role: _harmonic_mean(mean[role, "precision"], mean[role, "recall"])
-            for role in ("target", "reference")
-        }
-        yield {
-            "top": top,
-            "precision_gap": mean["target", "precision"] - mean["reference", "precision"],
-            "recall_gap": mean["target", "recall"] - mean["reference", "recall"],
-            "fscore_gap": scores["target"] - scores["reference"],
-        }
-
-
-def _harmonic_mean(first: float, second: float) -> float:
-    return 2 * first * second / (first + second) if first + second else 0.0
 
 
 def agreement_counts(first: Outcome, second: Outcome, kind: str) -> NDArray[np.int64]:

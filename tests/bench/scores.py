@@ -14,9 +14,9 @@ from unittest import mock
 
 import polars as pl
 import pyarrow.parquet as pq
+
 import recover_objects
 import vlm_ppg
-
 from dejavu import plan, vlm_scores
 from tests.bench.pairs import seconds
 from tests.scale import synthetic

@@ -6,6 +6,7 @@ work is done shard by shard.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class Model:
 def shard_sizes(samples: int, shards: int) -> list[int]:
     """Rows of each shard, as even as can be."""
     bounds = [samples * shard // shards for shard in range(shards + 1)]
-    return [high - low for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [high - low for low, high in pairwise(bounds)]
 
 
 def vocabulary(labels: int = LABELS) -> list[str]:

@@ -72,14 +72,6 @@ def test_every_setting_comes_back_with_its_own_counts():
         assert outcome.correct.tolist() == [10 * place + 5 + row for row in range(3)]
 
 
-def test_the_shards_of_a_set_follow_each_other():
-    for shard, samples in enumerate(([1, 2], [], [5])):
-        write("a", shard, samples)
-    whole = recovered.whole_set("a", "t2i", "target", {"target": 3})
-    assert whole.samples.tolist() == [1, 2, 5]
-    assert whole.outcome(SETTINGS[0]).predicted.tolist() == [0, 1, 0]
-
-
 TALLY = {
     "set": "target",
     "target": {"models": ["a_s1", "a_s2"], "query": "t2i"},
@@ -104,6 +96,28 @@ def test_files_of_different_samples_are_never_compared(wrong):
         list(recovered.shards_of(TALLY, {"target": 1}))
 
 
+def test_pairs_are_of_first_replicates():
+    for shard, samples in enumerate(([1, 2], [5])):
+        write("a_s1", shard, samples)
+        write("text", shard, samples, "t2t")
+    pairs = list(recovered.pairs_of("target", TALLY["target"], TALLY["reference"], {"target": 2}))
+    assert [[side.samples.tolist() for side in pair] for pair in pairs] == [[[1, 2]] * 2, [[5]] * 2]
+
+
+def test_samples_without_truth_are_not_scored():
+    rows = np.arange(3, dtype=np.int32)
+    counts = dict.fromkeys(SETTINGS, rows)
+    path = plan.recovered_path("a", "t2i", "target", 0)
+    truth = {"all": rows, "unnamed": rows // 2}
+    recovered.write(
+        path, rows.astype(np.int64), None, rows.astype(np.float32), truth, counts, counts
+    )
+    found = Recovered.read(path)
+    for setting in SETTINGS:
+        least = 1 if setting.objects == "all" else 2
+        assert found.scored(setting).tolist() == [row >= least for row in range(3)]
+
+
 def test_a_missing_file_is_one_sentence():
     with pytest.raises(InputError, match="cannot be read as Parquet"):
-        recovered.whole_set("a", "t2i", "target", {"target": 1})
+        list(recovered.shards_of(TALLY, {"target": 1}))

@@ -15,8 +15,6 @@ from dejavu.vlm_scores import (
     agreement_counts,
     difference_row,
     population_row,
-    record_order,
-    record_rows,
     rows_of_test,
 )
 
@@ -381,47 +379,6 @@ def test_seeds_that_agree_pool_to_the_interval_of_one_of_them():
     assert pooled["ppg"] == pytest.approx(one["ppg"])
     assert pooled["ppg_low"] == pytest.approx(one["ppg_low"], abs=0.05 * width)
     assert pooled["ppg_high"] == pytest.approx(one["ppg_high"], abs=0.05 * width)
-
-
-@given(outcomes(), st.data())
-def test_records_are_ordered_as_a_stable_sort_of_plain_keys_does(sides, data):
-    target, reference = sides
-    size = len(target.truth)
-    distance = data.draw(st.lists(st.sampled_from([0.0, 0.25, 0.5]), min_size=size, max_size=size))
-    keys = {
-        "min_distance": lambda i: distance[i],
-        "correct": lambda i: -int(target.correct[i]),
-        "gap": lambda i: -(int(target.correct[i]) - int(reference.correct[i])),
-    }
-    for order, key in keys.items():
-        found = record_order(order, np.array(distance, np.float32), target, reference)
-        assert found.tolist() == sorted(range(size), key=lambda i: (key(i), i))
-
-
-def harmonic(precision, recall):
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-@given(outcomes())
-def test_gaps_over_the_first_records_equal_those_by_hand(sides):
-    scored = sides[0].truth > 0
-    target, reference = (side.of(scored) for side in sides)
-    size = len(target.truth)
-    order = np.random.default_rng(size).permutation(size)
-    rows = list(record_rows(order, target, reference))
-    if not size:
-        assert rows == []
-        return
-    assert [row["top"] for row in rows] == [int(np.ceil(size * n / 20)) for n in range(1, 21)]
-    assert rows[-1]["top"] == size
-    (precision, recall), (precision_g, recall_g) = ratios(target), ratios(reference)
-    for row in rows:
-        first = order[: row["top"]]
-        means = [each[first].mean() for each in (precision, recall, precision_g, recall_g)]
-        assert row["precision_gap"] == pytest.approx(means[0] - means[2], abs=1e-12)
-        assert row["recall_gap"] == pytest.approx(means[1] - means[3], abs=1e-12)
-        gap = harmonic(means[0], means[1]) - harmonic(means[2], means[3])
-        assert row["fscore_gap"] == pytest.approx(gap, abs=1e-12)
 
 
 def test_agreement_counts_the_four_cases_and_a_half_is_right():
