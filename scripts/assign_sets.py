@@ -19,20 +19,20 @@ def main(job: Any) -> None:
     # changing one reruns nothing that has passed.
     limits = job.config["vision"]
     source = job.wildcards.source
-    parts = [tables.read_parquet(path, ["id", "label", "boxes"]) for path in job.input.images]
+    images = pl.concat([of_part(path) for path in job.input.images])
     rejected = pa.concat_tables(tables.read_parquet(path) for path in job.input.rejected)
     reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
-    kept = sum(len(part) for part in parts)
-    checks.check_rejected(source, kept, reasons, items, limits["max_rejected"])
-    images = (
-        pl.DataFrame(pl.from_arrow(pa.concat_tables(parts)))
-        .unique("id", keep="first", maintain_order=True)
-        .with_columns(boxed=pl.col("boxes").list.len() > 0)
-        .drop("boxes")
-    )
+    checks.check_rejected(source, len(images), reasons, items, limits["max_rejected"])
+    images = images.unique("id", keep="first", maintain_order=True)
     images = images.with_columns(sets_of(images, source, job.params))
     check_sizes(images, source, job.params.sets, limits["k"])
     tables.write_parquet(job.output[0], images.select("id", "set").to_arrow())
+
+
+def of_part(path: str) -> pl.DataFrame:
+    """Id and label of each image of a part, and whether it is boxed."""
+    images = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, ["id", "label", "boxes"])))
+    return images.select("id", "label", boxed=pl.col("boxes").list.len() > 0)
 
 
 def sets_of(images: pl.DataFrame, source: str, params: Any) -> pl.Series:

@@ -1,5 +1,6 @@
 """Images of the sources that were left out: results/tables/vision_rejected.csv."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,23 +12,32 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
+COLUMNS = ["set", "source", "item", "reason"]
+
+
 def main(job: Any) -> None:
     """List rejected images; a set stands where the source gives one set alone."""
+    tables.write_csv_parts(job.output[0], parts_of(job))
+
+
+def parts_of(job: Any) -> Iterator[pl.DataFrame]:
+    """The images of each file, after a header."""
     params = job.params
     paths = iter(job.input)
-    rows = []
+    yield pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))
     for source, parts in params.parts.items():
         fed = [name for name, of_set, _ in params.sets if of_set == source]
         for _ in range(parts):
-            for item in tables.read_parquet(next(paths), ["item", "reason"]).to_pylist():
-                rows.append({"set": fed[0] if len(fed) == 1 else None, "source": source, **item})
+            yield rejected(next(paths), source, fed[0] if len(fed) == 1 else None)
     for name, source, shards in params.sets:
         for _ in range(shards):
-            for item in tables.read_parquet(next(paths), ["item", "reason"]).to_pylist():
-                rows.append({"set": name, "source": source, **item})
-    tables.write_csv(
-        job.output[0], rows, dict.fromkeys(("set", "source", "item", "reason"), pl.String)
-    )
+            yield rejected(next(paths), source, name)
+
+
+def rejected(path: str, source: str, set_name: str | None) -> pl.DataFrame:
+    """The images of one file."""
+    items = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, ["item", "reason"])))
+    return items.with_columns(set=pl.lit(set_name), source=pl.lit(source)).select(COLUMNS)
 
 
 if "snakemake" in globals():

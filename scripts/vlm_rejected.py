@@ -1,5 +1,6 @@
 """Items of the sources that were left out: results/tables/vlm_rejected.csv."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,31 +12,36 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
+COLUMNS = ["set", "source", "item", "reason"]
+
+
 def main(job: Any) -> None:
     """List rejected items with the set that their ids belong to."""
+    tables.write_csv_parts(job.output[0], parts_of(job))
+
+
+def parts_of(job: Any) -> Iterator[pl.DataFrame]:
+    """The items of each file, after a header."""
     params = job.params
     paths = iter(job.input)
-    rows = []
+    yield pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))
     for source, parts in params.parts.items():
-        ranges = params.ranges[source]
+        # An item outside every set, or without an id, is told of all the same.
+        inside = [
+            pl.when(pl.col("hash").is_between(low, high - 1)).then(pl.lit(name))
+            for name, (low, high) in params.ranges[source].items()
+        ]
         for _ in range(parts):
-            for item in tables.read_parquet(next(paths)).to_pylist():
-                sets = [
-                    name
-                    for name, (low, high) in ranges.items()
-                    if item["hash"] is not None and low <= item["hash"] < high
-                ]
-                facts = {"source": source, "item": item["item"], "reason": item["reason"]}
-                # An item outside every set, or without an id, is told of all the same.
-                rows.append({"set": sets[0] if sets else None, **facts})
+            yield rejected(next(paths), source, pl.coalesce(inside))
     for name, source, shards in params.sets:
         for _ in range(shards):
-            for item in tables.read_parquet(next(paths)).to_pylist():
-                facts = {"source": source, "item": item["item"], "reason": item["reason"]}
-                rows.append({"set": name, **facts})
-    tables.write_csv(
-        job.output[0], rows, dict.fromkeys(("set", "source", "item", "reason"), pl.String)
-    )
+            yield rejected(next(paths), source, pl.lit(name))
+
+
+def rejected(path: str, source: str, set_name: pl.Expr) -> pl.DataFrame:
+    """The items of one file."""
+    items = pl.DataFrame(pl.from_arrow(tables.read_parquet(path)))
+    return items.with_columns(set=set_name, source=pl.lit(source)).select(COLUMNS)
 
 
 if "snakemake" in globals():

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from dejavu import predictions, splits, tables
 from dejavu.errors import InputError
@@ -14,31 +15,39 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Let the neighbours vote, shard by shard."""
-    public = [
-        tables.column_strings(tables.read_parquet(path, ["label"]), "label")
-        for path in job.input.public
-    ]
-    classes = sorted({label for shard in public for label in shard})
-    codes = {label: code for code, label in enumerate(classes)}
-    shards = [np.array([codes[label] for label in labels], dtype=np.int64) for labels in public]
-    found = []
-    for path, records in zip(job.input.neighbors, job.input.records, strict=True):
+    codes, starts, classes = public_labels(job.input.public)
+
+    def voted(path: str, records: str) -> pa.Table:
         ranking = tables.read_neighbors(path)
         crops = tables.read_crops([records])
         if not np.array_equal(crops["sample"].to_numpy(), ranking.samples):
             raise InputError(
                 f"{path} ranks other samples than {records} has crops of: delete it and run again."
             )
-        labels = np.empty(ranking.neighbors.shape, dtype=np.int64)
         shard, row = splits.shard_of(ranking.neighbors), splits.row_of(ranking.neighbors)
-        for place, values in enumerate(shards):
-            labels[shard == place] = values[row[shard == place]]
         distances = ranking.scores.astype(np.float64)
         if ranking.metadata["metric"] == "cosine":
             distances = 1 - distances
-        voted = predictions.from_votes(labels, distances)
-        found.append(tables.predictions_table(crops, voted, classes))
-    tables.write_predictions(job.output[0], found)
+        found = predictions.from_votes(codes[starts[shard] + row], distances)
+        return tables.predictions_table(crops, found, classes)
+
+    shards = zip(job.input.neighbors, job.input.records, strict=True)
+    tables.write_predictions(job.output[0], (voted(*each) for each in shards))
+
+
+def public_labels(paths: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The public images' labels as codes, int32, where each shard starts, and the classes."""
+    shards = [
+        tables.read_parquet(path, ["label"])["label"].combine_chunks().dictionary_encode()
+        for path in paths
+    ]
+    starts = np.cumsum([0, *map(len, shards)])
+    labels = pa.chunked_array(shards).unify_dictionaries().combine_chunks()
+    names = labels.dictionary.to_pylist()
+    classes = sorted(names)
+    places = {name: code for code, name in enumerate(classes)}
+    codes = np.array([places[name] for name in names], dtype=np.int32)
+    return codes[labels.indices.to_numpy()], starts, classes
 
 
 if "snakemake" in globals():

@@ -104,11 +104,17 @@ def write_parquet(path: str | Path, table: pa.Table, metadata: Metadata | None =
 
 
 def _write_table(path: str | Path, table: pa.Table, **options: Any) -> None:
+    _write_parts(path, [table], table.schema, **options)
+
+
+def _write_parts(
+    path: str | Path, parts: Iterable[pa.Table], schema: pa.Schema, **options: Any
+) -> None:
     """Write with a checksum on every page and a seal on the footer: nothing goes unguarded."""
     with whole_file(path) as partial:
-        pq.write_table(
-            table, partial, row_group_size=ROW_GROUP_ROWS, write_page_checksum=True, **options
-        )
+        with pq.ParquetWriter(partial, schema, write_page_checksum=True, **options) as writer:
+            for part in parts:
+                writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
         provenance.seal_footer(partial, path)
 
 
@@ -357,9 +363,9 @@ def predictions_table(
     )
 
 
-def write_predictions(path: str | Path, shards: Sequence[pa.Table]) -> None:
-    """Write a predictor's answers on all crops of a set."""
-    write_parquet(path, pa.concat_tables(shards))
+def write_predictions(path: str | Path, shards: Iterable[pa.Table]) -> None:
+    """Write a predictor's answers on all crops of a set, a shard at a time."""
+    _write_parts(path, shards, PREDICTIONS)
 
 
 def label_codes(
@@ -403,8 +409,14 @@ def write_csv(
     import polars as pl
 
     frame = pl.DataFrame(list(rows), schema=dict(columns)).fill_nan(None)
-    with whole_file(path) as partial:
-        frame.write_csv(partial)
+    write_csv_parts(path, [frame])
+
+
+def write_csv_parts(path: str | Path, parts: Iterable["pl.DataFrame"]) -> None:
+    """Write frames of the same columns, at least one, as one CSV with a header."""
+    with whole_file(path) as partial, partial.open("wb") as file:
+        for place, frame in enumerate(parts):
+            frame.write_csv(file, include_header=place == 0)
 
 
 def write_json(path: str | Path, facts: Metadata, *content: bytes | memoryview) -> None:
