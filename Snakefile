@@ -22,6 +22,7 @@ include: "rules/common.smk"
 
 
 try:
+    faults.check_folder(".")
     config = complete_config(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -66,6 +67,12 @@ if "vision" in config:
 include: "rules/index.smk"
 include: "rules/neighbors.smk"
 include: "rules/audits.smk"
+
+
+onerror:
+    for path in log:
+        for sentence in faults.killed_jobs(Path(path).read_text()):
+            print(f"Error: {sentence}", file=sys.stderr)
 
 
 rule all:

@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from dejavu import plan, reruns, settings, splits
+from dejavu import faults, plan, reruns, settings, splits
 
 BASE = Path(workflow.basedir)
 SCRIPTS = BASE / "scripts"

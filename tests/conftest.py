@@ -10,15 +10,21 @@ import yaml
 ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "tests/workflow/smoke.yaml"
 VISION_SMOKE = ROOT / "tests/workflow/vision_smoke.yaml"
+SMALL = ROOT / "tests/workflow/small.yaml"
 
 
-def snakemake(directory, *arguments, config=None, cores=2, check=True):
-    """Run Snakemake on this repository in a folder, as a user would on the command line."""
+def snakemake_command(directory, *arguments, config=None, cores=2):
+    """What a user would type to run Snakemake on this repository in a folder."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--directory", str(directory), "--cores", str(cores)]
     command += map(str, arguments)
     # Last, because --configfile takes every name that follows it.
-    command += ["--configfile", str(config)] if config else []
+    return command + (["--configfile", str(config)] if config else [])
+
+
+def snakemake(directory, *arguments, config=None, cores=2, check=True):
+    """Run Snakemake on this repository in a folder, as a user would on the command line."""
+    command = snakemake_command(directory, *arguments, config=config, cores=cores)
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
@@ -51,6 +57,13 @@ def written(path, config):
 def smoke_config():
     """The smoke-test config as a mapping."""
     return yaml.safe_load(SMOKE.read_text())
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """A finished run of the smallest config: the folder and what Snakemake printed."""
+    folder = tmp_path_factory.mktemp("small")
+    return folder, snakemake(folder, config=SMALL)
 
 
 @pytest.fixture(scope="session")

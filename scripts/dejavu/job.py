@@ -1,5 +1,6 @@
 """What every job does the same way: its log, its outputs that appear whole, its progress."""
 
+import errno
 import os
 import sys
 import time
@@ -46,16 +47,18 @@ def job_log(path: str | Path) -> Iterator[None]:
         try:
             yield
         except InputError as error:
-            print(f"Error: {error}", file=sys.stderr, flush=True)
             _Terminal.tell(f"Error: {error}")
+            with suppress(OSError):
+                print(f"Error: {error}", file=sys.stderr, flush=True)
             sys.exit(1)
         except OSError as error:
             # A full disk or a read-only folder: the system's own sentence names both.
             _Terminal.tell(f"Error: {error}")
             raise
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
             _Terminal.descriptor = None
             os.close(terminal)
 
@@ -65,18 +68,47 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a name to write to; the file takes its real name once it is complete.
 
     After an error the partial file is removed; after a kill the next attempt overwrites it.
+
+    Raises:
+        InputError: the disk is full, or the folder read-only.
     """
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
     partial = final.with_name(f".{final.name}.partial")
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         with open(partial, "rb") as written:  # noqa: PTH123
             os.fsync(written.fileno())
         partial.replace(final)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except Exception as error:
+        why = _why_unwritable(error, final.parent)
+        _remove(partial)
+        if why:
+            raise InputError(
+                f"{final} can't be written ({why}): mend that and run again; what is finished is"
+                " kept."
+            ) from error
         raise
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+def _remove(partial: Path) -> None:
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)
+
+
+def _why_unwritable(error: Exception, folder: Path) -> str | None:
+    """Whether an error, of whatever library, means that the folder takes no more bytes."""
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EDQUOT):
+        return os.strerror(error.errno)
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    # Libraries that write by themselves raise errors of their own, with the system's text or none.
+    full |= os.strerror(errno.ENOSPC) in str(error)
+    with suppress(OSError):
+        full |= os.statvfs(folder).f_bavail == 0
+    return os.strerror(errno.ENOSPC) if full else None
 
 
 class Progress:

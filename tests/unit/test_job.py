@@ -1,13 +1,16 @@
 """Logs, whole files and progress, in processes of their own where descriptors are concerned."""
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dejavu import job
+from dejavu.errors import InputError
 from dejavu.job import Progress, duration, whole_file
 
 SCRIPTS = str(Path(job.__file__).parents[1])
@@ -106,6 +109,28 @@ def test_after_an_error_there_is_the_old_file_or_none(tmp_path, error):
             raise error
         assert (path.read_text() if old else path.exists()) == (old or False)
         assert not partial.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "free", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
+        (OSError(errno.EROFS, "Read-only file system"), 1, "Read-only file system"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 1, "Disk quota exceeded"),
+        (OSError("No space left on device (os error 28)"), 1, "No space left on device"),
+        (RuntimeError("unexpected pos 64 vs 0"), 0, "No space left on device"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_sentence_whatever_the_library_raises(
+    tmp_path, monkeypatch, error, free, why
+):
+    monkeypatch.setattr("os.statvfs", lambda path: SimpleNamespace(f_bavail=free))
+    path = tmp_path / "file.bin"
+    with pytest.raises(InputError) as told, whole_file(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert str(told.value).startswith(f"{path} can't be written ({why}): ")
+    assert "\n" not in str(told.value) and list(tmp_path.iterdir()) == []
 
 
 def test_what_a_kill_left_is_written_over(tmp_path):

@@ -94,7 +94,9 @@ class Killed(Exception):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_killed_training_resumes_to_bit_identical_weights(train, monkeypatch, precision):
     model, history = train(precision=precision, checkpoint="undisturbed.pt")
-    monkeypatch.setattr(loop, "run", partial(loop.run, checkpoint_seconds=-1.0))
+    monkeypatch.setattr(
+        loop, "run", partial(loop.run, checkpoint_seconds=-1, checkpoint_share=np.inf)
+    )
     augmented, steps = clip.augmented, []
 
     def until_the_fourth(pixels, settings, seed, step):

@@ -73,6 +73,7 @@ class Toy:
             identity,
             seed=5,
             checkpoint_seconds=seconds,
+            checkpoint_share=math.inf,
         )
 
     def weights(self):
@@ -164,6 +165,25 @@ def test_a_damaged_checkpoint_starts_anew(tmp_path, undisturbed):
     assert not harm.exists()
     torch.save({"weights": torch.zeros(3)}, checkpoint)
     assert started_anew(Toy(), checkpoint, undisturbed)
+
+
+def test_a_slow_checkpoint_is_written_rarely(tmp_path, monkeypatch):
+    clock, written = [0.0], []
+
+    def save(state, path):
+        path.write_bytes(b"")
+        written.append(state["step"])
+        clock[0] += 2.0
+
+    def step(number):
+        clock[0] += 1.0
+        return {}
+
+    monkeypatch.setattr("dejavu.training.loop.monotonic", lambda: clock[0])
+    monkeypatch.setattr(torch, "save", save)
+    run({}, step, 100, EpochOrder(1, 1, 0), tmp_path / "c.pt", "x", 0, checkpoint_seconds=5.5)
+    # After 6 s, and then, as writing takes 2 s, 40 s after the end of the one before.
+    assert written == [6, 46, 86]
 
 
 def test_checkpoints_are_written_no_more_often_than_asked(tmp_path):

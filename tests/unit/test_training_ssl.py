@@ -100,7 +100,9 @@ def killed_at(monkeypatch, step):
             raise KeyboardInterrupt
         return original(self, number)
 
-    monkeypatch.setattr(loop, "run", partial(loop.run, checkpoint_seconds=-1.0))
+    monkeypatch.setattr(
+        loop, "run", partial(loop.run, checkpoint_seconds=-1, checkpoint_share=np.inf)
+    )
     monkeypatch.setattr(loop.EpochOrder, "indices", indices)
 
 

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from dejavu.job import Progress, whole_file
 
-CHECKPOINT_SECONDS = 15.0
+# A checkpoint is written so often, or more rarely where writing it would take longer than this part
+# of the time: the model of a minute loses seconds to a kill, and one of gigabytes is not held up.
+CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_SHARE = 0.05
 
 Metrics = dict[str, float]
 
@@ -65,6 +68,7 @@ def run(
     identity: str,
     seed: int,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_share: float = CHECKPOINT_SHARE,
     leads: bool = True,
 ) -> list[dict[str, float]]:
     """Train, or go on with a training.
@@ -79,7 +83,8 @@ def run(
         identity: hash of everything that the weights depend on; another training's checkpoint is
             not resumed.
         seed: of dropout and augmentation.
-        checkpoint_seconds: how often a checkpoint is written.
+        checkpoint_seconds: how often a checkpoint is written, at most.
+        checkpoint_share: the part of the time that writing may take.
         leads: whether this process writes it and reports progress. Another one of the same
             training reads it all the same, and takes the same steps.
 
@@ -99,7 +104,7 @@ def run(
     steps = epochs * order.steps
     progress = Progress("training", steps * order.batch, "samples")
     progress.resume(first * order.batch)
-    written = monotonic()
+    due = monotonic() + checkpoint_seconds
     for step in range(first, steps):
         torch.manual_seed(int(np.random.default_rng([seed, step]).integers(2**62)))
         for name, value in take_step(step).items():
@@ -113,7 +118,8 @@ def run(
         latest = history[-1] if history else {}
         note = "".join(f", {name} {value:.4g}" for name, value in latest.items())
         progress.advance(order.batch, note)
-        if monotonic() - written > checkpoint_seconds and step + 1 < steps:
+        if monotonic() >= due and step + 1 < steps:
+            started = monotonic()
             state = {name: part.state_dict() for name, part in parts.items()}
             with whole_file(checkpoint) as partial:
                 torch.save(
@@ -126,7 +132,8 @@ def run(
                     },
                     partial,
                 )
-            written = monotonic()
+            ended = monotonic()
+            due = ended + max(checkpoint_seconds, (ended - started) / checkpoint_share)
     return history
 
 

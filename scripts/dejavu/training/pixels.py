@@ -1,13 +1,16 @@
 """Training images, decoded once."""
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dejavu.errors import InputError
 from dejavu.job import Progress
 from dejavu.sources.images import open_image
 from dejavu.training.processes import ALONE, Alone
@@ -25,12 +28,14 @@ def decoded(
     The processes of a team decode a part each, into one file that all of them map.
 
     Raises:
+        InputError: there is no room for temporary files.
         OSError: an image can no longer be read.
     """
     shape = (len(references), side, side, 3)
     if team.leads:
         path = Path(mkdtemp(prefix="dejavu-pixels-")) / "pixels"
-        pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
+        _reserve(path, math.prod(shape))
+        pixels = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
         team.agreed(path)
     else:
         pixels = np.memmap(team.agreed(None), dtype=np.uint8, mode="r+", shape=shape)
@@ -45,3 +50,21 @@ def decoded(
         progress.advance(1)
     team.wait()
     return pixels
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Make a file of a size that the disk has room for.
+
+    A page that it had no room for later would end the process by a signal.
+    """
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, max(1, size))
+        except OSError as error:
+            path.unlink()
+            path.parent.rmdir()
+            raise InputError(
+                f"There is no room for {size / 1e6:.0f} MB of decoded images in {gettempdir()}"
+                f" ({os.strerror(error.errno or 0)}): free some space there, or name another folder"
+                " for temporary files in TMPDIR."
+            ) from error
