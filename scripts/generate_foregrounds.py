@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from dejavu import provenance
 from dejavu.job import Progress, job_log, whole_file
 from dejavu.sources import foregrounds
 from dejavu.sources.images import add_member
@@ -20,18 +21,20 @@ def main(job: Any) -> None:
     source = job.params.source
     numbers = range(int(job.wildcards.part), source["pictures"], source["parts"])
     progress = Progress("drawing", len(numbers), "pictures")
-    with whole_file(job.output[0]) as partial, tarfile.open(partial, "w") as archive:
-        for number in numbers:
-            pixels, layout = foregrounds.picture(
-                number, seed=source["seed"], preferred=source["preferred"]
-            )
-            content = io.BytesIO()
-            Image.fromarray(pixels).save(content, "png")
-            add_member(archive, f"{number:09d}.png", content.getvalue())
-            add_member(
-                archive, f"{number:09d}.json", json.dumps(foregrounds.facts(layout)).encode()
-            )
-            progress.advance(1)
+    with whole_file(job.output[0]) as partial:
+        with tarfile.open(partial, "w") as archive:
+            for number in numbers:
+                pixels, layout = foregrounds.picture(
+                    number, seed=source["seed"], preferred=source["preferred"]
+                )
+                content = io.BytesIO()
+                Image.fromarray(pixels).save(content, "png")
+                add_member(archive, f"{number:09d}.png", content.getvalue())
+                add_member(
+                    archive, f"{number:09d}.json", json.dumps(foregrounds.facts(layout)).encode()
+                )
+                progress.advance(1)
+        provenance.seal_end(partial, job.output[0])
 
 
 if "snakemake" in globals():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from dejavu import provenance
 from dejavu.job import Progress, job_log, whole_file
 from dejavu.sources import scenes
 from dejavu.sources.images import add_member
@@ -20,18 +21,20 @@ def main(job: Any) -> None:
     source = job.params.source
     numbers = range(int(job.wildcards.part), source["pictures"], source["parts"])
     progress = Progress("drawing", len(numbers), "pictures")
-    with whole_file(job.output[0]) as partial, tarfile.open(partial, "w") as archive:
-        for number in numbers:
-            picture = scenes.picture(number, seed=source["seed"])
-            pixels = io.BytesIO()
-            Image.fromarray(picture.pixels).save(pixels, "png")
-            facts = {"caption": picture.caption, "objects": picture.objects}
-            add_member(archive, f"{number:09d}.png", pixels.getvalue())
-            add_member(archive, f"{number:09d}.txt", picture.caption.encode())
-            add_member(
-                archive, f"{number:09d}.json", json.dumps(facts, ensure_ascii=False).encode()
-            )
-            progress.advance(1)
+    with whole_file(job.output[0]) as partial:
+        with tarfile.open(partial, "w") as archive:
+            for number in numbers:
+                picture = scenes.picture(number, seed=source["seed"])
+                pixels = io.BytesIO()
+                Image.fromarray(picture.pixels).save(pixels, "png")
+                facts = {"caption": picture.caption, "objects": picture.objects}
+                add_member(archive, f"{number:09d}.png", pixels.getvalue())
+                add_member(archive, f"{number:09d}.txt", picture.caption.encode())
+                add_member(
+                    archive, f"{number:09d}.json", json.dumps(facts, ensure_ascii=False).encode()
+                )
+                progress.advance(1)
+        provenance.seal_end(partial, job.output[0])
 
 
 if "snakemake" in globals():

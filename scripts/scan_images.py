@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from dejavu import splits, tables
+from dejavu import provenance, splits, tables
 from dejavu.errors import InputError
 from dejavu.job import Progress, job_log
 from dejavu.sources import Photograph, Rejected
@@ -74,6 +74,7 @@ def read_part(
         from dejavu.sources import foregrounds
 
         for tar in tars:
+            provenance.check_end(tar)
             yield from foregrounds.read_tar(Path(tar))
         return
     from dejavu.sources.imagenet import read_folders

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from dejavu import splits, tables
+from dejavu import provenance, splits, tables
 from dejavu.errors import InputError
 from dejavu.job import Progress, job_log
 from dejavu.sources import Record, Rejected
@@ -59,6 +59,8 @@ def read_part(source: dict[str, Any], tars: list[Path], part: int) -> Iterator[R
         return
     from dejavu.sources.img2dataset import read_tar, tar_files
 
+    for tar in tars:
+        provenance.check_end(tar)
     if source["kind"] == "img2dataset":
         tars = tar_files(Path(source["path"]))[part :: source["parts"]]
     progress = Progress("reading", len(tars), "tar files")

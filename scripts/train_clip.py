@@ -7,7 +7,7 @@ import polars as pl
 
 from dejavu import tables
 from dejavu.encoders import prepare_torch
-from dejavu.job import job_log, whole_file
+from dejavu.job import discard, job_log, whole_file
 from dejavu.training import clip
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main(job: Any) -> None:
         weights_path=job.output.weights,
         config_path=job.output.config,
     )
-    checkpoint.unlink(missing_ok=True)
+    discard(checkpoint)
 
 
 if "snakemake" in globals():

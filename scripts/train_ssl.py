@@ -7,7 +7,7 @@ import polars as pl
 
 from dejavu import tables
 from dejavu.encoders import prepare_torch
-from dejavu.job import job_log, whole_file
+from dejavu.job import discard, job_log, whole_file
 from dejavu.training import processes, ssl
 from dejavu.training.weights import save
 
@@ -33,7 +33,7 @@ def main(job: Any) -> None:
         pl.DataFrame(history).write_csv(partial)
     save(model, job.output.weights)
     tables.write_settings(job.output.settings, settings, job.output.weights)
-    checkpoint.unlink(missing_ok=True)
+    discard(checkpoint)
 
 
 if "snakemake" in globals():

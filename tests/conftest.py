@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "tests/workflow/smoke.yaml"
 VISION_SMOKE = ROOT / "tests/workflow/vision_smoke.yaml"
 SMALL = ROOT / "tests/workflow/small.yaml"
+SMALL_TABLES = [f"results/tables/vlm_{name}.csv" for name in ("ppg", "samples", "memorized")]
 
 
 def snakemake_command(directory, *arguments, config=None, cores=2):
@@ -61,9 +62,9 @@ def smoke_config():
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
-    """A finished run of the smallest config: the folder and what Snakemake printed."""
+    """Tables of the smallest config, finished: the folder and what Snakemake printed."""
     folder = tmp_path_factory.mktemp("small")
-    return folder, snakemake(folder, config=SMALL)
+    return folder, snakemake(folder, *SMALL_TABLES, config=SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         InputError: the disk is full, or the folder read-only.
     """
     final = Path(path)
-    partial = final.with_name(f".{final.name}.partial")
+    partial = _partial_of(final)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield partial
@@ -92,6 +92,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     except BaseException:
         _remove(partial)
         raise
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is no longer needed, and what a kill may have left of its next version."""
+    path.unlink(missing_ok=True)
+    _partial_of(path).unlink(missing_ok=True)
+
+
+def _partial_of(final: Path) -> Path:
+    return final.with_name(f".{final.name}.partial")
 
 
 def _remove(partial: Path) -> None:

@@ -21,6 +21,8 @@ Metadata = dict[str, Any]
 
 PARQUET_MAGIC = b"PAR1"
 FOOTER_SEAL_BYTES = 16
+END_BLOCK_BYTES = 512
+READ_BYTES = 2**20
 
 
 def canonical(value: object) -> bytes:
@@ -108,6 +110,34 @@ def _footer_start(file: BinaryIO) -> int:
     if magic != PARQUET_MAGIC or start < len(PARQUET_MAGIC):
         raise OSError(f"it does not end as Parquet does, at byte {size}")
     return start
+
+
+def seal_end(partial: Path, path: str | Path) -> None:
+    """Seal a file of a format that readers take to end before its end, such as tar.
+
+    A block of 512 bytes is appended, of which the last 16 are the hash of the file's place and of
+    all that is before the block.
+    """
+    with partial.open("r+b") as file:
+        hashed = _hash_before(file, file.seek(0, os.SEEK_END), path)
+        file.write(bytes(END_BLOCK_BYTES - len(hashed)) + hashed)
+
+
+def check_end(path: str | Path) -> None:
+    """Raise `InputError` unless a file is the one that was sealed by `seal_end` in this place."""
+    with Path(path).open("rb") as file:
+        end = max(0, file.seek(0, os.SEEK_END) - END_BLOCK_BYTES)
+        hashed = _hash_before(file, end, path)
+        if file.read() != bytes(END_BLOCK_BYTES - len(hashed)) + hashed:
+            raise spoiled(path)
+
+
+def _hash_before(file: BinaryIO, end: int, path: str | Path) -> bytes:
+    hashed = hashlib.blake2b(digest_size=16, key=digest(place(path)).encode())
+    file.seek(0)
+    while file.tell() < end:
+        hashed.update(file.read(min(READ_BYTES, end - file.tell())))
+    return hashed.digest()
 
 
 def seal(metadata: Metadata, *content: bytes | memoryview) -> Metadata:

@@ -17,8 +17,10 @@ from pathlib import Path
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
 PARTITION = "main"
-# What the node says it has; nothing is pinned to it. The profile asks for so many threads at most.
-CPUS, MEGABYTES, GPUS = 16, 64_000, 2
+# What the node says it has, whatever it really has: nothing is pinned.
+CPUS, MEGABYTES = 64, 64_000
+# Any devices will do: nothing opens them.
+GPUS = ("/dev/zero", "/dev/null", "/dev/full", "/dev/random")
 
 CONFIG = """\
 ClusterName=test
@@ -131,15 +133,14 @@ def one_node(folder: Path) -> Iterator[None]:
         "node_port": node_port,
         "cpus": CPUS,
         "megabytes": MEGABYTES,
-        "gpus": GPUS,
+        "gpus": len(GPUS),
         "partition": PARTITION,
     }
     for name in ("state", "spool"):
         (folder / name).mkdir(mode=0o755)
     config = folder / "slurm.conf"
     config.write_text(CONFIG.format(**settings))
-    # Any device will do: nothing opens it.
-    (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/zero,/dev/null\n")
+    (folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in GPUS))
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))

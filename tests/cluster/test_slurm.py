@@ -29,7 +29,7 @@ def on_cluster(folder, *arguments, snakefile=ROOT / "Snakefile", config=None, se
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += ["--profile", str(ROOT / "profiles/slurm"), "--directory", str(folder)]
     command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks"]
-    command += ["2", "--seconds-between-status-checks", "2", "--latency-wait", "10"]
+    command += ["2", "--seconds-between-status-checks", "2", "--latency-wait", "10", "--jobs", "8"]
     command += [*arguments, *(["--configfile", str(config)] if config else [])]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, timeout=seconds, check=False

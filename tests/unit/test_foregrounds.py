@@ -1,6 +1,9 @@
 """The generated foreground world: its pictures, and what a crop can tell of the label."""
 
+import io
+import json
 import math
+import tarfile
 from collections import Counter
 from fractions import Fraction
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dejavu.crops import OK, Box, background_crop
 from dejavu.errors import InputError
@@ -25,6 +29,7 @@ from dejavu.sources.foregrounds import (
     posterior,
     visible,
 )
+from dejavu.sources.images import add_member
 
 MIN_SIDE = 15
 LAYOUTS = [layout(number, seed=5) for number in range(4000)]
@@ -175,3 +180,25 @@ def test_glyphs_are_distinct():
     assert len(TAGS) == 60
     assert len(set(foregrounds.CONTEXT_GLYPHS.values())) == 60
     assert sorted(label for scene in SCENES for label in scene.labels) == list(LABELS)
+
+
+def test_a_tar_that_is_cut_off_anywhere_or_damaged_is_one_sentence(tmp_path):
+    path = tmp_path / "0000.tar"
+    with tarfile.open(path, "w") as archive:
+        for number in range(3):
+            pixels, arranged = picture(number, seed=0)
+            content = io.BytesIO()
+            Image.fromarray(pixels).save(content, "png")
+            add_member(archive, f"{number}.png", content.getvalue())
+            add_member(archive, f"{number}.json", json.dumps(foregrounds.facts(arranged)).encode())
+    whole = path.read_bytes()
+    found = list(foregrounds.read_tar(path))
+    assert [each.label for each in found] == [layout(n, seed=0).label for n in range(3)]
+    end = len(whole.rstrip(bytes(1))) // 512 * 512 + 512
+    damaged = [whole[:size] for size in [*range(0, end + 1, 256), end - 1]]
+    damaged.append(whole[: end - 1024] + whole[end:])
+    damaged.append(whole.replace(b'"label"', b'"label,'))
+    for each in damaged:
+        path.write_bytes(each)
+        with pytest.raises(InputError, match="not a complete tar archive"):
+            list(foregrounds.read_tar(path))

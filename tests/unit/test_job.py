@@ -11,7 +11,7 @@ import pytest
 
 from dejavu import job
 from dejavu.errors import InputError
-from dejavu.job import Progress, duration, whole_file
+from dejavu.job import Progress, discard, duration, whole_file
 
 SCRIPTS = str(Path(job.__file__).parents[1])
 
@@ -142,6 +142,16 @@ def test_what_a_kill_left_is_written_over(tmp_path):
         again.write_text("whole")
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_discarded_leaves_nothing_not_even_what_a_kill_left(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    discard(path)
+    with whole_file(path) as partial:
+        partial.write_text("whole")
+    partial.write_text("half of the next version")
+    discard(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_was_never_written_is_an_error(tmp_path):

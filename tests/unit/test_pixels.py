@@ -34,5 +34,5 @@ def test_no_room_for_temporary_files_is_one_sentence_and_no_signal(images, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(InputError, match="no room for 0 MB .* TMPDIR"):
+    with pytest.raises(InputError, match=r"no room for 0 MB .* TMPDIR"):
         decoded(images[1], lambda image: image, side=8)

@@ -1,5 +1,7 @@
 """Fingerprints and seals: equal for what is equal, and only for that."""
 
+import tarfile
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from dejavu import provenance
 from dejavu.errors import InputError
+from dejavu.sources.images import add_member
 
 
 def weights():
@@ -85,3 +88,39 @@ def test_sealing_again_what_was_read_is_the_same_seal():
 
 def test_versions_are_those_installed():
     assert provenance.versions("numpy") == {"numpy": np.__version__}
+
+
+def test_a_sealed_end_is_found_again_and_any_change_is_told(tmp_path):
+    path = tmp_path / "results/vlm/scenes/world/0000.tar"
+    path.parent.mkdir(parents=True)
+    for size in (0, 1, 700):
+        path.write_bytes(bytes(range(256)) * 3)
+        content = path.read_bytes()[:size]
+        path.write_bytes(content)
+        provenance.seal_end(path, path)
+        whole = path.read_bytes()
+        assert whole[:size] == content and len(whole) == size + 512
+        provenance.check_end(path)
+        changed = [whole[:-1], whole[:size], whole + b"0", b""]
+        for place in [*range(0, len(whole), 37), len(whole) - 1]:
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << place % 8
+            changed.append(bytes(flipped))
+        for each in changed:
+            path.write_bytes(each)
+            with pytest.raises(InputError, match=r"0000.tar does not hold what was written to it"):
+                provenance.check_end(path)
+    other = path.with_name("0001.tar")
+    other.write_bytes(whole)
+    with pytest.raises(InputError, match=r"0001.tar does not hold"):
+        provenance.check_end(other)
+
+
+def test_a_sealed_tar_reads_as_before(tmp_path):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        add_member(archive, "a.txt", b"a dog")
+    provenance.seal_end(path, path)
+    with tarfile.open(path) as archive:
+        assert archive.getnames() == ["a.txt"]
+        assert archive.extractfile("a.txt").read() == b"a dog"

@@ -11,21 +11,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import SMALL, SMOKE, snakemake, snakemake_command
+from tests.conftest import SMALL, SMALL_TABLES, SMOKE, snakemake, snakemake_command
 
 NEVER_FINAL = ("logs", "benchmarks")
 
 
-def start(folder, config):
+def start(folder, targets, config):
     """Start a run as the leader of a process group of its own."""
-    output = (folder / "output.txt").open("ab")
-    return subprocess.Popen(
-        snakemake_command(folder, config=config),
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-        start_new_session=True,
-    )
+    with (folder / "output.txt").open("ab") as output:
+        return subprocess.Popen(
+            snakemake_command(folder, *targets, config=config),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            start_new_session=True,
+        )
 
 
 def kill(run):
@@ -73,11 +73,11 @@ def undisturbed_tables(folder):
     return {path.name: path.read_bytes() for path in (folder / "results/tables").glob("*.csv")}
 
 
-def killed_at(folder, config, moments):
+def killed_at(folder, moments, targets, config):
     """Run, kill and resume; a moment tells when to kill. Gives how many kills there were."""
     finished, kills = {}, 0
     for moment in moments:
-        run = start(folder, config)
+        run = start(folder, targets, config)
         try:
             struck = wait_for(run, lambda moment=moment: moment(folder))
         finally:
@@ -92,7 +92,7 @@ def killed_at(folder, config, moments):
         marked = unfinished(folder)
         finished = {name: state for name, state in now.items() if name not in marked}
         snakemake(folder, "--unlock", config=config)
-    snakemake(folder, config=config)
+    snakemake(folder, *targets, config=config)
     now = outputs(folder)
     for name, state in finished.items():
         assert now.get(name) == state, f"{name} was finished and has been made again"
@@ -127,7 +127,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_tables(small_run, tmp
     files = len(outputs(small_run[0]))
     moments = random_moments(3, files, seed=5)
     early, *later = moments
-    kills = killed_at(tmp_path, SMALL, [early, in_training, *later])
+    kills = killed_at(tmp_path, [early, in_training, *later], SMALL_TABLES, SMALL)
     assert kills >= 3
     assert undisturbed_tables(tmp_path) == undisturbed_tables(small_run[0])
     log = (tmp_path / "results/logs/train_clip/clip_a.log").read_text()
@@ -139,12 +139,12 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_tables(small_run, tmp
 @pytest.mark.full
 def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_tables(smoke_run, tmp_path):
     moments = random_moments(20, len(outputs(smoke_run[0])), seed=20)
-    assert killed_at(tmp_path, SMOKE, moments) >= 15
+    assert killed_at(tmp_path, moments, [], SMOKE) >= 15
     assert undisturbed_tables(tmp_path) == undisturbed_tables(smoke_run[0])
 
 
 def test_a_killed_run_leaves_a_lock_that_the_next_one_explains(tmp_path):
-    run = start(tmp_path, SMALL)
+    run = start(tmp_path, SMALL_TABLES, SMALL)
     try:
         assert wait_for(run, lambda: (tmp_path / "results/logs/generate_scenes").exists())
         # The same sentence for two runs at once in one folder.

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,15 +207,27 @@ def facts(arranged: Layout) -> dict[str, object]:
 
 
 def read_tar(path: Path) -> Iterator[Photograph]:
-    """Read one tar shard of pictures, each a `.png` followed by its `.json`."""
-    with tarfile.open(path, "r:") as archive:
-        image = archive.next()
-        while image is not None:
-            member = archive.next()
-            content = archive.extractfile(member) if member is not None else None
-            if content is None:
-                raise InputError(f"{path} is not complete: delete it and run again.")
-            found = json.loads(content.read())
+    """Read one tar shard of pictures, each a `.png` followed by its `.json`.
+
+    Raises:
+        InputError: the file is damaged or not complete.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                members = archive.getmembers()
+                # At a damaged header, or where the file was cut off before one, tarfile just ends.
+                file.seek(archive.offset)
+                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise tarfile.ReadError(f"no end marker at byte {archive.offset}")
+            pairs = list(zip(members[::2], members[1::2], strict=True))
+            layouts = [_json_at(file, facts) for _, facts in pairs]
+        except (tarfile.TarError, OSError, ValueError) as error:
+            raise InputError(
+                f"{path} is not a complete tar archive ({error}): delete it and run again, it will"
+                " be drawn anew."
+            ) from error
+        for (image, _), found in zip(pairs, layouts, strict=True):
             yield Photograph(
                 id=image.name.partition(".")[0],
                 image=tar_reference(str(path), image.name, image.offset_data, image.size),
@@ -224,7 +237,11 @@ def read_tar(path: Path) -> Iterator[Photograph]:
                 boxes=(Box(*found["box"]),),
                 context=tuple((tag, Box(*box)) for tag, box in found["context"]),
             )
-            image = archive.next()
+
+
+def _json_at(file: BinaryIO, member: tarfile.TarInfo) -> Any:
+    file.seek(member.offset_data)
+    return json.loads(file.read(member.size))
 
 
 def layout_of(label: str, boxes: Sequence[Box], context: Iterable[tuple[str, Box]]) -> Layout:
