@@ -16,10 +16,11 @@ LOG = re.compile(r"\s+log: (?P<path>[^\s,]+)")
 
 
 def check_folder(folder: str | Path) -> None:
-    """Stop if a run could write nothing into its folder or the results.
+    """Stop if a run could write nothing into its folder or the results, or if they lost content.
 
     Raises:
-        InputError: the folder is read-only, belongs to somebody else, or its disk is full.
+        InputError: the folder is read-only, belongs to somebody else, or its disk is full; or a
+            table or figure, which no later job may read, is an empty file.
     """
     for place in (Path(folder), Path(folder) / "results"):
         if not place.exists():
@@ -35,6 +36,13 @@ def check_folder(folder: str | Path) -> None:
                 f"The disk of {place.resolve()} is full: free some space and run again; what is"
                 " finished is kept."
             )
+    for kind in ("tables", "figures"):
+        for path in sorted((Path(folder) / "results" / kind).glob("*.*")):
+            if path.stat().st_size == 0 and not path.name.startswith("."):
+                raise InputError(
+                    f"{path} is empty, and was not when it was made: delete it and run again, it"
+                    " will be made anew."
+                )
 
 
 def killed_jobs(log: str) -> list[str]:

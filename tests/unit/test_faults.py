@@ -73,3 +73,14 @@ def test_a_folder_that_takes_no_files_is_one_sentence(tmp_path, monkeypatch, pla
     monkeypatch.setattr("os.statvfs", full)
     with pytest.raises(InputError, match=f"The disk of {folder} is full"):
         faults.check_folder(tmp_path)
+
+
+def test_an_emptied_table_is_one_sentence(tmp_path):
+    table = tmp_path / "results/tables/vlm_ppg.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("test,ppg\n")
+    table.with_name(".vlm_ppg.csv.partial").touch()
+    faults.check_folder(tmp_path)
+    table.write_text("")
+    with pytest.raises(InputError, match=r"vlm_ppg.csv is empty, and was not when it was made"):
+        faults.check_folder(tmp_path)
