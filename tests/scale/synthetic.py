@@ -55,7 +55,7 @@ def topics(set_name: str, shard: int, rows: int) -> np.ndarray:
 
 def write_vocabulary(folder: Path, labels: int = LABELS) -> None:
     """Write the labels of the world."""
-    tables.write_json(folder / "results/vlm/vocabulary.json", vocabulary(labels))
+    tables.write_json(folder / "results/vlm/vocabulary.json", {"labels": vocabulary(labels)})
 
 
 def write_samples(
