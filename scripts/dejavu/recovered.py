@@ -72,7 +72,9 @@ class Outcome:
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
-    return np.divide(part, whole, out=np.zeros(len(part)), where=np.asarray(whole) > 0)
+    # Without the type, small integers would be divided as float32.
+    quotients = np.zeros(len(part))
+    return np.divide(part, whole, out=quotients, where=np.asarray(whole) > 0, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,11 @@ def write(
     samples: NDArray[np.int64],
     first_half: NDArray[np.bool_] | None,
     distance: NDArray[np.float32],
-    truth: Mapping[str, NDArray[np.int32]],
-    predicted: Mapping[Setting, NDArray[np.int32]],
-    correct: Mapping[Setting, NDArray[np.int32]],
+    truth: Mapping[str, NDArray[np.signedinteger]],
+    predicted: Mapping[Setting, NDArray[np.signedinteger]],
+    correct: Mapping[Setting, NDArray[np.signedinteger]],
 ) -> None:
-    """Write one shard; counts by objects and by setting, int32 [n] each.
+    """Write one shard; counts by objects and by setting, int [n] each.
 
     Only control has halves.
     """
@@ -164,7 +166,11 @@ def shards_of(
                     f"Files of results/vlm/recovered for shard {shard} of {tally['set']} hold"
                     " different samples: delete that folder and run again."
                 )
-        yield sides[0], sides[1]
+        target, reference = sides
+        # Nothing of this shard must stay in memory when the next is read.
+        del sides, first, other
+        yield target, reference
+        del target, reference
 
 
 def pairs_of(
@@ -188,3 +194,4 @@ def pairs_of(
     tally = dict(zip(("target", "reference"), sides, strict=True))
     for targets, references in shards_of({"set": set_name, **tally}, shards):
         yield targets[0], references[0]
+        del targets, references

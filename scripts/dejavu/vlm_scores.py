@@ -1,17 +1,15 @@
 """Scores of the vision-language measurement (method: §2 and §3).
 
-Everything starts from a tally: how many samples have the same counts of true, predicted and
-correct objects. Tallies of shards add up, and every score and interval follows from them, so that
-memory depends on the number of distinct outcomes and not on the number of samples.
+Everything starts from a tally: how many samples have the same outcome. Tallies of shards add up,
+and every score and interval follows from them, so that memory depends on the number of distinct
+outcomes and not on the number of samples.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from dejavu import intervals
@@ -24,19 +22,35 @@ Row = dict[str, Any]
 MEASURES = ("ppg", "prg", "aucg")
 DECIMALS = 12
 RIGHT = 0.5
+SUMS = (
+    *("predicted_target", "predicted_reference", "precision_target", "precision_reference"),
+    *("precision_target_squared", "precision_reference_squared", "precision_product"),
+)
+# Numbers that int64 tells apart, with room to spare.
+MOST_CODES = 2**62
 
 
 @dataclass(frozen=True)
 class Tally:
     """Counts of samples by outcome, for one or more replicates of target and reference.
 
-    `frame` has `truth`, for each replicate r `target_predicted_r`, `target_correct_r`,
-    `reference_predicted_r` and `reference_correct_r`, and `samples`; `excluded` counts the samples
-    without truth, which are in no row.
+    With one replicate an outcome is told by the recalls and by whose precision is higher, so that
+    there are few, whatever the number of samples; precisions are known by their sums. With several,
+    pooled intervals need every sample's precisions together: an outcome then tells all counts.
+
+    Attributes:
+        outcomes: int64 [outcomes, columns], sorted and distinct: true objects, and for each
+            replicate the correct objects of target and reference and the sign of the difference of
+            their precisions; with several replicates also the predicted objects of both.
+        counts: samples of each outcome, int64 [outcomes].
+        sums: over the samples of each outcome of what `SUMS` names, float64 [outcomes, replicates,
+            sums].
+        excluded: number of samples without truth, which are in no outcome.
     """
 
-    frame: pl.DataFrame
-    replicates: int
+    outcomes: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    sums: Floats
     excluded: int
 
     @classmethod
@@ -50,62 +64,68 @@ class Tally:
 
         Only samples in the mask `chosen` count, where there is one.
         """
-        columns: dict[str, NDArray[Any]] = {"truth": targets[0].truth}
-        for replicate, (target, reference) in enumerate(zip(targets, references, strict=True)):
-            columns[f"target_predicted_{replicate}"] = target.predicted
-            columns[f"target_correct_{replicate}"] = target.correct
-            columns[f"reference_predicted_{replicate}"] = reference.predicted
-            columns[f"reference_correct_{replicate}"] = reference.correct
-        frame = pl.DataFrame(columns)
-        if chosen is not None:
-            frame = frame.filter(pl.Series(chosen))
-        scored = frame.filter(pl.col("truth") > 0)
-        counted = scored.group_by(pl.all()).agg(samples=pl.len().cast(pl.Int64))
-        return cls(counted, len(targets), len(frame) - len(scored))
+        scored = targets[0].truth > 0
+        excluded = ~scored if chosen is None else ~scored & chosen
+        scored = scored if chosen is None else scored & chosen
+        columns = [targets[0].truth[scored]]
+        sums = []
+        for target, reference in zip(targets, references, strict=True):
+            t, r = target.of(scored), reference.of(scored)
+            columns += [t.correct, r.correct, np.sign(t.precision - r.precision).astype(np.int8)]
+            if len(targets) > 1:
+                columns += [t.predicted, r.predicted]
+            products = (t.precision**2, r.precision**2, t.precision * r.precision)
+            sums.append((t.predicted, r.predicted, t.precision, r.precision, *products))
+        outcomes, rows = distinct_rows(columns)
+        counts = np.bincount(rows, minlength=len(outcomes))
+        return cls(outcomes, counts, _summed(rows, len(outcomes), sums), int(excluded.sum()))
 
     def __add__(self, other: "Tally") -> "Tally":
-        frame = pl.concat([self.frame, other.frame])
-        keys = [name for name in frame.columns if name != "samples"]
-        frame = frame.group_by(keys).agg(pl.col("samples").sum())
-        return Tally(frame, self.replicates, self.excluded + other.excluded)
+        outcomes, rows = distinct_rows(list(np.concatenate([self.outcomes, other.outcomes]).T))
+        counts = np.zeros(len(outcomes), dtype=np.int64)
+        sums = np.zeros((len(outcomes), self.replicates, len(SUMS)))
+        for tally, places in ((self, rows[: len(self.counts)]), (other, rows[len(self.counts) :])):
+            # No outcome is twice in a tally.
+            counts[places] += tally.counts
+            sums[places] += tally.sums
+        return Tally(outcomes, counts, sums, self.excluded + other.excluded)
 
-    @cached_property
-    def ordered(self) -> pl.DataFrame:
-        """The frame in one order, whatever the order of the shards."""
-        return self.frame.sort(pl.all())
-
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """Samples of each distinct outcome, int64 [outcomes]."""
-        return self.ordered["samples"].to_numpy()
+    @property
+    def replicates(self) -> int:
+        """How many replicates there are."""
+        return self.sums.shape[1]
 
     @property
     def samples(self) -> int:
         """Samples that are scored."""
         return int(self.counts.sum())
 
-    def outcome(self, role: str, replicate: int) -> Outcome:
-        """The distinct outcomes of the `target` or the `reference`."""
-        frame = self.ordered
-        return Outcome(
-            frame["truth"].to_numpy(),
-            frame[f"{role}_predicted_{replicate}"].to_numpy(),
-            frame[f"{role}_correct_{replicate}"].to_numpy(),
-        )
+    def _columns(self, place: int) -> NDArray[np.int64]:
+        """A column of the outcomes for all replicates, [outcomes, replicates]."""
+        step = (self.outcomes.shape[1] - 1) // self.replicates
+        return self.outcomes[:, 1 + place :: step]
+
+    def means(self, name: str) -> Floats:
+        """Mean of one of `SUMS` over each outcome's samples, float64 [outcomes, replicates]."""
+        return self.sums[:, :, SUMS.index(name)] / self.counts[:, None]
 
     def results(self, kind: str) -> tuple[Floats, Floats]:
-        """`precision` or `recall` of target and reference, float64 [outcomes, replicates] each."""
-        target, reference = (
-            np.stack([getattr(self.outcome(role, r), kind) for r in range(self.replicates)], axis=1)
-            for role in ("target", "reference")
-        )
-        return target, reference
+        """`precision` or `recall` of target and reference, float64 [outcomes, replicates] each.
+
+        Recalls are those of every sample, precisions the means over an outcome's samples.
+        """
+        if kind == "precision":
+            return self.means("precision_target"), self.means("precision_reference")
+        truth = self.outcomes[:, :1]
+        return self._columns(0) / truth, self._columns(1) / truth
 
     def values(self, measure: str) -> Floats:
         """What a measure is the mean of, float64 [outcomes, replicates]."""
-        target, reference = self.results("precision" if measure == "ppg" else "recall")
+        if measure == "ppg":
+            return self._columns(2).astype(np.float64)
+        gap = self._columns(0) - self._columns(1)
         # AUCG, the area between two distribution functions on [0, 1], is the difference of means.
-        return target - reference if measure == "aucg" else np.sign(target - reference)
+        return gap / self.outcomes[:, :1] if measure == "aucg" else np.sign(gap).astype(np.float64)
 
     def mean(self, values: Floats) -> Floats:
         """Mean over samples of values [outcomes, …]; nan without samples."""
@@ -115,8 +135,41 @@ class Tally:
 
     def moments(self, kind: str, replicate: int) -> Moments:
         """Moments of `precision` or `recall`."""
-        target, reference = self.results(kind)
-        return Moments.of(target[:, replicate], reference[:, replicate], self.counts)
+        if kind == "recall":
+            target, reference = self.results(kind)
+            return Moments.of(target[:, replicate], reference[:, replicate], self.counts)
+        return Moments(self.samples, *self.sums[:, replicate, 2:].sum(axis=0).tolist())
+
+
+def distinct_rows(
+    columns: Sequence[NDArray[np.integer]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct rows of columns [n] of small integers, sorted, and the place of each of n in them.
+
+    The columns are the digits of one number, which is far faster to sort than rows.
+    """
+    codes, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        low = int(column.min(initial=0))
+        span = int(column.max(initial=0)) - low + 1
+        if size * span >= MOST_CODES:
+            known, codes = np.unique(codes, return_inverse=True)
+            size = len(known)
+        codes = codes * span + (column - low)
+        size *= span
+    _, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    return np.stack([column[first].astype(np.int64) for column in columns], axis=1), places
+
+
+def _summed(
+    rows: NDArray[np.int64], outcomes: int, sums: Sequence[Sequence[NDArray[Any]]]
+) -> Floats:
+    """Sums over each outcome's samples of columns [n], by replicate: [outcomes, replicates, …]."""
+    found = [
+        [np.bincount(rows, weights=column, minlength=outcomes) for column in columns]
+        for columns in sums
+    ]
+    return np.moveaxis(np.array(found), -1, 0)
 
 
 def _mean_draws(bootstrap: Bootstrap, tally: Tally, values: Floats, *names: object) -> Floats:
@@ -156,8 +209,8 @@ def population_row(tally: Tally, replicates: Sequence[int], bootstrap: Bootstrap
         row[f"{kind}_target"] = float(tally.mean(target[:, chosen]).mean())
         row[f"{kind}_reference"] = float(tally.mean(reference[:, chosen]).mean())
     for role in ("target", "reference"):
-        sizes = np.stack([tally.outcome(role, r).predicted for r in chosen], axis=1)
-        row[f"predicted_{role}"] = float(tally.mean(sizes.astype(np.float64)).mean())
+        sizes = tally.means(f"predicted_{role}")[:, chosen]
+        row[f"predicted_{role}"] = float(tally.mean(sizes).mean())
     if len(chosen) == 1:
         signs = tally.values("ppg")[:, chosen[0]]
         wins, losses = (int(tally.counts[signs == side].sum()) for side in (1, -1))

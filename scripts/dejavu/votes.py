@@ -67,11 +67,14 @@ def renumbered(rows: NDArray[np.integer], size: int) -> tuple[NDArray[np.int64],
 
 @dataclass(frozen=True)
 class Counts:
-    """Objects that are there and, for each (k, size), those predicted and the right ones, [n]."""
+    """Objects that are there and, for each (k, size), those predicted and the right ones, [n].
 
-    truth: NDArray[np.int32]
-    predicted: dict[tuple[int, str], NDArray[np.int32]]
-    correct: dict[tuple[int, str], NDArray[np.int32]]
+    They are int16, or int32 where the vocabulary asks for it.
+    """
+
+    truth: NDArray[np.signedinteger]
+    predicted: dict[tuple[int, str], NDArray[np.signedinteger]]
+    correct: dict[tuple[int, str], NDArray[np.signedinteger]]
 
 
 def count_recovered(
@@ -101,9 +104,10 @@ def count_recovered(
     Returns:
         By variant, counts of the labels that are not hidden.
     """
+    kind = np.int16 if labels <= np.iinfo(np.int16).max else np.int32
 
-    def zeros() -> NDArray[np.int32]:
-        return np.zeros(len(neighbors), np.int32)
+    def zeros() -> NDArray[np.signedinteger]:
+        return np.zeros(len(neighbors), kind)
 
     settings = [(k, size) for k in ks for size in predict]
     counts = {

@@ -175,16 +175,16 @@ def write_recovered(
         predicted, correct = {}, {}
         for each in settings:
             size = {"top1": 1, "top10": 10}.get(each.predict, 20 + 5 * each.k)
-            predicted[each] = np.minimum(size, LABELS - rng.poisson(3, rows)).astype(np.int32)
+            predicted[each] = np.minimum(size, LABELS - rng.poisson(3, rows)).astype(np.int16)
             right = rng.binomial(truth[each.objects], 0.5 / model.noise)
-            correct[each] = np.minimum(right, predicted[each]).astype(np.int32)
+            correct[each] = np.minimum(right, predicted[each]).astype(np.int16)
         first = splits.first_number(plan.SETS["vlm"].index(set_name), shard)
         recovered.write(
             str(folder / plan.recovered_path(model.name, model.query, set_name, shard)),
             samples=np.arange(rows, dtype=np.int64) + first,
             first_half=common.random(rows) < 0.5,
             distance=rng.random(rows, np.float32),
-            truth={name: counts.astype(np.int32) for name, counts in truth.items()},
+            truth={name: counts.astype(np.int16) for name, counts in truth.items()},
             predicted=predicted,
             correct=correct,
         )
