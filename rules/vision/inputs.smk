@@ -180,6 +180,11 @@ def checkpoint_layout(wildcards):
     return {**{key: settings[key] for key in ("format", "network", "backbone")}, "sides": sides}
 
 
+def longest_first(wildcards):
+    """Priority of a training: before all that waits for one, the longest before the others."""
+    return 11 - 1 / vision_model(wildcards)["epochs"]
+
+
 def representation(wildcards):
     """How a trained model is used."""
     settings = vision_model(wildcards)

@@ -20,7 +20,7 @@ rule train_ssl:
         "results/benchmarks/train_ssl/{model}.jsonl"
     wildcard_constraints:
         model=one_of("vision", ["ssl"]),
-    priority: 10
+    priority: longest_first
     # One thread each, trainings side by side, is the fastest, and the weights depend on it.
     conda:
         "../../envs/dejavu.yaml"
@@ -51,7 +51,7 @@ rule train_classifier:
         "results/benchmarks/train_classifier/{model}.jsonl"
     wildcard_constraints:
         model=one_of("vision", ["classifier"]),
-    priority: 10
+    priority: longest_first
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

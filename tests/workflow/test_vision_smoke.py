@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -369,6 +370,28 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
 
 def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_smoke_run):
     assert jobs_of(snakemake(vision_smoke_run, "-n", config=VISION_SMOKE)) == {}
+
+
+def test_trainings_start_before_what_waits_for_them_the_longest_first(tmp_path):
+    config = yaml.safe_load(SMOKE.read_text())
+    config["vision"]["models"]["vicreg_a"]["epochs"] = 90
+    config["vision"]["models"]["vicreg_b"]["epochs"] = 120
+    told = snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", config)).stdout
+    priorities = {}
+    for job in told.split("\nrule ")[1:]:
+        name = re.search(r"wildcards:.*model=(\w+)", job)
+        priority = re.search(r"priority: ([\d.]+)", job)
+        key = job.partition(":")[0], name and name[1]
+        priorities[key] = float(priority[1]) if priority else 0
+    trainings = [
+        ("train_ssl", "vicreg_b"),
+        ("train_ssl", "vicreg_a"),
+        ("train_classifier", "resnet"),
+    ]
+    others = [("embed_ssl", "vicreg_b"), ("build_index", "vicreg_a"), ("classify_crops", "resnet")]
+    order = [priorities[key] for key in (("tag_crops", None), *trainings, others[0])]
+    assert order == sorted(order, reverse=True) and len(set(order)) == len(order)
+    assert all(priorities[key] == 0 for key in others)
 
 
 MATRIX = [
