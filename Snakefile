@@ -52,6 +52,7 @@ if "vlm" in config:
     include: "rules/vlm/embed.smk"
     include: "rules/vlm/predictions.smk"
     include: "rules/vlm/tables.smk"
+    include: "rules/vlm/figures.smk"
 
 
 if "vision" in config:
@@ -62,11 +63,13 @@ if "vision" in config:
     include: "rules/vision/embed.smk"
     include: "rules/vision/predictions.smk"
     include: "rules/vision/tables.smk"
+    include: "rules/vision/figures.smk"
 
 
 include: "rules/index.smk"
 include: "rules/neighbors.smk"
 include: "rules/audits.smk"
+include: "rules/figures.smk"
 
 
 onerror:
@@ -80,3 +83,4 @@ rule all:
     default_target: True
     input:
         expand("results/tables/{table}.csv", table=asked_tables()),
+        expand("results/figures/{figure}.{kind}", figure=asked_figures(), kind=["svg", "png"]),

@@ -12,6 +12,10 @@ SCRIPTS = BASE / "scripts"
 FAISS = "faiss-gpu" if sys.platform == "linux" and os.uname().machine == "x86_64" else "faiss-cpu"
 
 
+# What turns a table into a figure.
+DRAWING = ("altair", "vl-convert-python", "polars")
+
+
 def complete_config(given):
     """Fill in the config's defaults and check it."""
     import yaml

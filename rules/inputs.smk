@@ -80,10 +80,10 @@ def most_neighbors(wildcards):
 def asked_tables():
     """The tables of the domains that the config has."""
     tables = {
-        "vlm": ["ppg", "samples", "agreement", "memorized", "rejected"],
+        "vlm": ["ppg", "samples", "distributions", "agreement", "memorized", "rejected"],
         "vision": [
             *("correlation", "dejavu", "quadrants", "classes", "agreement", "memorized"),
-            *("crops", "rejected"),
+            *("confidence", "crops", "rejected"),
         ],
     }
     if "vision" in config and plan.most_tags(config["vision"]) is not None:
@@ -146,3 +146,27 @@ def left_out(domain):
     """The table of those samples that scores leave out, where contaminated ones are excluded."""
     is_asked = config[domain]["exclude_contaminated"]
     return [f"results/tables/{domain}_contamination.csv"] if is_asked else []
+
+
+def trainings(domain):
+    """Name, seed and path name of every training that a domain's tests ask for."""
+    asked = {"vlm": plan.models_in_tests, "vision": plan.predictors_in_tests}[domain]
+    return plan.trainings(config[domain]["models"], asked(config[domain]))
+
+
+def asked_figures():
+    """The figures of the domains that the config has."""
+    figures = {
+        "vlm": ["population", "checks", "records", "distributions"],
+        "vision": ["dejavu", "checks", "quadrants", "confidence", "correlation", "classes"],
+    }
+    if "vlm" in config and plan.references_to_agree(config["vlm"]):
+        figures["vlm"].append("agreement")
+    if "vision" in config and len(plan.vision_references(config["vision"])) > 1:
+        figures["vision"].append("agreement")
+    for domain in figures:
+        if domain in config and trainings(domain):
+            figures[domain].append("training")
+    return [
+        f"{domain}_{name}" for domain in figures if domain in config for name in figures[domain]
+    ]

@@ -15,7 +15,12 @@ rule vision_dejavu:
         control=image_records("control"),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_dejavu.csv",
+        report(
+            "results/tables/vision_dejavu.csv",
+            caption="../captions/vision_dejavu.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_dejavu/vision.log",
     benchmark:
@@ -44,7 +49,12 @@ rule vision_correlation:
         records=image_records("A"),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_correlation.csv",
+        report(
+            "results/tables/vision_correlation.csv",
+            caption="../captions/vision_correlation.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_correlation/vision.log",
     benchmark:
@@ -72,7 +82,12 @@ rule vision_quadrants:
         predictions=predicted(pairs_of_predictors, ["A", "B"]),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_quadrants.csv",
+        report(
+            "results/tables/vision_quadrants.csv",
+            caption="../captions/vision_quadrants.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_quadrants/vision.log",
     benchmark:
@@ -97,7 +112,12 @@ rule vision_classes:
         records=image_records("A"),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_classes.csv",
+        report(
+            "results/tables/vision_classes.csv",
+            caption="../captions/vision_classes.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_classes/vision.log",
     benchmark:
@@ -121,7 +141,12 @@ rule vision_agreement:
         predictions=predicted_alone(references, first=True),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_agreement.csv",
+        report(
+            "results/tables/vision_agreement.csv",
+            caption="../captions/vision_agreement.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_agreement/vision.log",
     benchmark:
@@ -146,7 +171,12 @@ rule vision_memorized:
         records=image_records("A"),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_memorized.csv",
+        report(
+            "results/tables/vision_memorized.csv",
+            caption="../captions/vision_memorized.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_memorized/vision.log",
     benchmark:
@@ -165,12 +195,46 @@ rule vision_memorized:
         "../../scripts/vision_memorized.py"
 
 
+rule vision_confidence:
+    """How many crops are memorized with which confidence."""
+    input:
+        predictions=predicted(pairs_of_predictors, ["A"]),
+        checked="results/vision/sets.json",
+    output:
+        report(
+            "results/tables/vision_confidence.csv",
+            caption="../captions/vision_confidence.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
+    log:
+        "results/logs/vision_confidence/vision.log",
+    benchmark:
+        "results/benchmarks/vision_confidence/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        comparisons=pairs_of_predictors,
+        code=code_version("vision_confidence.py"),
+    script:
+        "../../scripts/vision_confidence.py"
+
+
 rule vision_crops:
     """How many images have a background crop, and why others have none."""
     input:
         image_records(*sets_of("vision")),
     output:
-        "results/tables/vision_crops.csv",
+        report(
+            "results/tables/vision_crops.csv",
+            caption="../captions/vision_crops.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_crops/vision.log",
     benchmark:
@@ -193,7 +257,12 @@ rule vision_rejected:
     input:
         rejected_images(),
     output:
-        "results/tables/vision_rejected.csv",
+        report(
+            "results/tables/vision_rejected.csv",
+            caption="../captions/vision_rejected.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_rejected/vision.log",
     benchmark:
@@ -226,7 +295,12 @@ rule vision_tags:
         samples=image_samples("A"),
         checked="results/vision/sets.json",
     output:
-        "results/tables/vision_tags.csv",
+        report(
+            "results/tables/vision_tags.csv",
+            caption="../captions/vision_tags.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vision_tags/vision.log",
     benchmark:

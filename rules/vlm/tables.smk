@@ -13,7 +13,12 @@ rule vlm_ppg:
         recovered=recovered_by(comparisons),
         checked="results/vlm/sets.json",
     output:
-        "results/tables/vlm_ppg.csv",
+        report(
+            "results/tables/vlm_ppg.csv",
+            caption="../captions/vlm_ppg.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vlm_ppg/vlm.log",
     benchmark:
@@ -44,7 +49,12 @@ rule vlm_samples:
         recovered=recovered_by(comparisons, ["target"]),
         checked="results/vlm/sets.json",
     output:
-        "results/tables/vlm_samples.csv",
+        report(
+            "results/tables/vlm_samples.csv",
+            caption="../captions/vlm_samples.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vlm_samples/vlm.log",
     benchmark:
@@ -66,13 +76,51 @@ rule vlm_samples:
         "../../scripts/vlm_samples.py"
 
 
+rule vlm_distributions:
+    """Distributions of recall of target and reference."""
+    input:
+        recovered=recovered_by(comparisons, ["target"]),
+        checked="results/vlm/sets.json",
+    output:
+        report(
+            "results/tables/vlm_distributions.csv",
+            caption="../captions/vlm_distributions.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
+    log:
+        "results/logs/vlm_distributions/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_distributions/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 30),
+    params:
+        comparisons=comparisons,
+        k=config["vlm"]["k"],
+        predict=config["vlm"]["predict"],
+        objects=config["vlm"]["objects"],
+        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
+        code=code_version("vlm_distributions.py"),
+    script:
+        "../../scripts/vlm_distributions.py"
+
+
 rule vlm_agreement:
     """How often two references are right or wrong on the same targets."""
     input:
         recovered=recovered_by_pairs(agreements),
         checked="results/vlm/sets.json",
     output:
-        "results/tables/vlm_agreement.csv",
+        report(
+            "results/tables/vlm_agreement.csv",
+            caption="../captions/vlm_agreement.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vlm_agreement/vlm.log",
     benchmark:
@@ -101,7 +149,12 @@ rule vlm_memorized:
         samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         checked="results/vlm/sets.json",
     output:
-        "results/tables/vlm_memorized.csv",
+        report(
+            "results/tables/vlm_memorized.csv",
+            caption="../captions/vlm_memorized.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vlm_memorized/vlm.log",
     benchmark:
@@ -129,7 +182,12 @@ rule vlm_rejected:
     input:
         all_rejected(),
     output:
-        "results/tables/vlm_rejected.csv",
+        report(
+            "results/tables/vlm_rejected.csv",
+            caption="../captions/vlm_rejected.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/vlm_rejected/vlm.log",
     benchmark:

@@ -54,6 +54,14 @@ def models_in_tests(domain: Config) -> list[str]:
     return [model for model in domain["models"] if model in used]
 
 
+def predictors_in_tests(vision: Config) -> list[str]:
+    """The models and other predictors that some vision test measures or refers to."""
+    tests = vision["tests"]
+    paired = [pair[role] for pair in tests["two_model"] for role in ("target", "reference")]
+    single = [*tests["one_model"]["targets"], *tests["one_model"]["references"]]
+    return list(dict.fromkeys([*paired, *single]))
+
+
 def replicates(target: Config, reference: Config) -> dict[str, list[int]]:
     """For each value of the column `replicate` the places of the seeds that it is made of."""
     several = max(seeds(target), seeds(reference), key=len)
@@ -133,6 +141,37 @@ def searched_for_duplicates(domain: str, sets: Config) -> dict[str, list[str]]:
     measured = [name for name in MEASURED[domain] if name in sets]
     others = [name for name in SETS[domain] if name in sets and name not in measured]
     return {name: measured[place:] + others for place, name in enumerate(measured, 1)}
+
+
+def headline(vlm: Config) -> Plan:
+    """The one setting that figures, galleries and the verdict speak of (method: §3, placebo).
+
+    It is `t2i`, k = 10, `top10`, `all`; where a config leaves one of these out, its first value.
+    """
+    chosen = {"query": "t2i", "k": 10, "predict": "top10", "objects": "all"}
+    asked = {"query": vlm["queries"], **{key: vlm[key] for key in ("k", "predict", "objects")}}
+    return {key: value if value in asked[key] else asked[key][0] for key, value in chosen.items()}
+
+
+def headline_sets(domain: Config) -> dict[str, str]:
+    """The set whose row is the headline, by kind of test (method: §3).
+
+    Without control nothing is calibrated, and one-model tests have their raw score alone.
+    """
+    return {
+        "two_model": "symmetric",
+        "one_model": "calibrated" if "control" in domain["sets"] else "raw",
+    }
+
+
+def trainings(models: Config, used: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Name, seed and path name of each training of those models that are trained here."""
+    return [
+        (model, seed, name)
+        for model, settings in models.items()
+        if model in used and settings["kind"] in TRAINED
+        for seed, name in zip(seeds(settings), path_names(model, settings), strict=True)
+    ]
 
 
 def shard_name(shard: int) -> str:

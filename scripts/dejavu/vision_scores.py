@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 CONFIDENCE_DECIMALS = 9
+BIN_NATS = 0.25
 BEST_CLASSES = 5
 # Numbers that a chunk of bootstrap replications may hold: 16 MB of int32.
 CHUNK_NUMBERS = 2**22
@@ -297,6 +298,21 @@ def memorized(target: Judged, reference: Judged) -> tuple[NDArray[np.int64], Flo
     rounded = np.round(confidence, CONFIDENCE_DECIMALS)
     order = np.lexsort((target.samples[positions], -rounded))
     return positions[order], confidence[order]
+
+
+def confidence_bins(confidence: Floats) -> list[Row]:
+    """Histogram of memorization confidence, nats: `low`, `high` and `crops` of every bin.
+
+    Bins are a quarter of a nat wide, start at whole quarters and follow each other without a gap.
+    """
+    if not len(confidence):
+        return []
+    places = np.floor(np.round(confidence / BIN_NATS, CONFIDENCE_DECIMALS)).astype(np.int64)
+    first = int(places.min())
+    return [
+        {"low": (first + n) * BIN_NATS, "high": (first + n + 1) * BIN_NATS, "crops": int(count)}
+        for n, count in enumerate(np.bincount(places - first))
+    ]
 
 
 def _accuracies(comparison: Comparison, fraction: float) -> tuple[float, float]:

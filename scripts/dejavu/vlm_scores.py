@@ -308,3 +308,27 @@ def agreement_counts(first: Outcome, second: Outcome, kind: str) -> NDArray[np.i
     right = [getattr(outcome, kind) >= RIGHT for outcome in (first, second)]
     cases = 2 * ~right[0] + ~right[1]
     return np.bincount(cases, minlength=4).astype(np.int64)
+
+
+def recall_rows(tally: Tally) -> Iterator[Row]:
+    """Distribution functions of recall of the first replicate: the area between them is the AUCG.
+
+    Yields for 0, every recall that occurs and 1, ascending, the fractions of targets whose recall
+    is at most that.
+    """
+    sides = [recalls[:, 0] for recalls in tally.results("recall")]
+    values = np.unique(np.concatenate([[0.0, 1.0], *sides]))
+    if not tally.samples:
+        return
+    functions = [
+        np.bincount(np.searchsorted(values, side), tally.counts, len(values)).cumsum()
+        / tally.samples
+        for side in sides
+    ]
+    for recall, target, reference in zip(values, *functions, strict=True):
+        yield {
+            "recall": float(recall),
+            "targets": tally.samples,
+            "at_most_target": float(target),
+            "at_most_reference": float(reference),
+        }

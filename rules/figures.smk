@@ -1,0 +1,34 @@
+"""Figures of both domains: the trainings."""
+
+
+rule figure_training:
+    """Training curves of the models that were trained."""
+    input:
+        lambda wildcards: [
+            f"results/{wildcards.domain}/models/{path_name}/training.csv"
+            for _, _, path_name in trainings(wildcards.domain)
+        ],
+    output:
+        svg=report(
+            "results/figures/{domain}_training.svg",
+            caption="captions/training.rst",
+            category="Training",
+        ),
+        png="results/figures/{domain}_training.png",
+        json="results/figures/{domain}_training.json",
+    log:
+        "results/logs/figure_training/{domain}.log",
+    benchmark:
+        "results/benchmarks/figure_training/{domain}.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        models=lambda wildcards: [list(each[:2]) for each in trainings(wildcards.domain)],
+        versions=versions(*DRAWING),
+        code=code_version("figure_training.py"),
+    script:
+        "../scripts/figure_training.py"

@@ -1,0 +1,216 @@
+"""Figures: each from one table, as SVG, PNG and the Vega-Lite specification that the page embeds.
+
+In: results/tables/vision_*.csv. Out: results/figures/vision_*.svg, .png and .json.
+"""
+
+
+rule figure_vision_dejavu:
+    """Déjà vu scores, one-model against two-model."""
+    input:
+        "results/tables/vision_dejavu.csv",
+    output:
+        svg=report(
+            "results/figures/vision_dejavu.svg",
+            caption="../captions/vision_dejavu.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_dejavu.png",
+        json="results/figures/vision_dejavu.json",
+    log:
+        "results/logs/figure_vision_dejavu/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_dejavu/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        sets=plan.headline_sets(config["vision"]),
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_dejavu.py"),
+    script:
+        "../../scripts/figure_vision_dejavu.py"
+
+
+rule figure_vision_checks:
+    """Scores beside their control and placebo."""
+    input:
+        "results/tables/vision_dejavu.csv",
+    output:
+        svg=report(
+            "results/figures/vision_checks.svg",
+            caption="../captions/vision_checks.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_checks.png",
+        json="results/figures/vision_checks.json",
+    log:
+        "results/logs/figure_vision_checks/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_checks/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_checks.py"),
+    script:
+        "../../scripts/figure_vision_checks.py"
+
+
+rule figure_vision_quadrants:
+    """Fractions of crops by who infers their label."""
+    input:
+        "results/tables/vision_quadrants.csv",
+    output:
+        svg=report(
+            "results/figures/vision_quadrants.svg",
+            caption="../captions/vision_quadrants.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_quadrants.png",
+        json="results/figures/vision_quadrants.json",
+    log:
+        "results/logs/figure_vision_quadrants/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_quadrants/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        tests={pair["reference"]: pair["test"] for pair in pairs_of_predictors},
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_quadrants.py"),
+    script:
+        "../../scripts/figure_vision_quadrants.py"
+
+
+rule figure_vision_confidence:
+    """Histogram of memorization confidence."""
+    input:
+        "results/tables/vision_confidence.csv",
+    output:
+        svg=report(
+            "results/figures/vision_confidence.svg",
+            caption="../captions/vision_confidence.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_confidence.png",
+        json="results/figures/vision_confidence.json",
+    log:
+        "results/logs/figure_vision_confidence/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_confidence/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_confidence.py"),
+    script:
+        "../../scripts/figure_vision_confidence.py"
+
+
+rule figure_vision_correlation:
+    """How well the references alone infer the labels."""
+    input:
+        "results/tables/vision_correlation.csv",
+    output:
+        svg=report(
+            "results/figures/vision_correlation.svg",
+            caption="../captions/vision_correlation.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_correlation.png",
+        json="results/figures/vision_correlation.json",
+    log:
+        "results/logs/figure_vision_correlation/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_correlation/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_correlation.py"),
+    script:
+        "../../scripts/figure_vision_correlation.py"
+
+
+rule figure_vision_classes:
+    """The five classes that each reference predicts best."""
+    input:
+        "results/tables/vision_classes.csv",
+    output:
+        svg=report(
+            "results/figures/vision_classes.svg",
+            caption="../captions/vision_classes.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_classes.png",
+        json="results/figures/vision_classes.json",
+    log:
+        "results/logs/figure_vision_classes/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_classes/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_classes.py"),
+    script:
+        "../../scripts/figure_vision_classes.py"
+
+
+rule figure_vision_agreement:
+    """Agreement of the references as a heat map."""
+    input:
+        "results/tables/vision_agreement.csv",
+    output:
+        svg=report(
+            "results/figures/vision_agreement.svg",
+            caption="../captions/vision_agreement.rst",
+            category="Images",
+            subcategory="Figures",
+        ),
+        png="results/figures/vision_agreement.png",
+        json="results/figures/vision_agreement.json",
+    log:
+        "results/logs/figure_vision_agreement/vision.log",
+    benchmark:
+        "results/benchmarks/figure_vision_agreement/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        versions=versions(*DRAWING),
+        code=code_version("figure_vision_agreement.py"),
+    script:
+        "../../scripts/figure_vision_agreement.py"

@@ -1,0 +1,33 @@
+"""Figure: how often two references are right or wrong on the same crops."""
+
+from typing import TYPE_CHECKING, Any
+
+from dejavu import figures
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Draw the pairwise agreement of the references as a matrix."""
+    rows = figures.read(job.input[0]).to_dicts()
+    figures.save(
+        drawn(rows),
+        job.output,
+        "Agreement of references",
+        "fraction of A's crops, both right or both wrong",
+        "Fraction of crops on which two references are right together or wrong together.",
+    )
+
+
+def drawn(rows: figures.Rows) -> Any:
+    """One matrix."""
+    names = list(dict.fromkeys(row[side] for side in ("first", "second") for row in rows))
+    whole = figures.mirrored(rows, "agreement")
+    return figures.matrix(names, "agreement").properties(data=figures.data(whole))
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

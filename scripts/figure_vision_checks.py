@@ -1,0 +1,75 @@
+"""Figure: déjà vu scores beside their control and placebo."""
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import polars as pl
+
+from dejavu import figures
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+SETS = {
+    "raw": "A's crops, raw",
+    "raw_b": "B's crops, raw",
+    "control": "control, raw",
+    "symmetric": "both directions",
+    "calibrated": "calibrated",
+    "placebo": "placebo",
+}
+
+
+def main(job: Any) -> None:
+    """Draw the scores over all crops on every set."""
+    rows = rows_of(figures.read(job.input[0]))
+    figures.save(
+        drawn(rows),
+        job.output,
+        "Scores and their checks",
+        "all crops; 95 % intervals; placebo must be near 0, and control tells how raw scores lean",
+        "Déjà vu scores on the training sets, on control and after calibration, with the placebo.",
+    )
+
+
+def rows_of(frame: pl.DataFrame) -> figures.Rows:
+    """A row for each target, reference and set."""
+    frame = frame.filter(pl.col("confident") == 1)
+    keys = ["target_model", "reference", "direction", "set"]
+    scores = ("crops", "score", "score_low", "score_high")
+    return [
+        {
+            **{key: row[key] for key in ("target_model", "reference", *scores)},
+            "against": figures.against(row),
+            "what": SETS[figures.set_of(row)],
+        }
+        for row in figures.summaries(frame, keys).to_dicts()
+    ]
+
+
+def drawn(rows: figures.Rows) -> Any:
+    """A panel for each target model."""
+    references = list(dict.fromkeys(row["against"] for row in rows))
+    layers = figures.estimates(
+        "score",
+        "déjà vu score",
+        figures.bands("what", list(SETS.values())),
+        alt.Color("against:N").sort(references).legend(columns=3),
+        [
+            alt.Tooltip("target_model:N", title="target"),
+            alt.Tooltip("reference:N"),
+            alt.Tooltip("what:N", title="set"),
+            *figures.score_tooltips("score"),
+            alt.Tooltip("crops:Q", format=","),
+        ],
+        yOffset=alt.YOffset("against:N").sort(references),
+    ).properties(width=230, height={"step": 8, "for": "offset"})
+    targets = list(dict.fromkeys(row["target_model"] for row in rows))
+    return figures.panels(layers, rows, "target_model", 3, targets)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

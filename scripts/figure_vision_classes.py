@@ -1,0 +1,47 @@
+"""Figure: the five classes that each reference predicts best."""
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from dejavu import figures
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Draw the percentage of crops that are right, for each reference's best classes."""
+    rows = figures.read(job.input[0]).to_dicts()
+    figures.save(
+        drawn(rows),
+        job.output,
+        "Classes that backgrounds give away",
+        "the five best of each reference; " + figures.sizes(rows, "crops", "crops a class"),
+        "Percentage of crops whose label each reference predicts, for its five best classes.",
+    )
+
+
+def drawn(rows: figures.Rows) -> Any:
+    """A panel for each reference."""
+    base = alt.Chart().encode(
+        x=alt.X("percent:Q").title("% of the class's crops").scale(domain=[0, 100]),
+        y=alt.Y("label:N").sort(field="rank", op="min", order="ascending").title(None),
+        tooltip=[
+            alt.Tooltip("reference:N"),
+            alt.Tooltip("label:N"),
+            alt.Tooltip("percent:Q", format=".1f", title="% right"),
+            alt.Tooltip("crops:Q", format=","),
+        ],
+    )
+    bars = base.mark_bar(color=figures.BLUE, height={"band": 0.6})
+    layers = alt.layer(bars).properties(width=190, height={"step": 20})
+    references = list(dict.fromkeys(row["reference"] for row in rows))
+    chart = figures.panels(layers, rows, "reference", 3, references)
+    return chart.resolve_scale(y="independent")
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

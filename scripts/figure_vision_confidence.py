@@ -1,0 +1,61 @@
+"""Figure: how sure the memorized crops are."""
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import polars as pl
+
+from dejavu import figures
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Draw the histogram of memorization confidence of each target's memorized crops."""
+    rows = rows_of(figures.read(job.input[0]))
+    figures.save(
+        drawn(rows),
+        job.output,
+        "Memorization confidence",
+        "memorized crops of A, first replicate; against "
+        + (rows[0]["against"] if rows else "no reference"),
+        "Histogram of memorization confidence, the entropy of the reference minus that of the"
+        " target, over the memorized crops of each target model.",
+    )
+
+
+def rows_of(frame: pl.DataFrame) -> figures.Rows:
+    """A row for each bin, target and reference."""
+    return [{**row, "against": figures.against(row)} for row in frame.to_dicts()]
+
+
+def drawn(rows: figures.Rows) -> Any:
+    """A panel for each target model."""
+    bars = (
+        alt.Chart()
+        .mark_bar(color=figures.VERMILLION, binSpacing=1)
+        .encode(
+            x=alt.X("low:Q").bin("binned").title("confidence, nats"),
+            x2="high:Q",
+            y=alt.Y("crops:Q").title("memorized crops"),
+            tooltip=[
+                alt.Tooltip("target_model:N", title="target"),
+                alt.Tooltip("reference:N"),
+                alt.Tooltip("low:Q", title="confidence from"),
+                alt.Tooltip("high:Q", title="to"),
+                alt.Tooltip("crops:Q", format=","),
+            ],
+        )
+        .properties(width=230, height=150)
+    )
+    targets = list(dict.fromkeys(row["target_model"] for row in rows))
+    chart = figures.panels(bars, rows, "target_model", 3, targets)
+    first = rows[0]["against"] if rows else None
+    return figures.filtered(chart, {"against": figures.chosen(rows, "against", first, "against")})
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

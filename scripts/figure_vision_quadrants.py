@@ -1,0 +1,80 @@
+"""Figure: who is right about a crop's label, target or reference."""
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import polars as pl
+
+from dejavu import figures
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+QUADRANTS = {
+    "memorized": figures.VERMILLION,
+    "correlated": figures.BLUE,
+    "misrepresented": figures.PURPLE,
+    "unassociated": "#B8BEC6",
+}
+
+
+def main(job: Any) -> None:
+    """Draw the fractions of crops that are memorized, correlated and so on."""
+    rows = rows_of(figures.read(job.input[0]), job.params.tests)
+    figures.save(
+        drawn(rows),
+        job.output,
+        "Memorized, correlated, misrepresented, unassociated",
+        figures.sizes(rows, "crops", "crops") + "; two-model: both directions",
+        "Fractions of crops by who infers the label: the target model alone, both, the reference"
+        " alone, or neither.",
+    )
+
+
+def rows_of(frame: pl.DataFrame, tests: dict[str, str]) -> figures.Rows:
+    """A row for each quadrant, target and reference, given the kind of each reference's test."""
+    both = pl.col("direction") == "symmetric"
+    frame = frame.filter(both | ~both.any().over("target_model", "reference"))
+    return [
+        {
+            **{key: row[key] for key in ("target_model", "reference", "direction", "crops")},
+            "against": figures.against({**row, "test": tests[row["reference"]]}),
+            "quadrant": quadrant,
+            "place": place,
+            "fraction": row[quadrant],
+        }
+        for row in figures.summaries(frame, ["target_model", "reference"]).to_dicts()
+        for place, quadrant in enumerate(QUADRANTS)
+    ]
+
+
+def drawn(rows: figures.Rows) -> Any:
+    """A panel for each target model."""
+    colour = alt.Color("quadrant:N").scale(domain=list(QUADRANTS), range=list(QUADRANTS.values()))
+    references = list(dict.fromkeys(row["against"] for row in rows))
+    bars = (
+        alt.Chart()
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            x=alt.X("fraction:Q").title("fraction of crops").scale(domain=[0, 1]),
+            y=alt.Y("against:N").sort(references).title("reference"),
+            color=colour,
+            order="place:Q",
+            tooltip=[
+                alt.Tooltip("target_model:N", title="target"),
+                alt.Tooltip("reference:N"),
+                alt.Tooltip("quadrant:N"),
+                alt.Tooltip("fraction:Q", format=".3f"),
+                alt.Tooltip("crops:Q", format=","),
+            ],
+        )
+    ).properties(width=230, height={"step": 22})
+    targets = list(dict.fromkeys(row["target_model"] for row in rows))
+    return figures.panels(bars, rows, "target_model", 3, targets)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

@@ -1,0 +1,78 @@
+"""Figure: gaps over the first records."""
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import polars as pl
+
+from dejavu import figures
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+MEASURES = {"precision_gap": "precision", "recall_gap": "recall", "fscore_gap": "F-score"}
+
+
+def main(job: Any) -> None:
+    """Draw the gaps of precision, recall and F-score against the number of records."""
+    headline = job.params.headline
+    rows = rows_of(figures.read(job.input[0]), headline)
+    figures.save(
+        drawn(rows),
+        job.output,
+        "Gaps over the most memorized records",
+        f"first L training captions, nearest neighbour first; {headline['query']},"
+        f" {headline['predict']}, {headline['objects']} objects",
+        "Mean precision, recall and F-score of the target model minus those of its reference, over"
+        " the first L records, for each number of neighbours.",
+    )
+
+
+def rows_of(frame: pl.DataFrame, headline: dict[str, Any]) -> figures.Rows:
+    """A row for each measure, order, number of neighbours and number of records."""
+    for column in ("query", "predict", "objects"):
+        frame = frame.filter(pl.col(column) == headline[column])
+    return [
+        {
+            **{column: row[column] for column in ("test", "k", "order", "top")},
+            "panel": f"{row['test']}: {title}",
+            "gap": row[measure],
+        }
+        for row in frame.to_dicts()
+        for measure, title in MEASURES.items()
+    ]
+
+
+def drawn(rows: figures.Rows) -> Any:
+    """A panel for each test and measure."""
+    zero = alt.Chart().mark_rule(style="zero").encode(y=alt.datum(0))
+    line = (
+        alt.Chart()
+        .mark_line(point={"size": 22, "filled": True})
+        .encode(
+            x=alt.X("top:Q").title("records L").axis(grid=False, tickCount=4),
+            y=alt.Y("gap:Q").title("gap").axis(grid=True, tickCount=5),
+            color=alt.Color("k:O")
+            .legend(title="neighbours", orient="top")
+            .scale(range=figures.CATEGORIES),
+            tooltip=[
+                alt.Tooltip("panel:N", title="gap of"),
+                alt.Tooltip("k:O", title="neighbours"),
+                alt.Tooltip("top:Q", title="records"),
+                alt.Tooltip("gap:Q", format=".3f"),
+            ],
+        )
+    )
+    layers = alt.layer(zero, line).properties(width=190, height=150)
+    panels = list(dict.fromkeys(row["panel"] for row in rows))
+    chart = figures.panels(layers, rows, "panel", 3, panels)
+    return figures.filtered(
+        chart, {"order": figures.chosen(rows, "order", "min_distance", "order")}
+    )
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)
