@@ -53,6 +53,7 @@ if "vlm" in config:
     include: "rules/vlm/predictions.smk"
     include: "rules/vlm/tables.smk"
     include: "rules/vlm/figures.smk"
+    include: "rules/vlm/gallery.smk"
 
 
 if "vision" in config:
@@ -64,6 +65,7 @@ if "vision" in config:
     include: "rules/vision/predictions.smk"
     include: "rules/vision/tables.smk"
     include: "rules/vision/figures.smk"
+    include: "rules/vision/gallery.smk"
 
 
 include: "rules/index.smk"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Draw the loss of every trained model against the epoch."""
-    rows = rows_of(dict(zip(job.params.models, job.input, strict=True)))
+    rows = rows_of(job.params.models, job.input)
     figures.save(
         drawn(rows),
         job.output,
@@ -24,11 +24,11 @@ def main(job: Any) -> None:
     )
 
 
-def rows_of(histories: dict[tuple[str, int], str]) -> figures.Rows:
+def rows_of(models: list[tuple[str, int]], histories: list[str]) -> figures.Rows:
     """A row for each epoch, from the file of each model and seed."""
     return [
         {"model": model, "seed": seed, **row}
-        for (model, seed), path in histories.items()
+        for (model, seed), path in zip(models, histories, strict=True)
         for row in pl.read_csv(path).to_dicts()
     ]
 

@@ -158,6 +158,20 @@ def recovered_by_pairs(pairs):
     return recovered_files(sides)
 
 
+def neighbors_by(comparisons):
+    """Neighbours, in every shard of target, of the first replicates that comparisons speak of."""
+    sides = [
+        (side["models"][0], side["query"])
+        for comparison in comparisons
+        for side in (comparison["tallies"]["target"][role] for role in ("target", "reference"))
+    ]
+    return [
+        f"results/vlm/neighbors/{model}/{query}/target/{shard}.parquet"
+        for model, query in dict.fromkeys(sides)
+        for shard in shards("vlm", "target")
+    ]
+
+
 def recovered_files(sides):
     """Every shard of (path name, query, set), each file once."""
     return [

@@ -54,6 +54,15 @@ def models_in_tests(domain: Config) -> list[str]:
     return [model for model in domain["models"] if model in used]
 
 
+def shown_pairs(vision: Config) -> list[dict[str, str]]:
+    """The pair that stands for each target model in galleries: the first of its tests."""
+    pairs: dict[str, dict[str, str]] = {}
+    for each in vision_comparisons(vision):
+        chosen = {name: each[name] for name in ("target_model", "reference", "test")}
+        pairs.setdefault(each["target_model"], chosen)
+    return list(pairs.values())
+
+
 def predictors_in_tests(vision: Config) -> list[str]:
     """The models and other predictors that some vision test measures or refers to."""
     tests = vision["tests"]

@@ -1,0 +1,52 @@
+"""Gallery: a few crops of every target model with pictures, for the page.
+
+In: neighbours, predictions, samples and the tables of memorized crops and of tags. Out:
+results/galleries/vision.json.
+"""
+
+shown_predictors = {
+    name: plan.path_names(name, config["vision"]["models"].get(name, {}))[0]
+    for name in plan.predictors_in_tests(config["vision"])
+}
+shown_models = [
+    name
+    for name in shown_predictors
+    if name in config["vision"]["models"]
+    and config["vision"]["models"][name]["kind"] in plan.IMAGE_ENCODERS
+]
+
+
+rule vision_gallery:
+    """Show memorized and correlated crops of every target, and where references disagree."""
+    input:
+        memorized="results/tables/vision_memorized.csv",
+        tags=["results/tables/vision_tags.csv"] if most_tags else [],
+        predictions=[plan.prediction_path(name, "A") for name in shown_predictors.values()],
+        neighbors=[
+            f"results/vision/neighbors/{shown_predictors[name]}/crop/A/{shard}.parquet"
+            for name in shown_models
+            for shard in shards("vision", "A")
+        ],
+        samples=image_samples("A"),
+        public=image_records("public"),
+    output:
+        "results/galleries/vision.json",
+    log:
+        "results/logs/vision_gallery/vision.log",
+    benchmark:
+        "results/benchmarks/vision_gallery/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(30, 10),
+    params:
+        pairs=plan.shown_pairs(config["vision"]),
+        predictors=shown_predictors,
+        references=[each["name"] for each in references],
+        two_model=[each["name"] for each in references if each["two_model"]],
+        versions=versions("pillow"),
+        code=code_version("vision_gallery.py"),
+    script:
+        "../../scripts/vision_gallery.py"

@@ -1,0 +1,39 @@
+"""Gallery: a few training captions of every test with pictures, for the page.
+
+In: neighbours, samples and the table of memorized captions. Out: results/galleries/vlm.json.
+"""
+
+shown_comparisons = [
+    each for each in comparisons if each["query"] == plan.headline(config["vlm"])["query"]
+]
+
+
+rule vlm_gallery:
+    """Show the most memorized and the most correlated training captions of every test."""
+    input:
+        memorized="results/tables/vlm_memorized.csv",
+        recovered=recovered_by(shown_comparisons, ["target"]),
+        neighbors=neighbors_by(shown_comparisons),
+        samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
+        public=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+        vocabulary="results/vlm/vocabulary.json",
+    output:
+        "results/galleries/vlm.json",
+    log:
+        "results/logs/vlm_gallery/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_gallery/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(30, 10),
+    params:
+        comparisons=shown_comparisons,
+        headline=plan.headline(config["vlm"]),
+        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
+        versions=versions("pillow"),
+        code=code_version("vlm_gallery.py"),
+    script:
+        "../../scripts/vlm_gallery.py"

@@ -1,0 +1,136 @@
+"""Examples of the vision tests with their pictures: results/galleries/vision.json."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from dejavu import gallery, tables
+from dejavu.job import job_log
+from dejavu.plan import prediction_path
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+EXAMPLES, DISAGREEMENTS, SHOWN_NEIGHBORS = 6, 4, 5
+
+
+def main(job: Any) -> None:
+    """For every target show memorized and correlated crops, then where references disagree."""
+    known = {name: answers(path) for name, path in job.params.predictors.items()}
+    memorized = pl.read_csv(job.input.memorized)
+    references = [name for name in job.params.references if name in known]
+    groups = []
+    for pair in job.params.pairs:
+        names = ("target_model", "reference")
+        of_pair = memorized.filter(*(pl.col(name) == pair[name] for name in names)).sort("rank")
+        groups.append({**pair, "shown": pair["target_model"], "group": "memorized"})
+        groups[-1]["samples"] = of_pair["sample"].head(EXAMPLES).to_list()
+        groups.append({**pair, "shown": pair["target_model"], "group": "correlated"})
+        groups[-1]["samples"] = correlated(known, pair, references)
+    two_model = [name for name in references if name in job.params.two_model]
+    others = [name for name in references if name not in job.params.two_model]
+    if two_model and others:
+        for group, samples in disagreements(known, two_model[0], others).items():
+            groups.append({"reference": two_model[0], "shown": two_model[0], "group": group})
+            groups[-1]["samples"] = samples
+    for each in groups:
+        each["examples"] = examples(job, known, references, each)
+    tables.write_json(job.output[0], {"groups": groups})
+
+
+def answers(path_name: str) -> pl.DataFrame:
+    """What a predictor says of A's crops: sample, prediction, correct, confidence."""
+    columns = ["sample", "prediction", "correct", "confidence", "tiebreak"]
+    return pl.DataFrame(tables.read_parquet(prediction_path(path_name, "A"), columns))
+
+
+def best(samples: pl.Series, chosen: np.ndarray, count: int, *keys: np.ndarray) -> list[int]:
+    """The first chosen samples by some keys, highest first, ties by sample number."""
+    order = np.lexsort((samples.to_numpy(), *(-key for key in keys[::-1])))
+    return samples.to_numpy()[order[chosen[order]]][:count].tolist()
+
+
+def correlated(
+    known: dict[str, pl.DataFrame], pair: dict[str, str], references: list[str]
+) -> list[int]:
+    """Crops that target and reference get right, those first that most references get right."""
+    target, reference = known[pair["target_model"]], known[pair["reference"]]
+    both = (target["correct"] & reference["correct"]).to_numpy()
+    right = np.sum([known[name]["correct"].to_numpy() for name in references], axis=0)
+    return best(target["sample"], both, EXAMPLES, right, reference["confidence"].to_numpy())
+
+
+def disagreements(
+    known: dict[str, pl.DataFrame], neighbors: str, others: list[str]
+) -> dict[str, list[int]]:
+    """Crops that other references get right and the model trained on B wrong, and the reverse."""
+    nearest = known[neighbors]
+    right = np.sum([known[name]["correct"].to_numpy() for name in others], axis=0)
+    correct = nearest["correct"].to_numpy()
+    sure = nearest["confidence"].to_numpy()
+    return {
+        "others right": best(nearest["sample"], (right > 0) & ~correct, DISAGREEMENTS, right),
+        "neighbours right": best(nearest["sample"], (right == 0) & correct, DISAGREEMENTS, sure),
+    }
+
+
+def examples(
+    job: Any, known: dict[str, pl.DataFrame], references: list[str], group: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Everything that is shown of some crops."""
+    samples = np.array(group["samples"], dtype=np.int64)
+    columns = ["id", "image", "width", "height", "label", "boxes", "crop", "tags"]
+    rows = gallery.rows_of(job.input.samples, samples, columns)
+    path_name = job.params.predictors[group["shown"]]
+    place = f"results/vision/neighbors/{path_name}/"
+    paths = [path for path in job.input.neighbors if path.startswith(place)]
+    ranked = gallery.neighbors_of(paths, samples)[:, :SHOWN_NEIGHBORS]
+    public = gallery.rows_of(job.input.public, ranked.ravel(), ["id", "image", "label"])
+    lifts = typical(job.input.tags)
+    asked = [group[role] for role in ("target_model",) if role in group] + references
+    found = []
+    for sample, nearest in zip(samples.tolist(), ranked.tolist(), strict=True):
+        row = rows[sample]
+        found.append(
+            {
+                "sample": sample,
+                **{name: row[name] for name in ("id", "width", "height", "label", "boxes", "crop")},
+                "image": gallery.thumbnail(row["image"]),
+                "crop_image": gallery.thumbnail(row["image"], row["crop"]),
+                "tags": [
+                    {"tag": each["tag"], "lift": lifts.get((row["label"], each["tag"]))}
+                    for each in row["tags"]
+                ],
+                "predictions": [{"predictor": name, **said(known[name], sample)} for name in asked],
+                "neighbors": [
+                    {
+                        **{name: public[each][name] for name in ("id", "label")},
+                        "image": gallery.thumbnail(public[each]["image"]),
+                    }
+                    for each in nearest
+                ],
+            }
+        )
+    return found
+
+
+def said(predictions: pl.DataFrame, sample: int) -> dict[str, Any]:
+    """What a predictor says of one crop."""
+    row = predictions.row(predictions["sample"].search_sorted(sample), named=True)
+    return {name: row[name] for name in ("prediction", "correct", "confidence")}
+
+
+def typical(paths: list[str]) -> dict[tuple[str, str], float]:
+    """How much more often than elsewhere a tag is on crops of a label, where the table says so."""
+    return {
+        (row["label"], row["tag"]): row["lift"]
+        for path in paths
+        for row in pl.read_csv(path).to_dicts()
+    }
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)

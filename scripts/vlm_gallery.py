@@ -1,0 +1,125 @@
+"""Examples of the vision-language tests with their pictures: results/galleries/vlm.json."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from dejavu import gallery, recovered, tables, votes
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+EXAMPLES, SHOWN_NEIGHBORS = 6, 5
+PUBLIC_COLUMNS = ["id", "image", "caption", "objects"]
+
+
+def main(job: Any) -> None:
+    """For every test, show the most memorized and the most correlated training captions."""
+    params = job.params
+    memorized = pl.read_csv(job.input.memorized, schema_overrides={"id": pl.String})
+    for column, value in params.headline.items():
+        memorized = memorized.filter(pl.col(column) == value)
+    tests = []
+    for comparison in params.comparisons:
+        of_test = memorized.filter(pl.col("test") == comparison["test"]).sort("rank")
+        groups = {
+            "memorized": of_test["sample"].head(EXAMPLES).to_numpy(),
+            "correlated": correlated(comparison, params),
+        }
+        names = ("test", "query", "target_model", "reference_model")
+        tests.append(
+            {
+                **{name: comparison[name] for name in names},
+                "groups": {
+                    name: examples(job, comparison, samples) for name, samples in groups.items()
+                },
+            }
+        )
+    tables.write_json(job.output[0], {"headline": params.headline, "tests": tests})
+
+
+def correlated(comparison: dict[str, Any], params: Any) -> np.ndarray:
+    """The samples of which both models recover the most objects, then the most precisely."""
+    part = comparison["tallies"]["target"]
+    setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
+    sides = [
+        recovered.whole_set(side["models"][0], side["query"], "target", params.shards)
+        for side in (part["target"], part["reference"])
+    ]
+    target, reference = (side.outcome(setting) for side in sides)
+    correct = np.minimum(target.correct, reference.correct)
+    precision = np.minimum(target.precision, reference.precision)
+    order = np.lexsort((sides[0].samples, -precision, -correct))
+    return sides[0].samples[order[correct[order] > 0]][:EXAMPLES]
+
+
+def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:
+    """Everything that is shown of some training captions."""
+    headline = job.params.headline
+    labels = tables.read_json(job.input.vocabulary)["labels"]
+    codes = {label: code for code, label in enumerate(labels)}
+    columns = ["id", "image", "caption", "objects", "named"]
+    rows = gallery.rows_of(job.input.samples, samples, columns)
+    named = [rows[each]["named"] if headline["objects"] == "unnamed" else [] for each in samples]
+    found = []
+    for sample, unseen in zip(samples.tolist(), named, strict=True):
+        row = rows[sample]
+        found.append(
+            {
+                "sample": sample,
+                "id": row["id"],
+                "caption": row["caption"],
+                "image": gallery.thumbnail(row["image"]),
+                "objects": [label for label in row["objects"] if label not in unseen],
+                "sides": {},
+            }
+        )
+    for role in ("target", "reference"):
+        side = comparison["tallies"]["target"][role]
+        place = f"results/vlm/neighbors/{side['models'][0]}/{side['query']}/target/"
+        paths = [path for path in job.input.neighbors if path.startswith(place)]
+        ranked = gallery.neighbors_of(paths, samples)
+        needed, positions = np.unique(ranked, return_inverse=True)
+        public = gallery.rows_of(job.input.public, needed, PUBLIC_COLUMNS)
+        predicted = votes.predicted_labels(
+            positions.reshape(ranked.shape),
+            gallery.label_lists((public[each]["objects"] for each in needed.tolist()), codes),
+            gallery.label_lists(named, codes),
+            len(labels),
+            headline["k"],
+            headline["predict"],
+        )
+        for example, mask, nearest in zip(found, predicted, ranked.tolist(), strict=True):
+            guessed = [labels[code] for code in np.flatnonzero(mask)]
+            example["sides"][role] = {
+                "model": comparison[f"{role}_model"],
+                **judged(guessed, example["objects"]),
+                "neighbors": [
+                    {
+                        **{name: public[each][name] for name in ("id", "caption")},
+                        "image": gallery.thumbnail(public[each]["image"]),
+                    }
+                    for each in nearest[:SHOWN_NEIGHBORS]
+                ],
+            }
+    return found
+
+
+def judged(guessed: list[str], true: list[str]) -> dict[str, Any]:
+    """Which objects are recovered, wrong and missed, with precision and recall."""
+    recovered_labels = [label for label in guessed if label in true]
+    return {
+        "recovered": recovered_labels,
+        "wrong": [label for label in guessed if label not in true],
+        "missed": [label for label in true if label not in guessed],
+        "precision": len(recovered_labels) / len(guessed) if guessed else 0.0,
+        "recall": len(recovered_labels) / len(true) if true else 0.0,
+    }
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)
