@@ -72,6 +72,7 @@ include: "rules/index.smk"
 include: "rules/neighbors.smk"
 include: "rules/audits.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 onerror:
@@ -86,3 +87,4 @@ rule all:
     input:
         expand("results/tables/{table}.csv", table=asked_tables()),
         expand("results/figures/{figure}.{kind}", figure=asked_figures(), kind=["svg", "png"]),
+        "results/report/index.html",

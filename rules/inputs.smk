@@ -170,3 +170,32 @@ def asked_figures():
     return [
         f"{domain}_{name}" for domain in figures if domain in config for name in figures[domain]
     ]
+
+
+def captions(names):
+    """What tables and figures show, in words, by name."""
+    folder = BASE / "rules/captions"
+    texts = {}
+    for name in names:
+        path = folder / f"{name}.rst"
+        if not path.is_file():
+            path = folder / f"{name.partition('_')[2]}.rst"
+        texts[name] = " ".join(path.read_text().split())
+    return texts
+
+
+def measured_models():
+    """For each model of the tests a file that tells its fingerprint: embeddings, or weights."""
+    files = []
+    for domain, asked in (("vlm", plan.models_in_tests), ("vision", plan.predictors_in_tests)):
+        if domain not in config:
+            continue
+        models = config[domain]["models"]
+        for model in asked(config[domain]):
+            for name in plan.path_names(model, models[model]) if model in models else []:
+                if models[model]["kind"] == "classifier":
+                    files.append(f"results/{domain}/models/{name}/model.safetensors")
+                    continue
+                part = "caption" if models[model]["kind"] == plan.TEXT_ONLY else "image"
+                files.append(f"results/{domain}/embeddings/{name}/{part}/public/0000.parquet")
+    return files

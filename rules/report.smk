@@ -1,0 +1,52 @@
+"""Report: the page, from tables, figures and galleries.
+
+In: everything that the config asks for. Out: results/report/index.html. Times are read from
+results/benchmarks as far as they are there, and are no input: they change from run to run.
+"""
+
+
+rule report_page:
+    """Tell in one page what was measured, how sure it is, and from what."""
+    input:
+        tables=expand("results/tables/{table}.csv", table=asked_tables()),
+        charts=expand("results/figures/{figure}.json", figure=asked_figures()),
+        pictures=expand("results/figures/{figure}.svg", figure=asked_figures()),
+        galleries=[f"results/galleries/{domain}.json" for domain in plan.SETS if domain in config],
+        models=measured_models(),
+    output:
+        report("results/report/index.html", caption="captions/page.rst", category="Page"),
+    log:
+        "results/logs/report_page/page.log",
+    benchmark:
+        "results/benchmarks/report_page/page.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 20),
+        runtime=minutes(10),
+    params:
+        # Whether weights may be fetched changes no result.
+        config={key: value for key, value in config.items() if key != "allow_download"},
+        headline=plan.headline(config["vlm"]) if "vlm" in config else {},
+        captions=captions(asked_tables() + asked_figures()),
+        footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
+        " CC BY-SA 4.0.",
+        templates=content_of("scripts/dejavu/templates"),
+        versions=versions(
+            "altair",
+            "jinja2",
+            FAISS,
+            "numpy",
+            "polars",
+            "pillow",
+            "scipy",
+            "scikit-learn",
+            "snakemake",
+            "torch",
+            "torchvision",
+            "vl-convert-python",
+        ),
+        code=code_version("report_page.py"),
+    script:
+        "../scripts/report_page.py"

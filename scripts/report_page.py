@@ -1,0 +1,92 @@
+"""The page that tells what was measured: results/report/index.html."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from dejavu import figures, page, provenance, tables, verdict
+from dejavu.job import job_log, whole_file
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Gather what the page shows and render it."""
+    params = job.params
+    asked = {Path(path).stem: Path(path) for path in job.input.tables}
+    domains = [domain(key, job, asked) for key in page.DOMAINS if key in params.config]
+    subjects = [card["target"] for each in domains for card in each["cards"]]
+    content = {
+        "title": f"What {listed(subjects)} {'memorizes' if len(subjects) == 1 else 'memorize'}",
+        "lead": " ".join(each["lead"] for each in domains),
+        "domains": domains,
+        "tables": [page.table(path, params.captions[name]) for name, path in asked.items()],
+        "models": [model(path) for path in job.input.models],
+        "config": yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True),
+        "versions": params.versions,
+        "times": page.times(Path("results/benchmarks")),
+        "footer": params.footer,
+    }
+    with whole_file(job.output[0]) as partial:
+        partial.write_text(page.render(content))
+
+
+def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
+    """One domain: verdicts, facts, figures and gallery."""
+    params = job.params
+    config = params.config[key]
+    rows = {
+        name: figures.read(str(asked[name])).to_dicts()
+        for name in (f"{key}_ppg", f"{key}_dejavu", f"{key}_blind", "utility")
+        if name in asked
+    }
+    blind = rows.get(f"{key}_blind", [])
+    if key == "vlm":
+        kinds = {name: test["kind"] for name, test in config["tests"].items()}
+        verdicts = verdict.vlm_verdicts(rows["vlm_ppg"], kinds, params.headline, blind)
+    else:
+        verdicts = verdict.vision_verdicts(rows["vision_dejavu"], blind)
+    folder = Path(job.input.charts[0]).parent
+    names = [Path(path).stem for path in job.input.charts]
+    [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
+    return {
+        "key": key,
+        "name": page.DOMAINS[key],
+        "lead": page.lead(key, config),
+        "cards": page.cards(verdicts),
+        "verdicts": verdicts,
+        "facts": page.facts(key, asked, rows),
+        "figures": [
+            page.figure(name, folder, params.captions[name])
+            for name in names
+            if name.startswith(f"{key}_")
+        ],
+        "gallery": tables.read_json(gallery),
+    }
+
+
+def listed(names: list[str]) -> str:
+    """Names in one phrase."""
+    *first, last = dict.fromkeys(names) or ["nothing"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def model(path: str) -> dict[str, Any]:
+    """What a model's embeddings or, of a classifier, its weights tell of it."""
+    place = Path(path)
+    if place.suffix == ".parquet":
+        facts = tables.metadata_of(pq.read_table(path, columns=[]), path)
+        libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
+        names = ("fingerprint", "dimension")
+        return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}
+    fingerprint = provenance.digest(place.read_bytes())
+    name = place.parent.name
+    return {"name": name, "fingerprint": fingerprint, "dimension": None, "versions": ""}
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)
