@@ -54,7 +54,7 @@ def drawn(rows: figures.Rows) -> Any:
     )
     models = list(dict.fromkeys(row["model"] for row in rows))
     chart = figures.panels(line, rows, "model", 3, models)
-    return chart.resolve_scale(y="independent")
+    return chart.resolve_scale(x="independent", y="independent")
 
 
 if "snakemake" in globals():

@@ -19,10 +19,10 @@ def main(job: Any) -> None:
         drawn(rows),
         job.output,
         "Memorization confidence",
-        "memorized crops of A, first replicate; against "
-        + (rows[0]["against"] if rows else "no reference"),
+        "memorized crops of A, first replicate",
         "Histogram of memorization confidence, the entropy of the reference minus that of the"
         " target, over the memorized crops of each target model.",
+        f"against {rows[0]['against']}" if rows else "",
     )
 
 

@@ -49,11 +49,13 @@ def drawn(rows: figures.Rows) -> Any:
     roles, colours = list(figures.ROLES), list(figures.ROLES.values())
     line = (
         alt.Chart()
-        .mark_line(interpolate="step-after", point={"size": 16, "filled": True})
+        .mark_line(interpolate="step-after", point={"size": 40, "opacity": 0})
         .encode(
             x=alt.X("recall:Q").title("recall").scale(domain=[0, 1]).axis(tickCount=5),
             y=alt.Y("at_most:Q").title("fraction of captions at most").scale(domain=[0, 1]),
-            color=alt.Color("role:N").scale(domain=roles, range=colours),
+            color=alt.Color("role:N")
+            .scale(domain=roles, range=colours)
+            .legend(symbolType="stroke"),
             strokeDash=alt.StrokeDash("role:N").scale(domain=roles, range=[[1, 0], [5, 3]]),
             tooltip=[
                 alt.Tooltip("panel:N", title="test"),

@@ -23,11 +23,10 @@ def main(job: Any) -> None:
         drawn(rows, params.headline),
         job.output,
         "Population scores",
-        figures.sizes(rows, "targets", "training captions")
-        + f"; {params.headline['k']} neighbours, {params.headline['objects']} objects;"
-        " 95 % intervals",
+        figures.sizes(rows, "targets", "training captions") + "; 95 % intervals",
         "PPG and PRG of each test by query and number of predicted objects, with 95 % intervals;"
         " above 0 the target model recovers more than its reference.",
+        f"{params.headline['k']} neighbours, {params.headline['objects']} objects",
     )
 
 

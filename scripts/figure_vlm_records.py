@@ -23,10 +23,11 @@ def main(job: Any) -> None:
         drawn(rows),
         job.output,
         "Gaps over the most memorized records",
-        f"first L training captions, nearest neighbour first; {headline['query']},"
-        f" {headline['predict']}, {headline['objects']} objects",
+        f"first L training captions; {headline['query']}, {headline['predict']},"
+        f" {headline['objects']} objects",
         "Mean precision, recall and F-score of the target model minus those of its reference, over"
         " the first L records, for each number of neighbours.",
+        "nearest neighbour first",
     )
 
 

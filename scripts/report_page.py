@@ -20,7 +20,7 @@ def main(job: Any) -> None:
     domains = [domain(key, job, asked) for key in page.DOMAINS if key in params.config]
     subjects = [card["target"] for each in domains for card in each["cards"]]
     content = {
-        "title": f"What {listed(subjects)} {'memorizes' if len(subjects) == 1 else 'memorize'}",
+        "title": f"{'Does' if len(subjects) == 1 else 'Do'} {listed(subjects)} memorize?",
         "lead": " ".join(each["lead"] for each in domains),
         "domains": domains,
         "tables": [page.table(path, params.captions[name]) for name, path in asked.items()],

@@ -33,9 +33,10 @@ def main(job: Any) -> None:
         tests.append(
             {
                 **{name: comparison[name] for name in names},
-                "groups": {
-                    name: examples(job, comparison, samples) for name, samples in groups.items()
-                },
+                "groups": [
+                    {"group": name, "examples": examples(job, comparison, samples)}
+                    for name, samples in groups.items()
+                ],
             }
         )
     tables.write_json(job.output[0], {"headline": params.headline, "tests": tests})
@@ -74,7 +75,7 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
                 "caption": row["caption"],
                 "image": gallery.thumbnail(row["image"]),
                 "objects": [label for label in row["objects"] if label not in unseen],
-                "sides": {},
+                "sides": [],
             }
         )
     for role in ("target", "reference"):
@@ -94,7 +95,8 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
         )
         for example, mask, nearest in zip(found, predicted, ranked.tolist(), strict=True):
             guessed = [labels[code] for code in np.flatnonzero(mask)]
-            example["sides"][role] = {
+            side_shown = {
+                "role": role,
                 "model": comparison[f"{role}_model"],
                 **judged(guessed, example["objects"]),
                 "neighbors": [
@@ -105,6 +107,7 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
                     for each in nearest[:SHOWN_NEIGHBORS]
                 ],
             }
+            example["sides"].append(side_shown)
     return found
 
 

@@ -246,7 +246,9 @@ def panels(chart: Any, rows: Rows, column: str, columns: int, order: Sequence[st
     return chart.facet(header, columns=min(columns, len(order)), data=data(rows))
 
 
-def save(chart: Any, outputs: Any, title: str, subtitle: str, description: str) -> None:
+def save(
+    chart: Any, outputs: Any, title: str, subtitle: str, description: str, first: str = ""
+) -> None:
     """Write a chart as SVG with text, as PNG for print, and as the specification for the page.
 
     Args:
@@ -255,11 +257,15 @@ def save(chart: Any, outputs: Any, title: str, subtitle: str, description: str) 
         title: what is shown; the page shows it beside the chart.
         subtitle: sample sizes and what intervals are.
         description: what a reader who can't see the chart is told.
+        first: what is drawn of the choices that the page gives.
     """
     import vl_convert
 
+    drawn = f"{subtitle}; {first}" if first else subtitle
     headed = chart.properties(
-        title=alt.TitleParams(title, subtitle=subtitle), description=description
+        title=alt.TitleParams(title, subtitle=drawn),
+        description=description,
+        usermeta={"subtitle": subtitle},
     )
     specification = headed.configure(**THEME).to_dict()
     text = json.dumps(specification, ensure_ascii=False, sort_keys=True, indent=1)

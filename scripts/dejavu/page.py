@@ -19,11 +19,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
 DOMAINS = {"vlm": "Vision–language", "vision": "Images"}
 GROUPS = {
-    "memorized": "memorized: {target_model} is right and {reference} wrong, the surest first",
-    "correlated": "correlated: {target_model} and {reference} are both right; × tells how much more"
+    "memorized": "Memorized: {target_model} is right and {reference} wrong, the surest first",
+    "correlated": "Correlated: {target_model} and {reference} are both right; × tells how much more"
     " often a tag is on crops of this label than on others",
-    "others right": "where references disagree: {reference} is wrong and another one right",
-    "neighbours right": "where references disagree: {reference} is right and all others are wrong",
+    "others right": "Where references disagree: {reference} is wrong and another one right",
+    "neighbours right": "Where references disagree: {reference} is right and all others are wrong",
 }
 
 
@@ -80,7 +80,7 @@ def figure(name: str, folder: Path, caption: str) -> dict[str, Any]:
     return {
         "name": name,
         "title": title["text"],
-        "subtitle": title["subtitle"],
+        "subtitle": chart["usermeta"]["subtitle"],
         "description": chart["description"],
         "svg": f"data:image/svg+xml;base64,{svg}",
         "chart": chart,

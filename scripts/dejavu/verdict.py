@@ -118,8 +118,8 @@ def _vlm_two_model(rows: Sequence[Row], test: str, headline: Row, blind: Sequenc
     control = Score.of(row_of(rows, set="control", **headline), "ppg")
     target, reference = row.get("target_model", ""), row.get("reference_model", "")
     gain = (
-        "Of the captions that one of the two models was trained on, that model recovers the objects"
-        f" more precisely for {points(score.value)} more than the other model does"
+        "On captions that only one of the two models was trained on, that model recovers objects"
+        f" more precisely than the other {points(score.value)} more often than the reverse"
         if score
         else ""
     )

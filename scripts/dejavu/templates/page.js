@@ -15,14 +15,17 @@ function merged(base, over) {
 
 function stackLegends(node) {
   if (node === null || typeof node !== "object") return;
-  if (node.legend) node.legend.columns = 1;
+  if (node.legend?.columns) node.legend.columns = 1;
   Object.values(node).forEach(stackLegends);
 }
 
 function fitted(chart, width) {
   const spec = structuredClone(chart);
   delete spec.title;
-  if (spec.facet) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(width / PANEL_AND_AXES)));
+  // Rows stay whole: three panels side by side become one, not two.
+  if (spec.facet && width < spec.columns * PANEL_AND_AXES) {
+    spec.columns = spec.columns % 2 === 0 && width >= 2 * PANEL_AND_AXES ? 2 : 1;
+  }
   if (width < NARROW) stackLegends(spec);
   return spec;
 }
@@ -121,9 +124,5 @@ for (const input of document.querySelectorAll("input.filter")) {
     }
   });
 }
-
-window.addEventListener("beforeprint", () => {
-  for (const picture of document.querySelectorAll("img[loading]")) picture.loading = "eager";
-});
 
 drawAll();
