@@ -106,7 +106,9 @@ def domains_with_models(kinds):
 def audit(domain, name):
     """The settings of an audit, which its table needs."""
     if name not in config.get(domain, {}):
-        raise WorkflowError(f"Config key {domain}.{name} is missing: add it, as docs/audits.md says.")
+        raise WorkflowError(
+            f"Config key {domain}.{name} is missing: add it, as docs/audits.md says."
+        )
     return config[domain][name]
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 SETS = {
-    "raw": "A's crops, raw",
-    "raw_b": "B's crops, raw",
+    "target": "A's crops, raw",
+    "reference": "B's crops, raw",
     "control": "control, raw",
     "symmetric": "both directions",
     "calibrated": "calibrated",

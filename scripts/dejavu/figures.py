@@ -208,10 +208,10 @@ def sizes(rows: Rows, column: str, unit: str) -> str:
 
 
 def set_of(row: Mapping[str, Any]) -> str:
-    """The set of a row of the vision scores, its direction included."""
+    """What a row of the vision scores is about, in the words of the vision-language sets."""
     if row["set"] != "train":
         return str(row["set"])
-    return {"A": "raw", "B": "raw_b", "symmetric": "symmetric"}[row["direction"]]
+    return {"A": "target", "B": "reference", "symmetric": "symmetric"}[row["direction"]]
 
 
 def against(row: Mapping[str, Any]) -> str:

@@ -169,7 +169,7 @@ def headline_sets(domain: Config) -> dict[str, str]:
     """
     return {
         "two_model": "symmetric",
-        "one_model": "calibrated" if "control" in domain["sets"] else "raw",
+        "one_model": "calibrated" if "control" in domain["sets"] else "target",
     }
 
 

@@ -136,24 +136,6 @@ def count_recovered(
                             chosen = label_bits.best(chosen, preferences, TOP_SIZES[size])
                         found.predicted[k, size][place] = label_bits.sizes(chosen)
                         found.correct[k, size][place] = label_bits.sizes(chosen & true)
-
-
-    counts = Counts(
-        zeros(), {each: zeros() for each in settings}, {each: zeros() for each in settings}
-    )
-    step = max(1, DENSE_CELLS // max(labels, 1))
-    for start in range(0, len(neighbors), step):
-        rows = np.arange(start, min(start + step, len(neighbors)))
-        visible = ~hidden.take(rows).dense(labels)
-        true = truth.take(rows).dense(labels) & visible
-        counts.truth[rows] = true.sum(axis=1)
-        for k in ks:
-            votes, nearest = _votes(neighbors[rows, :k], public, labels)
-            voted = (votes > 0) & visible
-            for size in predict:
-                chosen = _chosen(votes, nearest, voted, k, size)
-                counts.predicted[k, size][rows] = chosen.sum(axis=1)
-                counts.correct[k, size][rows] = (chosen & true).sum(axis=1)
     return counts
 
 
@@ -162,54 +144,6 @@ def predicted_labels(
     public: LabelLists,
     hidden: LabelLists,
     labels: int,
-
-
-    neighbors: NDArray[np.int64],
-    public: LabelLists,
-    hidden: LabelLists,
-    labels: int,
-    k: int,
-    size: str,
-) -> NDArray[np.bool_]:
-    """The labels that are predicted for a few samples, as a mask [n, labels].
-
-    The arguments are those of `count_recovered`, for one `k` and one number of objects.
-    """
-    votes, nearest = _votes(neighbors[:, :k], public, labels)
-    return _chosen(votes, nearest, (votes > 0) & ~hidden.dense(labels), k, size)
-
-
-def _votes(
-    neighbors: NDArray[np.int64], public: LabelLists, labels: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Votes for every label and the rank of its nearest voter, both [n, labels]."""
-    count, k = neighbors.shape
-    # From the farthest to the nearest, so that the nearest voter's rank is written last.
-    lists = public.take(neighbors[:, ::-1].reshape(-1))
-    lengths = np.diff(lists.offsets).reshape(count, k)
-    cells = np.repeat(np.arange(count) * labels, lengths.sum(axis=1)) + lists.codes
-    ranks = np.repeat(np.tile(np.arange(k)[::-1], count), lengths.reshape(-1))
-    nearest = np.full(count * labels, k, dtype=np.int64)
-    nearest[cells] = ranks
-    votes = np.bincount(cells, minlength=count * labels)
-    return votes.reshape(count, labels), nearest.reshape(count, labels)
-
-
-def _chosen(
-    votes: NDArray[np.int64],
-    nearest: NDArray[np.int64],
-    voted: NDArray[np.bool_],
-    k: int,
-    size: str,
-) -> NDArray[np.bool_]:
-    """The predicted labels, as a mask [n, labels]."""
-    return _best(votes, nearest, voted, k, TOP_SIZES[size]) if size in TOP_SIZES else voted
-
-
-def _best(
-    votes: NDArray[np.int64],
-    nearest: NDArray[np.int64],
-    voted: NDArray[np.bool_],
     k: int,
     size: str,
 ) -> NDArray[np.bool_]:
