@@ -30,10 +30,10 @@ def main(job: Any) -> None:
     for comparison in params.comparisons:
         tallies: dict[recovered.Setting, Tally] = {}
         part = comparison["tallies"]["target"]
-        for targets, references in recovered.shards_of(part, params.shards):
+        for sides in recovered.pairs_of("target", part["target"], part["reference"], params.shards):
             for setting in settings:
-                sides = [side[0].outcome(setting) for side in (targets, references)]
-                tally = Tally.of(sides[:1], sides[1:])
+                target, reference = (side.outcome(setting) for side in sides)
+                tally = Tally.of([target], [reference])
                 tallies[setting] = tallies[setting] + tally if setting in tallies else tally
         facts = {"test": comparison["test"], "query": comparison["query"]}
         for setting in settings:

@@ -46,15 +46,16 @@ def correlated(comparison: dict[str, Any], params: Any) -> np.ndarray:
     """The samples of which both models recover the most objects, then the most precisely."""
     part = comparison["tallies"]["target"]
     setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
-    sides = [
-        recovered.whole_set(side["models"][0], side["query"], "target", params.shards)
-        for side in (part["target"], part["reference"])
-    ]
-    target, reference = (side.outcome(setting) for side in sides)
-    correct = np.minimum(target.correct, reference.correct)
-    precision = np.minimum(target.precision, reference.precision)
-    order = np.lexsort((sides[0].samples, -precision, -correct))
-    return sides[0].samples[order[correct[order] > 0]][:EXAMPLES]
+    best: list[tuple[float, float, int]] = []
+    for sides in recovered.pairs_of("target", part["target"], part["reference"], params.shards):
+        target, reference = (side.outcome(setting) for side in sides)
+        correct = np.minimum(target.correct, reference.correct)
+        precision = np.minimum(target.precision, reference.precision)
+        order = np.lexsort((-precision, -correct))[:EXAMPLES]
+        rows = order[correct[order] > 0]
+        kept = zip(-correct[rows], -precision[rows], sides[0].samples[rows], strict=True)
+        best = sorted([*best, *kept])[:EXAMPLES]
+    return np.array([sample for *_, sample in best], dtype=np.int64)
 
 
 def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:

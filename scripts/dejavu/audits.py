@@ -10,9 +10,7 @@ from dejavu.errors import InputError
 from dejavu.plan import CLASSIFIER, MEASURED, PIXELS, TEXT_ONLY
 
 
-def check(
-    domain: Mapping[str, Any], where: str, targets: set[str], references: set[str]
-) -> None:
+def check(domain: Mapping[str, Any], where: str, targets: set[str], references: set[str]) -> None:
     """Check that the encoders of audits are there, can do it, and are not what is audited.
 
     Args:

@@ -120,7 +120,10 @@ def check(config: Mapping[str, Any], base: Path) -> None:
         _check_checkpoints(config["vision"], "vision", base)
         _check_vision_models(config["vision"])
         _check_vision_tests(config["vision"])
-        pairs, single = config["vision"]["tests"]["two_model"], config["vision"]["tests"]["one_model"]
+        pairs, single = (
+            config["vision"]["tests"]["two_model"],
+            config["vision"]["tests"]["one_model"],
+        )
         audits.check(
             config["vision"],
             "vision",
