@@ -1,7 +1,7 @@
 """Models: self-supervised ones, trained or published, and classifiers of crops.
 
-In: the records of the training set, or a published file. Out: results/vision/models/{model}/. A
-checkpoint beside the weights lets a killed training go on; it is no output, because Snakemake
+In: records of the training set, or a published file. Out: results/vision/models/{model}/. Beside
+the weights a checkpoint lets a killed training go on; it is no output, because Snakemake
 removes outputs before it runs a job again.
 """
 

@@ -20,7 +20,6 @@ from dejavu.plan import (
 
 NAME = re.compile(r"[a-z0-9_]+")
 SEED_SUFFIX = re.compile(r".*_s[0-9]+")
-IMAGE_MODELS = ("clip", "open_clip")
 
 
 def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,6 +191,15 @@ def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
                     " correct `path`."
                 )
     _check_checkpoints(domain, where, base)
+    for name, model in domain["models"].items():
+        # A name on a hub has one slash at most.
+        folder = model.get("model", "")
+        is_path = folder.startswith((".", "/", "~")) or folder.count("/") > 1
+        if is_path and not (base / folder).is_dir():
+            raise InputError(
+                f"Config key {where}.models.{name}.model: there is no folder {base / folder};"
+                " relative paths start from the folder of the Snakefile."
+            )
 
 
 def _check_checkpoints(domain: Mapping[str, Any], where: str, base: Path) -> None:

@@ -56,6 +56,21 @@ def test_the_prompt_stands_before_every_text_and_in_the_fingerprint(minilm):
     assert prompted.facts["fingerprint"] != minilm.facts["fingerprint"]
 
 
+def test_the_folders_own_prompt_counts_until_another_is_given(tmp_path, folder, minilm):
+    """As in instructed models: `prompts` and `default_prompt_name` of the library's config."""
+    place = tmp_path / "minilm"
+    shutil.copytree(folder, place)
+    config = json.loads((place / "config_sentence_transformers.json").read_text())
+    config |= {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
+    (place / "config_sentence_transformers.json").write_text(json.dumps(config))
+    own, given = load(model=str(place)), load(prompt="query: ")
+    np.testing.assert_array_equal(own.encode_texts(CAPTIONS), given.encode_texts(CAPTIONS))
+    assert own.facts["fingerprint"] == given.facts["fingerprint"] != minilm.facts["fingerprint"]
+    other = load(model=str(place), prompt="passage: ")
+    expected = directly([f"passage: {caption}" for caption in CAPTIONS])
+    np.testing.assert_allclose(other.encode_texts(CAPTIONS), expected, atol=1e-6)
+
+
 def test_a_local_folder_is_the_same_model_as_the_package(folder, minilm):
     local = load("other", model=str(folder))
     assert local.facts["fingerprint"] == minilm.facts["fingerprint"]

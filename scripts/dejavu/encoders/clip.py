@@ -12,6 +12,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from dejavu import provenance
+from dejavu.encoders import hub
 from dejavu.errors import InputError
 from dejavu.tables import first_line
 
@@ -114,6 +115,9 @@ def load(
         )
         tokenizer = open_clip.get_tokenizer(architecture)
     except Exception as error:
+        unreachable = hub.unreachable(error)
+        if unreachable:
+            raise InputError(f"{where}: {unreachable}") from error
         raise InputError(
             f"{where}: the weights {pretrained or architecture} do not load as {architecture}"
             f" ({_mismatch(error)}): set `architecture` to the one they were trained with, or"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from dejavu import provenance
+from dejavu.encoders import hub
 from dejavu.errors import InputError
 from dejavu.tables import first_line
 
@@ -21,14 +22,18 @@ class TextEncoder:
     """A Sentence Transformers model with its prompt, and the fingerprint of both."""
 
     def __init__(self, name: str, model: SentenceTransformer, prompt: str, batch: int) -> None:
-        """Take a loaded model; `prompt` is put before every text (E5: ``query: ``)."""
-        self.model, self.prompt, self.batch = model, prompt, batch
+        """Take a loaded model; `prompt` is put before every text (E5: ``query: ``).
+
+        Without one the model's own default prompt is, if it has any.
+        """
+        own = model.prompts.get(model.default_prompt_name) if model.default_prompt_name else None
+        self.model, self.prompt, self.batch = model, prompt or own or "", batch
         weights = (
             (key, value.detach().cpu().contiguous().float().numpy())
             for key, value in model.state_dict().items()
         )
         settings = {
-            "prompt": prompt,
+            "prompt": self.prompt,
             "max_seq_length": model.max_seq_length,
             # How tokens are pooled shows in no weight.
             "modules": [(type(module).__name__, _config_of(module)) for module in model],
@@ -45,7 +50,7 @@ class TextEncoder:
         vectors = self.model.encode(
             list(texts),
             batch_size=self.batch,
-            prompt=self.prompt or None,
+            prompt=self.prompt,
             normalize_embeddings=True,
             show_progress_bar=False,
         )
@@ -74,11 +79,13 @@ def load(
             device=str(device),
             local_files_only=not allow_download or Path(source).is_dir(),
             trust_remote_code=False,
+            model_kwargs={"dtype": torch.float32},
         )
     except Exception as error:
-        raise InputError(
+        where = (
             f"Model {name}: {settings['model']!r} does not load as a Sentence Transformers model"
-            f" ({first_line(error)}); name a local folder, or set `allow_download: true` to fetch"
-            " it."
-        ) from error
+        )
+        remedy = f" ({first_line(error)}); name a local folder, or set `allow_download: true`."
+        unreachable = hub.unreachable(error)
+        raise InputError(where + (f": {unreachable}" if unreachable else remedy)) from error
     return TextEncoder(name, model, settings.get("prompt", ""), batch)

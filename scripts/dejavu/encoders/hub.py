@@ -1,0 +1,30 @@
+"""Tells a hub that is out of reach from weights that are wrong."""
+
+import os
+import socket
+
+from dejavu.tables import first_line
+
+OUT_OF_REACH = (ConnectionError, TimeoutError, socket.gaierror)
+HUB = "https://huggingface.co"
+
+
+def unreachable(error: BaseException) -> str | None:
+    """What to tell if an error comes from a hub that can't be reached; None if it does not.
+
+    Every library wraps the system's own error in some of its own, which differ from release to
+    release: the chain of causes is followed to the system's.
+    """
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    failed = [each for each in chain if isinstance(each, OUT_OF_REACH)]
+    if not failed:
+        return None
+    return (
+        f"the hub {os.environ.get('HF_ENDPOINT', HUB)} can't be reached ({first_line(failed[-1])}):"
+        " connect this machine, set HF_ENDPOINT to a mirror, or fetch the files elsewhere and name"
+        " the local ones."
+    )

@@ -1,0 +1,133 @@
+"""CLIP and SigLIP models of the Transformers library, from a folder or by their name on the hub.
+
+A folder is what `save_pretrained` writes: weights, `config.json`, the image processor's
+`preprocessor_config.json` and the tokenizer's files (documentation of Transformers, pages CLIP and
+SigLIP). Images and texts go through the folder's own processor; texts are padded to the length that
+the text model was trained with, as the page SigLIP demands, and cut there.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoProcessor
+
+from dejavu import provenance
+from dejavu.encoders import hub
+from dejavu.errors import InputError
+from dejavu.tables import first_line
+
+FAMILIES = ("clip", "siglip")
+
+
+class TransformersEncoder:
+    """A model with its processor, and the fingerprint of both."""
+
+    def __init__(self, name: str, model: Any, processor: Any, device: torch.device) -> None:
+        """Take a loaded model and its processor."""
+        self.model = model.eval().to(device)
+        self.processor = processor
+        self.device = device
+        self.length = model.config.text_config.max_position_embeddings
+        weights = (
+            (key, value.detach().cpu().contiguous().numpy())
+            for key, value in model.state_dict().items()
+        )
+        tokenizer = processor.tokenizer
+        vocabulary = sorted(tokenizer.get_vocab().items())
+        settings = {
+            "architecture": model.config.to_diff_dict(),
+            "preprocessing": processor.image_processor.to_dict(),
+            "tokenizer": {
+                "class": type(tokenizer).__name__,
+                "vocabulary": provenance.digest(provenance.canonical(vocabulary)),
+                "backend": tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else None,
+                "padding_side": tokenizer.padding_side,
+            },
+            "length": self.length,
+        }
+        self.facts = {
+            "model": name,
+            "fingerprint": provenance.fingerprint(weights, settings),
+            "normalised": True,
+            "versions": provenance.versions("torch", "torchvision", "transformers", "tokenizers"),
+        }
+
+    def encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Embed images of any size: float32 [n, d], rows of length 1."""
+        batch = self.processor(images=list(images), return_tensors="pt").to(self.device)
+        return self._unit(self.model.get_image_features, batch)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed captions: float32 [n, d], rows of length 1."""
+        batch = self.processor(
+            text=list(texts),
+            padding="max_length",
+            truncation=True,
+            max_length=self.length,
+            return_tensors="pt",
+        ).to(self.device)
+        return self._unit(self.model.get_text_features, batch)
+
+    def _unit(self, features: Any, batch: Mapping[str, Any]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            pooled = features(**batch).pooler_output
+            return nn.functional.normalize(pooled.float()).cpu().numpy()
+
+
+def load(
+    name: str, settings: Mapping[str, Any], device: torch.device, allow_download: bool
+) -> TransformersEncoder:
+    """Load a model from a folder, or by name from the machine's cache or the hub.
+
+    Code that a repository ships is never run (`trust_remote_code` is off).
+
+    Args:
+        name: its name in the config.
+        settings: `model`, a folder or a name.
+        device: where to compute.
+        allow_download: whether the hub may be asked.
+
+    Raises:
+        InputError: it is not on this machine, is damaged, or is neither CLIP nor SigLIP.
+    """
+    source = settings["model"]
+    given: dict[str, Any] = {
+        "local_files_only": not allow_download or Path(source).is_dir(),
+        "trust_remote_code": False,
+    }
+    where = f"Model {name}: {source!r} does not load as a CLIP or SigLIP model"
+    try:
+        family = AutoConfig.from_pretrained(source, **given).model_type
+        if family not in FAMILIES:
+            raise InputError(f"{where}: it is of the type {family!r}; name one of those two.")
+        model, told = AutoModel.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True, **given
+        )
+        processor = AutoProcessor.from_pretrained(source, **given)
+    except InputError:
+        raise
+    except Exception as error:
+        remedy = f"{first_line(error)}; name a local folder, or set `allow_download: true`."
+        raise InputError(f"{where}: {hub.unreachable(error) or remedy}") from error
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{where}: its weights lack {len(missing)} keys, {missing[0]} for one: fetch it again."
+        )
+    _check_tokenizer(where, processor.tokenizer)
+    return TransformersEncoder(name, model, processor, device)
+
+
+def _check_tokenizer(where: str, tokenizer: Any) -> None:
+    """Stop where Transformers silently took another tokenizer than the folder names."""
+    declared = tokenizer.init_kwargs.get("tokenizer_class") or ""
+    if declared == "SiglipTokenizer" and type(tokenizer).__name__ != declared:
+        raise InputError(
+            f"{where}: its tokenizer needs the packages sentencepiece and protobuf: install both."
+        )
