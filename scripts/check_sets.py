@@ -29,6 +29,12 @@ def main(job: Any) -> None:
             hashed.append(splits.keyed_hash(ids, 0, "overlap"))
         checks.check_set(name, source, sum(counts[name]), objects, job.params.k)
         hashes[name] = np.concatenate(hashed)
+        repeated = checks.repeated_hash(hashes[name])
+        if repeated is not None:
+            raise InputError(
+                f"The set {name} has the id {id_of(repeated, paths[name])!r} more than once: name a"
+                f" column with unique ids (`columns.id` of the source {source!r})."
+            )
     overlap = checks.shared_hashes(hashes)
     if overlap is not None:
         first, second, shared = overlap

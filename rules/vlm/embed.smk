@@ -93,3 +93,37 @@ rule embed_text:
         code=code_version("embed_text.py"),
     script:
         "../../scripts/embed_text.py"
+
+
+rule import_embeddings:
+    """Take the embeddings of a shard from where clip-retrieval wrote them."""
+    input:
+        records="results/vlm/records/{set}/{shard}.parquet",
+    output:
+        "results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet",
+    log:
+        "results/logs/import_embeddings/{model}.{input}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/import_embeddings/{model}.{input}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        model=one_of("vlm", ["clip_retrieval"]),
+        input="image|caption",
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000, 10),
+        runtime=minutes(60, 60),
+    params:
+        folder=lambda wildcards: from_base(imported_source(wildcards)["path"]),
+        content=imported_content,
+        id_column=lambda wildcards: imported_source(wildcards)["columns"]["id"],
+        encoder=lambda wildcards: model_settings(wildcards.model)["encoder"],
+        stored_order=lambda wildcards: in_stored_order(
+            config["vlm"]["sets"][wildcards.set]["source"]
+        ),
+        shards=lambda wildcards: config["vlm"]["sets"][wildcards.set]["shards"],
+        versions=versions("numpy", "polars"),
+        code=code_version("import_embeddings.py"),
+    script:
+        "../../scripts/import_embeddings.py"

@@ -38,6 +38,29 @@ def source_content(wildcards):
     return content_of(source["path"]) if "path" in source else None
 
 
+def sources_of_kinds(kinds):
+    """A wildcard constraint: the sources of some kinds."""
+    sources = config["vlm"]["sources"]
+    return "|".join(name for name in sources if sources[name]["kind"] in kinds) or "(?!)"
+
+
+def in_stored_order(source):
+    """Whether a folder of embeddings keeps its order: where one set takes the whole of it."""
+    takers = [each for each in config["vlm"]["sets"].values() if each["source"] == source]
+    return len(takers) == 1 and takers[0]["fraction"] == 1
+
+
+def imported_source(wildcards):
+    """The folder of embeddings that a set's samples come from."""
+    return config["vlm"]["sources"][config["vlm"]["sets"][wildcards.set]["source"]]
+
+
+def imported_content(wildcards):
+    """What tells that imported embeddings have changed: names and sizes of their files."""
+    kind = {"image": "img_emb", "caption": "text_emb"}[wildcards.input]
+    return listing_of(f"{imported_source(wildcards)['path']}/{kind}")
+
+
 def source_parts(wildcards):
     """Records of all parts of a source."""
     return of_sources("results/vlm/sources/{source}/{part}.parquet", [wildcards.source])

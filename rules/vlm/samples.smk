@@ -38,6 +38,8 @@ rule scan_source:
         "results/logs/scan_source/{source}.{part}.log",
     benchmark:
         "results/benchmarks/scan_source/{source}.{part}.jsonl"
+    wildcard_constraints:
+        source=sources_of_kinds(["scenes", "img2dataset", "table"]),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
@@ -53,6 +55,37 @@ rule scan_source:
         code=code_version("scan_source.py"),
     script:
         "../../scripts/scan_source.py"
+
+
+rule read_metadata:
+    """Read the metadata of one part of a folder of embeddings, and keep what can be used."""
+    output:
+        records="results/vlm/sources/{source}/{part}.parquet",
+        rejected="results/vlm/sources/{source}/{part}.rejected.parquet",
+    log:
+        "results/logs/read_metadata/{source}.{part}.log",
+    benchmark:
+        "results/benchmarks/read_metadata/{source}.{part}.jsonl"
+    wildcard_constraints:
+        source=sources_of_kinds(["clip_retrieval"]),
+    priority: 100
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(120),
+    params:
+        source=source_settings,
+        content=lambda wildcards: listing_of(
+            config["vlm"]["sources"][wildcards.source]["path"] + "/metadata"
+        ),
+        stored_order=lambda wildcards: in_stored_order(wildcards.source),
+        seed=config["seed"],
+        versions=versions("polars"),
+        code=code_version("read_metadata.py"),
+    script:
+        "../../scripts/read_metadata.py"
 
 
 rule check_source:

@@ -55,6 +55,12 @@ def check_set(name: str, source: str, samples: int, objects: int, k: int) -> Non
         )
 
 
+def repeated_hash(hashes: NDArray[np.uint64]) -> np.uint64 | None:
+    """A hash that a set's ids have more than once, None where each is there once."""
+    values, counts = np.unique(hashes, return_counts=True)
+    return values[counts.argmax()] if len(values) < len(hashes) else None
+
+
 def shared_hashes(
     hashes: Mapping[str, NDArray[np.uint64]],
 ) -> tuple[str, str, NDArray[np.uint64]] | None:

@@ -20,6 +20,7 @@ PIXELS = "pixels"
 CLASSIFIER = "classifier"
 TRAINED = ("clip", "ssl", "classifier")
 PUBLISHED = "checkpoint"
+IMPORTED = "clip_retrieval"
 IMAGE_ENCODERS = ("ssl", PUBLISHED)
 QUERY_INPUTS = {"t2i": "image", "t2t": "caption", "crop": "image"}
 NAIVE_BAYES = "naive_bayes@"

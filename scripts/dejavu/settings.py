@@ -9,6 +9,7 @@ from dejavu import audits
 from dejavu.errors import InputError
 from dejavu.plan import (
     IMAGE_ENCODERS,
+    IMPORTED,
     NAIVE_BAYES,
     PIXELS,
     PUBLISHED,
@@ -19,6 +20,8 @@ from dejavu.plan import (
 )
 
 NAME = re.compile(r"[a-z0-9_]+")
+# Files of a source's folder, of which each of its parts reads some.
+PATTERNS = {"img2dataset": "*.tar", "clip_retrieval": "metadata/metadata_*.parquet"}
 SEED_SUFFIX = re.compile(r".*_s[0-9]+")
 
 
@@ -177,18 +180,16 @@ def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
                 f"Config key {where}.sources.{name}.path: there is no {base / source['path']};"
                 " relative paths start from the folder of the Snakefile."
             )
-        if source["kind"] == "img2dataset":
-            tars = len(list((base / source["path"]).glob("*.tar")))
-            if not tars:
+        pattern = PATTERNS.get(source["kind"])
+        if pattern is not None:
+            files = len(list((base / source["path"]).glob(pattern)))
+            held = f"{base / source['path']} holds {files or 'no'} {pattern} files"
+            if not files:
+                raise InputError(f"Config key {where}.sources.{name}.path: {held}: correct it.")
+            if files < source["parts"]:
                 raise InputError(
-                    f"Config key {where}.sources.{name}.path: {base / source['path']} holds no .tar"
-                    " files: correct it."
-                )
-            if tars < source["parts"]:
-                raise InputError(
-                    f"Config key {where}.sources.{name}: {base / source['path']} holds {tars} .tar"
-                    f" files, and `parts` is {source['parts']}: set `parts` to {tars} or less, or"
-                    " correct `path`."
+                    f"Config key {where}.sources.{name}: {held}, and `parts` is {source['parts']}:"
+                    f" set `parts` to {files} or less, or correct `path`."
                 )
     _check_checkpoints(domain, where, base)
     for name, model in domain["models"].items():
@@ -219,6 +220,15 @@ def _check_models(domain: Mapping[str, Any]) -> None:
                 f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
                 f" vlm.sets has {', '.join(domain['sets'])}."
             )
+        if model["kind"] == IMPORTED:
+            for set_name, settings in domain["sets"].items():
+                kind = domain["sources"][settings["source"]]["kind"]
+                if kind != IMPORTED:
+                    raise InputError(
+                        f"Config key vlm.models.{name}: its embeddings come with the samples, and"
+                        f" the source of {set_name} is of kind {kind}: take sources of kind"
+                        f" {IMPORTED} for all sets, or another model."
+                    )
         if model["kind"] == "open_clip":
             folder = model["architecture"].startswith("local-dir:")
             given = [key for key in ("pretrained", "checkpoint") if model.get(key)]

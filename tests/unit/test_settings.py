@@ -174,11 +174,11 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
         ("vlm/sets/public/source", "none", ["vlm.sets.public.source", "'none'", "world, photos"]),
         ("vlm/sets/public/source", "world", ["vlm.sets", "'world'", "1.8", "lower them"]),
         ("vlm/sources/rows/path", "no.csv", ["vlm.sources.rows.path", "no.csv", "relative paths"]),
-        ("vlm/sources/photos/parts", 3, ["vlm.sources.photos", "2 .tar", "set `parts` to 2"]),
+        ("vlm/sources/photos/parts", 3, ["vlm.sources.photos", "2 *.tar", "set `parts` to 2"]),
         (
             "vlm/sources/photos/path",
             "rows.csv",
-            ["vlm.sources.photos.path", "holds no .tar", "correct"],
+            ["vlm.sources.photos.path", "holds no *.tar", "correct"],
         ),
         ("vlm/models/web", {**CLIP, "checkpoint": "no.pt"}, ["vlm.models.web.checkpoint", "no.pt"]),
         ("vlm/models/web", CLIP, ["vlm.models.web", "either `pretrained`", "`checkpoint`"]),

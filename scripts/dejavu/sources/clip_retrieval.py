@@ -1,0 +1,296 @@
+"""Folders of embeddings as clip-retrieval's inference writes them.
+
+Layout (`rom1504/clip-retrieval`, ``clip_retrieval/clip_inference/writer.py``): for each partition
+``metadata/metadata_{n}.parquet``, with `image_path` (a file, or the member's key in a tar),
+`caption` and, where asked for, the fields of the samples' JSON; ``img_emb/img_emb_{n}.npy`` and
+``text_emb/text_emb_{n}.npy``, float16 or float32 [rows, d]; numbers are padded with zeros. Row i of
+all three is the same sample. Arrays stay where they are: they are mapped, and rows gathered.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dejavu import splits
+from dejavu.errors import InputError
+from dejavu.tables import first_line
+
+FOLDERS = {"image": "img_emb", "caption": "text_emb"}
+FLOATS = (np.float16, np.float32)
+LENGTH_TOLERANCE = 5e-3
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One file of metadata, and where its rows' embeddings lie."""
+
+    folder: Path
+    number: str
+
+    @property
+    def metadata(self) -> Path:
+        """The file of metadata."""
+        return self.folder / "metadata" / f"metadata_{self.number}.parquet"
+
+    def rows(self) -> int:
+        """Number of rows of the metadata."""
+        with _told(self.metadata):
+            return int(pl.scan_parquet(self.metadata).select(pl.len()).collect().item())
+
+    def vectors(self, column: str) -> NDArray[Any]:
+        """Embeddings of `image` or `caption`, float16 or float32 [rows, d], mapped, not read.
+
+        Raises:
+            InputError: the file is missing, is no matrix of floats, or has other rows.
+        """
+        kind = FOLDERS[column]
+        path = self.folder / kind / f"{kind}_{self.number}.npy"
+        try:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} can't be read as an array ({first_line(error)}): embed the {column}s too,"
+                " or fetch the file again."
+            ) from error
+        if mapped.ndim != 2 or mapped.dtype not in FLOATS:
+            raise InputError(
+                f"{path} is no matrix of float16 or float32, but {mapped.dtype} of shape"
+                f" {mapped.shape}: fetch it again."
+            )
+        rows = self.rows()
+        if len(mapped) != rows:
+            raise InputError(
+                f"{path} has {len(mapped)} rows, and {self.metadata} has {rows}: they are of"
+                " different runs; fetch both again."
+            )
+        return mapped
+
+
+def partitions(folder: Path) -> list[Partition]:
+    """The partitions of a folder, in the order of their numbers.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = [
+        Partition(folder, match[1])
+        for path in (folder / "metadata").glob("metadata_*.parquet")
+        if (match := re.fullmatch(r"metadata_(\d+)\.parquet", path.name))
+    ]
+    if not found:
+        raise InputError(
+            f"{folder} holds no metadata/metadata_*.parquet: name the folder that clip-retrieval's"
+            " inference wrote, with img_emb, text_emb and metadata in it."
+        )
+    return sorted(found, key=lambda each: int(each.number))
+
+
+def read_metadata(
+    partition: Partition, columns: Mapping[str, str], separator: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read a partition's metadata.
+
+    Args:
+        partition: the partition.
+        columns: names of the columns with `id`, `image`, `caption` and, unless annotated
+            elsewhere, `objects`: a list of strings, a JSON list, or labels joined by the separator.
+        separator: what joins the labels.
+
+    Returns:
+        Rows that can be used, with `row`, `id`, `image`, `caption` and sorted, unique `objects`;
+        and the others, with `row`, `item`, `id` and `reason`.
+
+    Raises:
+        InputError: the file can't be read or lacks a column.
+    """
+    path = partition.metadata
+    with _told(path):
+        present = pl.scan_parquet(path).collect_schema()
+    for role, name in columns.items():
+        if name not in present:
+            raise InputError(
+                f"{path} has no column {name!r} for the {role}: set `columns.{role}` to one of"
+                f" {', '.join(present.names())}"
+            )
+    labels = pl.lit([], dtype=pl.List(pl.String))
+    if "objects" in columns:
+        labels = _labels(pl.col(columns["objects"]), present[columns["objects"]], separator)
+    with _told(path):
+        rows = (
+            pl.scan_parquet(path)
+            .select(
+                pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+                *(pl.col(columns[role]).cast(pl.String).alias(role) for role in ("id", "image")),
+                pl.col(columns["caption"]).cast(pl.String).str.strip_chars().alias("caption"),
+                labels.alias("objects"),
+            )
+            .collect()
+        )
+    empty = {role: pl.col(role).is_null() | (pl.col(role) == "") for role in ("id", "caption")}
+    reason = (
+        pl.when(empty["id"])
+        .then(pl.lit("no id"))
+        .when(empty["caption"])
+        .then(pl.lit("no caption"))
+        .when(pl.col("objects").is_null())
+        .then(pl.lit("objects are not a list of labels"))
+    )
+    judged = rows.with_columns(
+        reason=reason,
+        item=pl.format("{}#row {}", pl.lit(str(path)), "row"),
+        image=pl.col("image").fill_null(""),
+    )
+    kept = judged.filter(pl.col("reason").is_null()).drop("reason", "item")
+    return kept, judged.filter(pl.col("reason").is_not_null()).select("row", "item", "id", "reason")
+
+
+def _labels(column: pl.Expr, kind: Any, separator: str) -> pl.Expr:
+    """Sorted, unique labels of a column of lists, JSON lists or joined strings; null where none."""
+    if kind == pl.String:
+        is_json = column.str.strip_chars().str.starts_with("[")
+        # What is no JSON list of strings becomes null, and is told.
+        lists = (
+            pl.when(is_json)
+            .then(
+                pl.when(is_json).then(column).map_batches(_decoded, return_dtype=pl.List(pl.String))
+            )
+            .otherwise(column.str.split(separator))
+        )
+    elif isinstance(kind, pl.List) and kind.inner in (pl.String, pl.Null):
+        lists = column.cast(pl.List(pl.String))
+    else:
+        return pl.lit(None, dtype=pl.List(pl.String))
+    clean = pl.element().str.strip_chars()
+    return lists.list.eval(clean.filter(clean != "").unique().sort())
+
+
+def _decoded(column: pl.Series) -> pl.Series:
+    """JSON lists of strings, decoded once for each text that occurs."""
+
+    def labels(text: str) -> list[str] | None:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return None
+        is_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
+        return found if is_list else None
+
+    texts = column.drop_nulls().unique()
+    known = dict(zip(texts, map(labels, texts), strict=True))
+    return pl.Series([known.get(text) for text in column], dtype=pl.List(pl.String))
+
+
+def stored_order(place: int, count: int, rows: int) -> NDArray[np.uint64]:
+    """Keys that keep a partition's rows in order and, of as many shards, give it one of its own.
+
+    Args:
+        place: of the partition, from 0.
+        count: number of partitions.
+        rows: of the partition.
+
+    Returns:
+        uint64 [rows], rising, inside the partition's shard (see `splits.shard_range`).
+    """
+    low, high = splits.shard_range((0, splits.HASHES), place, count)
+    step = (high - low - 1) // max(rows, 1)
+    return np.uint64(low) + np.arange(rows, dtype=np.uint64) * np.uint64(step)
+
+
+def covering(found: list[Partition], shard: int, shards: int) -> list[Partition]:
+    """Of partitions in stored order, those that a shard's rows lie in."""
+    return found[shard * len(found) // shards : -(-(shard + 1) * len(found) // shards)]
+
+
+def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: str) -> NDArray[Any]:
+    """Embeddings of samples by their ids, in their order.
+
+    Where they are one stretch of one file they are not copied, but stay mapped.
+
+    Args:
+        among: partitions, in which the first row of an id counts.
+        column: `image` or `caption`.
+        ids: of n samples, unique.
+        id_column: the metadata's column with ids.
+
+    Returns:
+        [n, d], of the precision that is stored.
+
+    Raises:
+        InputError: an id is gone, or partitions are of different widths or precisions.
+    """
+    wanted = pl.DataFrame({"id": ids, "place": np.arange(len(ids))})
+    missing = np.ones(len(ids), dtype=bool)
+    found: NDArray[Any] | None = None
+    for partition in among:
+        places, rows = _rows(partition, wanted.filter(pl.Series(missing)), id_column)
+        if not len(rows):
+            continue
+        vectors = partition.vectors(column)
+        if len(rows) == len(ids) and (np.diff(rows, prepend=rows[0] - 1) == 1).all():
+            return vectors[rows[0] : rows[-1] + 1]
+        if found is None:
+            found = np.empty((len(ids), vectors.shape[1]), dtype=vectors.dtype)
+        if (found.shape[1], found.dtype) != (vectors.shape[1], vectors.dtype):
+            raise InputError(
+                f"{partition.folder}: partition {partition.number} has {column} embeddings of"
+                f" {vectors.shape[1]} values of {vectors.dtype}, and earlier ones of"
+                f" {found.shape[1]} of {found.dtype}: they are of different models."
+            )
+        found[places] = vectors[rows]
+        missing[places] = False
+    if found is None or missing.any():
+        lost = ids.filter(pl.Series(missing))
+        raise InputError(
+            f"{among[0].folder} no longer has {len(lost)} ids that were read from it,"
+            f" {lost[0]!r} for one: restore it, or remove the folder `sources` of the results to"
+            " read it anew."
+        )
+    return found
+
+
+def _rows(
+    partition: Partition, wanted: pl.DataFrame, id_column: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the samples that a partition holds, in their order, and its rows for them."""
+    with _told(partition.metadata):
+        here = (
+            pl.scan_parquet(partition.metadata)
+            .select(
+                pl.col(id_column).cast(pl.String).alias("id"),
+                pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+            )
+            .join(wanted.lazy(), on="id")
+            .group_by("place")
+            .agg(pl.col("row").min())
+            .sort("place")
+            .collect()
+        )
+    return here["place"].to_numpy(), here["row"].to_numpy()
+
+
+def of_length_one(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Vectors [n, d] as they are where all have length 1, as clip-retrieval's; else scaled to it.
+
+    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is.
+    """
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    if ((np.abs(lengths - 1) < LENGTH_TOLERANCE) | (lengths == 0)).all():
+        return vectors
+    return (vectors / np.where(lengths == 0, 1, lengths)[:, None]).astype(np.float32)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell in one sentence that a file of metadata can't be read."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} cannot be read as parquet: {first_line(error)}") from error
