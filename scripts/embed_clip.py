@@ -18,7 +18,14 @@ def main(job: Any) -> None:
         weights, config = job.input.model
         tables.read_settings(config, weights)
     encoder = clip.load(job.wildcards.model, job.params.model, device, downloads_allowed())
-    embed_records(encoder, job.input.records, job.wildcards.input, job.params.batch, job.output[0])
+    embed_records(
+        encoder,
+        job.input.records,
+        job.wildcards.input,
+        batch=job.params.batch,
+        workers=job.threads,
+        output=job.output[0],
+    )
 
 
 if "snakemake" in globals():

@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dejavu import tables, thumbnails
+from dejavu.embedding import embed_images
 from dejavu.job import Progress, job_log
-from dejavu.sources.images import open_available
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,13 +15,12 @@ def main(job: Any) -> None:
     part = job.wildcards.input
     samples, places = tables.read_places(job.input.records, part)
     progress = Progress(f"embedding with {job.wildcards.model}", len(samples), f"{part}s")
-    vectors = [np.empty((0, thumbnails.DIMENSION), dtype=np.float32)]
-    for start in range(0, len(places), job.params.batch):
-        images = [open_available(*place) for place in places[start : start + job.params.batch]]
-        vectors.append(thumbnails.encode_images(images))
-        progress.advance(len(images))
+    prepare, encode = thumbnails.prepare_image, thumbnails.encode_images
+    vectors = embed_images(places, prepare, encode, job.params.batch, job.threads, progress)
     facts = {**thumbnails.facts(job.wildcards.model), "input": part}
-    tables.write_embeddings(job.output[0], samples, np.concatenate(vectors), facts)
+    tables.write_embeddings(
+        job.output[0], samples, vectors.reshape(-1, thumbnails.DIMENSION), facts
+    )
 
 
 if "snakemake" in globals():

@@ -1,14 +1,13 @@
 """Embeddings of one shard of images or background crops under a self-supervised model."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dejavu import tables
+from dejavu.embedding import embed_images
 from dejavu.encoders import prepare_torch, ssl
 from dejavu.job import Progress, job_log
-from dejavu.sources.images import open_available
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,13 +21,12 @@ def main(job: Any) -> None:
     encoder = ssl.load(name, folder, job.params.model, normalise, device)
     samples, places = tables.read_places(job.input.records, part)
     progress = Progress(f"embedding with {name}", len(samples), f"{part}s")
-    vectors = [np.empty((0, encoder.dimension), dtype=np.float32)]
-    for start in range(0, len(places), job.params.batch):
-        images = [open_available(*place) for place in places[start : start + job.params.batch]]
-        vectors.append(encoder.encode_images(images, part))
-        progress.advance(len(images))
+    prepare = partial(encoder.prepare_image, part=part)
+    vectors = embed_images(
+        places, prepare, encoder.encode_images, job.params.batch, job.threads, progress
+    )
     facts = {**encoder.facts, "input": part}
-    tables.write_embeddings(job.output[0], samples, np.concatenate(vectors), facts)
+    tables.write_embeddings(job.output[0], samples, vectors.reshape(-1, encoder.dimension), facts)
 
 
 if "snakemake" in globals():

@@ -2,17 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dejavu import tables
+from dejavu.embedding import CAPTIONS_A_CALL, embed_texts
 from dejavu.encoders import downloads_allowed, prepare_torch, text
 from dejavu.job import Progress, job_log
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
-
-# Fixed: which captions are sorted and batched together shows in the last bits of a vector.
-CAPTIONS_A_CALL = 2**14
 
 
 def main(job: Any) -> None:
@@ -24,15 +20,9 @@ def main(job: Any) -> None:
     records = tables.read_parquet(job.input.records, ["sample", "caption"])
     captions = tables.column_strings(records, "caption")
     progress = Progress(f"embedding with {job.wildcards.model}", len(captions), "captions")
-    vectors = []
-    for start in range(0, max(1, len(captions)), CAPTIONS_A_CALL):
-        some = captions[start : start + CAPTIONS_A_CALL]
-        vectors.append(encoder.encode_texts(some))
-        progress.advance(len(some))
+    vectors = embed_texts(captions, encoder.encode_texts, CAPTIONS_A_CALL, progress)
     facts = {**encoder.facts, "input": "caption"}
-    tables.write_embeddings(
-        job.output[0], records["sample"].to_numpy(), np.concatenate(vectors), facts
-    )
+    tables.write_embeddings(job.output[0], records["sample"].to_numpy(), vectors, facts)
 
 
 if "snakemake" in globals():

@@ -14,7 +14,14 @@ def main(job: Any) -> None:
     """Embed the shard batch by batch."""
     device = prepare_torch(job.params.threads)
     encoder = transformers.load(job.wildcards.model, job.params.model, device, downloads_allowed())
-    embed_records(encoder, job.input.records, job.wildcards.input, job.params.batch, job.output[0])
+    embed_records(
+        encoder,
+        job.input.records,
+        job.wildcards.input,
+        batch=job.params.batch,
+        workers=job.threads,
+        output=job.output[0],
+    )
 
 
 if "snakemake" in globals():

@@ -138,7 +138,8 @@ def from_clip(crops: pl.DataFrame, settings: Mapping[str, Any], batch: int, thre
     for start in range(0, len(crops), batch):
         part = crops[start : start + batch]
         places = part.select("image", "crop").iter_rows()
-        images = encoder.encode_images([open_available(image, crop) for image, crop in places])
+        prepared = [encoder.prepare_image(open_available(*place)) for place in places]
+        images = encoder.encode_images(prepared)
         scores = images.astype(np.float64) @ texts.T.astype(np.float64)
         # Names are sorted, and a stable sort keeps their order where scores are equal.
         best = np.argsort(-scores, axis=1, kind="stable")[:, :kept]

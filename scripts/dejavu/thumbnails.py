@@ -31,15 +31,15 @@ def facts(name: str) -> Metadata:
     }
 
 
-def encode_images(images: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """Embed RGB images of any size: float32 [n, 336], rows of length 1; 0 for a plain colour."""
-    thumbnails = np.stack(
-        [
-            np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float32)
-            for image in images
-        ]
-    )
-    count = len(images)
+def prepare_image(image: Image.Image) -> NDArray[np.float32]:
+    """The thumbnail of an RGB image of any size, float32 [8, 8, 3]."""
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+def encode_images(prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Embed thumbnails: float32 [n, 336], rows of length 1; 0 for a plain colour."""
+    thumbnails = np.stack(prepared)
+    count = len(prepared)
     across = np.diff(thumbnails, axis=2).reshape(count, -1)
     down = np.diff(thumbnails, axis=1).reshape(count, -1)
     features = np.concatenate([across, down], axis=1)

@@ -38,6 +38,11 @@ VISION = {**LAYERS, "image_size": 24, "patch_size": 8}
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
 
+def embedded(encoder, images):
+    """Embeddings of images by an encoder."""
+    return encoder.encode_images([encoder.prepare_image(image) for image in images])
+
+
 def clip_folder(folder):
     """A tiny CLIP with a byte-level vocabulary and one merge."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -130,7 +135,7 @@ def directly(folder, images):
 def test_embeddings_are_those_of_the_library_itself_with_length_one(folder, images):
     encoder = load(folder)
     wanted_images, wanted_texts = directly(folder, images)
-    found = encoder.encode_images(images), encoder.encode_texts(CAPTIONS)
+    found = embedded(encoder, images), encoder.encode_texts(CAPTIONS)
     for vectors, wanted in zip(found, (wanted_images, wanted_texts), strict=True):
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(vectors, wanted.numpy(), atol=1e-6)

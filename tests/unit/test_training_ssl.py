@@ -196,7 +196,7 @@ def test_an_encoder_gives_what_the_saved_weights_give(folder, representation, no
     used = {"preprocessing": PREPROCESSING, "representation": representation}
     encoder = ssl.load("m", place, used, normalise, CPU)
     some = pictures(5)
-    vectors = encoder.encode_images(some, "crop")
+    vectors = encoder.encode_images([encoder.prepare_image(image, "crop") for image in some])
     pixels = np.stack([np.asarray(image.resize((24, 24), Image.BILINEAR)) for image in some])
     batch = (pixels / 255 - PREPROCESSING["mean"]) / PREPROCESSING["std"]
     with torch.no_grad():
@@ -206,7 +206,9 @@ def test_an_encoder_gives_what_the_saved_weights_give(folder, representation, no
         wanted = wanted / wanted.norm(dim=1, keepdim=True)
     np.testing.assert_allclose(vectors, wanted.numpy(), atol=1e-5)
     assert encoder.dimension == vectors.shape[1]
-    one_by_one = np.concatenate([encoder.encode_images([image], "crop") for image in some])
+    one_by_one = np.concatenate(
+        [encoder.encode_images([encoder.prepare_image(image, "crop")]) for image in some]
+    )
     np.testing.assert_allclose(vectors, one_by_one, atol=1e-5)
 
 

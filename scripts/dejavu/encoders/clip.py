@@ -57,9 +57,13 @@ class ClipEncoder:
             "versions": provenance.versions("torch", "torchvision", "open_clip_torch"),
         }
 
-    def encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Embed images of any size: float32 [n, d], rows of length 1."""
-        batch = torch.stack([self.preprocess(image) for image in images]).to(self.device)
+    def prepare_image(self, image: Image.Image) -> torch.Tensor:
+        """The pixels of an image of any size as the model takes them, float32 [3, h, w]."""
+        return self.preprocess(image)
+
+    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+        """Embed prepared images: float32 [n, d], rows of length 1."""
+        batch = torch.stack(list(prepared)).to(self.device)
         with torch.inference_mode():
             return self.model.encode_image(batch, normalize=True).float().cpu().numpy()
 

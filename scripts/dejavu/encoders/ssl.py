@@ -155,16 +155,18 @@ class SslEncoder:
         with torch.inference_mode():
             return self.model.represent(blank, self.representation).shape[1]
 
-    def encode_images(self, images: Sequence[Image.Image], part: str) -> NDArray[np.float32]:
-        """Embed RGB images of any size: float32 [n, d].
+    def prepare_image(self, image: Image.Image, part: str) -> NDArray[np.uint8]:
+        """Resize an RGB image of any size: uint8 [side, side, 3].
 
-        `part` says whether they are whole images (`image`) or background crops (`crop`).
+        `part` says whether it is a whole image (`image`) or a background crop (`crop`).
         """
         used = self.preprocessing
-        side = used[f"{part}_side"]
-        squares = [resized(image, side, used["resize"], used["interpolation"]) for image in images]
-        pixels = np.stack([np.asarray(square) for square in squares])
-        batch = standardised(as_batch(pixels, self.device), self.preprocessing)
+        square = resized(image, used[f"{part}_side"], used["resize"], used["interpolation"])
+        return np.asarray(square)
+
+    def encode_images(self, prepared: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed prepared images: float32 [n, d]."""
+        batch = standardised(as_batch(np.stack(prepared), self.device), self.preprocessing)
         with torch.inference_mode():
             vectors = self.model.represent(batch, self.representation).float()
             if self.normalise:

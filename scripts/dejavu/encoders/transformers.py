@@ -58,10 +58,14 @@ class TransformersEncoder:
             "versions": provenance.versions("torch", "torchvision", "transformers", "tokenizers"),
         }
 
-    def encode_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Embed images of any size: float32 [n, d], rows of length 1."""
-        batch = self.processor(images=list(images), return_tensors="pt").to(self.device)
-        return self._unit(self.model.get_image_features, batch)
+    def prepare_image(self, image: Image.Image) -> torch.Tensor:
+        """The pixels of an image of any size as the model takes them, float32 [3, h, w]."""
+        return self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+
+    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+        """Embed prepared images: float32 [n, d], rows of length 1."""
+        pixels = torch.stack(list(prepared)).to(self.device)
+        return self._unit(self.model.get_image_features, {"pixel_values": pixels})
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed captions: float32 [n, d], rows of length 1."""
