@@ -1,7 +1,7 @@
 """The embedding stage against the bare model: python -m tests.bench embedding.
 
 The stage reads images of a shard from a tar, decodes and prepares them, embeds them and writes
-sealed Parquet; the bare model embeds the same batches from tensors in memory, with the same threads.
+sealed Parquet; the bare model embeds the same batches from tensors in memory, with equal threads.
 """
 
 import io
