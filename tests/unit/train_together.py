@@ -59,7 +59,7 @@ def main(folder):
     DistributedDataParallel._passing_sync_batchnorm_handle = lambda *_: None
     given = json.loads((folder / "settings.json").read_text())
     team = processes.Together(2, "cpu")
-    loop.run = partial(loop.run, checkpoint_seconds=-1.0)
+    loop.run = partial(loop.run, checkpoint_seconds=-1.0, checkpoint_share=float("inf"))
     whole_order = loop.EpochOrder.indices
     for name, settings in given["models"].items():
         train = partial(ssl.train, settings, given["images"], given["seed"])

@@ -38,7 +38,7 @@ def decoded(
         pixels = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
         team.agreed(path)
     else:
-        pixels = np.memmap(team.agreed(None), dtype=np.uint8, mode="r+", shape=shape)
+        pixels = np.memmap(str(team.agreed(None)), dtype=np.uint8, mode="r+", shape=shape)
     team.wait()
     if team.leads:
         path.unlink()
