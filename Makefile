@@ -19,10 +19,10 @@ table: install ## Build results/tables/vlm_ppg.csv (CORES=all)
 	$(BIN)/snakemake --cores $(CORES) results/tables/vlm_ppg.csv
 
 test: install ## Run the tests at smoke-test size
-	$(BIN)/pytest -m "not full" tests/unit tests/rules tests/workflow tests/docs
+	$(BIN)/pytest -m "not full" tests/unit tests/rules tests/workflow tests/docs tests/cluster
 
 test-full: install ## Run all tests, with the default configuration and its scientific gates
-	$(BIN)/pytest tests/unit tests/rules tests/workflow tests/docs
+	$(BIN)/pytest tests/unit tests/rules tests/workflow tests/docs tests/cluster
 
 bench: install ## Measure speeds, as ratios (minutes; best on an idle machine)
 	$(BIN)/python -m tests.bench

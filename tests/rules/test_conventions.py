@@ -95,3 +95,12 @@ def test_content_follows_bytes_and_not_times(tmp_path):
     assert content() == first
     file.write_bytes(bytes(99_999) + b"1")
     assert content() != first
+
+
+def test_parquet_between_stages_is_read_and_written_in_one_place():
+    # There it is sealed and checked; what users bring is read by the sources and the tagger.
+    sources = (ROOT / "scripts/dejavu/sources").iterdir()
+    known = {"tables.py", "tagging.py", *(path.name for path in sources)}
+    other_ways = re.compile(r"\bpq\.|(?<!tables)\.write_parquet|\bpl\.(read|scan)_parquet")
+    for path in (ROOT / "scripts").rglob("*.py"):
+        assert path.name in known or not other_ways.search(path.read_text()), path
