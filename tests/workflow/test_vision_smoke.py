@@ -373,7 +373,7 @@ def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_smoke_run):
 
 
 def test_trainings_start_before_what_waits_for_them_the_longest_first(tmp_path):
-    config = yaml.safe_load(SMOKE.read_text())
+    config = yaml.safe_load(VISION_SMOKE.read_text())
     config["vision"]["models"]["vicreg_a"]["epochs"] = 90
     config["vision"]["models"]["vicreg_b"]["epochs"] = 120
     told = snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", config)).stdout
