@@ -4,12 +4,9 @@ import importlib
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-
 
 def main() -> None:
     """Print every benchmark's figures; a benchmark is a module of this folder with `main()`."""
-    sys.path.insert(0, str(ROOT / "scripts"))
     known = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
     known.remove("pairs")
     unknown = set(sys.argv[1:]) - set(known)

@@ -1,0 +1,166 @@
+"""Rehearse the measurement at a size of one's own, without models: python -m tests.scale --help.
+
+Embeddings, samples and labels are made up in the contract's files; the workflow itself then builds
+indexes, neighbours and tables from them, and the driver sums up what its jobs took.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from dejavu import recovered, tables
+from tests.scale import jobs, synthetic
+
+ROOT = Path(__file__).parents[2]
+
+TABLES = ["vlm_ppg", "vlm_samples", "vlm_memorized"]
+STAGES = ["build_index", "find_neighbors", "recover_objects", *TABLES]
+
+
+def arguments() -> argparse.Namespace:
+    """What the user asks for."""
+    parser = argparse.ArgumentParser("python -m tests.scale", description=__doc__)
+    parser.add_argument("--targets", type=int, default=10_000, help="samples that are queried")
+    parser.add_argument("--public", type=int, default=100_000, help="samples that are searched")
+    parser.add_argument("--dimension", type=int, default=512, help="of the embeddings")
+    parser.add_argument("--k", type=int, default=100, help="neighbours; 1 and 10 vote too")
+    parser.add_argument("--objects", type=float, default=20, help="labels a picture, on average")
+    parser.add_argument("--labels", type=int, default=synthetic.LABELS, help="in all")
+    parser.add_argument("--target-shards", type=int, default=2)
+    parser.add_argument("--public-shards", type=int, default=4)
+    parser.add_argument("--tables-only", action="store_true", help="make up the predictions too")
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    parser.add_argument("--directory", type=Path, required=True, help="to work in; it may be new")
+    return parser.parse_args()
+
+
+def models(asked: argparse.Namespace) -> tuple[synthetic.Model, synthetic.Model]:
+    """A target model and a weaker text reference."""
+    return (
+        synthetic.Model("made_up", asked.dimension, "t2i"),
+        synthetic.Model("made_up_text", asked.dimension, "t2t", noise=1.5),
+    )
+
+
+def sizes(asked: argparse.Namespace) -> dict[str, list[int]]:
+    """Rows of each shard of the sets."""
+    return {
+        "target": synthetic.shard_sizes(asked.targets, asked.target_shards),
+        "public": synthetic.shard_sizes(asked.public, asked.public_shards),
+    }
+
+
+def votes(asked: argparse.Namespace) -> list[int]:
+    """The numbers of neighbours that vote."""
+    return [k for k in jobs.KS if k < asked.k] + [asked.k]
+
+
+def write_config(folder: Path, asked: argparse.Namespace) -> Path:
+    """The config of a measurement whose embeddings are there already."""
+    (folder / "nothing.csv").write_text("id,image,caption,objects\n")
+    (folder / "nothing.safetensors").write_text("")
+    target, reference = models(asked)
+    vlm = {
+        "sources": {"made_up": {"kind": "table", "path": str(folder / "nothing.csv")}},
+        "sets": {
+            name: {"source": "made_up", "fraction": 0.5, "shards": len(shards)}
+            for name, shards in sizes(asked).items()
+        },
+        "models": {
+            target.name: {
+                "kind": "open_clip",
+                "architecture": "ViT-B-32",
+                "checkpoint": str(folder / "nothing.safetensors"),
+            },
+            reference.name: {"kind": "sentence_transformers", "model": "made up"},
+        },
+        "k": votes(asked),
+        "queries": ["t2i"],
+        "tests": {
+            "one_model": {
+                "kind": "one_model",
+                "target": target.name,
+                "reference": reference.name,
+            }
+        },
+    }
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"vlm": vlm}, sort_keys=False))
+    return path
+
+
+def write_inputs(folder: Path, asked: argparse.Namespace) -> None:
+    """Write all that models and sources would have given."""
+    of_sets = sizes(asked)
+    synthetic.write_vocabulary(folder, asked.labels)
+    for name, shards in of_sets.items():
+        if name == "target" or not asked.tables_only:
+            synthetic.write_samples(folder, name, shards, asked.objects, asked.labels)
+    tables.write_json(folder / "results/vlm/sets.json", of_sets)
+    for model in models(asked):
+        if asked.tables_only:
+            settings = recovered.settings(votes(asked), jobs.PREDICT, jobs.OBJECTS)
+            synthetic.write_recovered(folder, model, "target", of_sets["target"], settings)
+            continue
+        synthetic.write_embeddings(folder, model, model.searched, "public", of_sets["public"])
+        synthetic.write_embeddings(folder, model, "caption", "target", of_sets["target"])
+
+
+def run_workflow(folder: Path, config: Path, cores: int) -> None:
+    """Build the tables by the workflow."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(folder), "--cores", str(cores), "--quiet", "rules"]
+    command += [f"results/tables/{name}.csv" for name in TABLES]
+    subprocess.run([*command, "--configfile", str(config)], check=True, cwd=folder)
+
+
+def summary(folder: Path) -> list[dict[str, object]]:
+    """What the jobs of each rule took, from their benchmark files."""
+    rows = []
+    for rule in STAGES:
+        files = sorted((folder / "results/benchmarks" / rule).glob("*.jsonl"))
+        found = [json.loads(path.read_text().splitlines()[-1]) for path in files]
+        if found:
+            rows.append(
+                {
+                    "rule": rule,
+                    "jobs": len(found),
+                    "cpu_seconds": round(sum(each["cpu_time"] for each in found), 1),
+                    "longest_seconds": round(max(each["s"] for each in found), 1),
+                    "peak_mb": round(max(each["max_rss"] for each in found)),
+                }
+            )
+    return rows
+
+
+def megabytes(folder: Path) -> dict[str, float]:
+    """Disk that each kind of file takes."""
+    found = {}
+    for kind in sorted((folder / "results/vlm").iterdir()):
+        if kind.is_dir():
+            bytes_of_kind = sum(path.stat().st_size for path in kind.rglob("*") if path.is_file())
+            found[kind.name] = round(bytes_of_kind / 1e6, 1)
+    return found
+
+
+def main() -> None:
+    """Make up, run, sum up."""
+    asked = arguments()
+    folder = asked.directory.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = write_config(folder, asked)
+    write_inputs(folder, asked)
+    run_workflow(folder, config, asked.cores)
+    print(f"{'rule':16} {'jobs':>5} {'CPU s':>9} {'longest s':>10} {'peak MB':>8}")
+    for row in summary(folder):
+        values = (row[key] for key in ("jobs", "cpu_seconds", "longest_seconds", "peak_mb"))
+        print("{:16} {:5} {:9} {:10} {:8}".format(row["rule"], *values))
+    print("disk, MB:", ", ".join(f"{kind} {size}" for kind, size in megabytes(folder).items()))
+
+
+main()

@@ -1,0 +1,38 @@
+"""The rehearsal of a size runs the workflow over made-up embeddings."""
+
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+
+from dejavu import tables
+from tests.conftest import ROOT
+
+
+def test_a_rehearsal_builds_the_tables_and_sums_up_its_jobs(tmp_path):
+    command = [sys.executable, "-m", "tests.scale", "--targets", "150", "--public", "1500"]
+    command += ["--dimension", "16", "--k", "20", "--target-shards", "1", "--public-shards", "2"]
+    done = subprocess.run(
+        [*command, "--directory", str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
+    assert [lines[rule][1] for rule in ("build_index", "find_neighbors", "recover_objects")] == [
+        *("4", "2", "2")
+    ]
+    vlm = tmp_path / "results/vlm"
+    queries = tables.read_embeddings(vlm / "embeddings/made_up/caption/target/0000.parquet")
+    shards = [
+        tables.read_embeddings(vlm / f"embeddings/made_up/image/public/{shard:04d}.parquet")
+        for shard in range(2)
+    ]
+    numbers = np.concatenate([shard.samples for shard in shards])
+    products = queries.vectors @ np.concatenate([shard.vectors for shard in shards]).T
+    nearest = numbers[np.argsort(-products, axis=1)[:, :20]]
+    found = tables.read_neighbors(vlm / "neighbors/made_up/t2i/target/0000.parquet")
+    assert np.mean(found.neighbors == nearest) > 0.99
+    ppg = pl.read_csv(tmp_path / "results/tables/vlm_ppg.csv")
+    assert len(ppg) == 18 and ppg["targets"].to_list() == [150] * 18
+    # The target model is the sharper one.
+    assert ppg.filter(k=20, predict="top10", objects="all")["ppg"].item() > 0
