@@ -114,7 +114,7 @@ def write_inputs(folder: Path, asked: argparse.Namespace) -> None:
 def run_workflow(folder: Path, config: Path, cores: int) -> None:
     """Build the tables by the workflow."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder), "--cores", str(cores), "--quiet", "rules"]
+    command += ["--directory", str(folder), "--cores", str(cores), "--quiet=rules"]
     command += [f"results/tables/{name}.csv" for name in TABLES]
     subprocess.run([*command, "--configfile", str(config)], check=True, cwd=folder)
 
