@@ -48,6 +48,34 @@ def jobs_of(done):
     return jobs
 
 
+# What shows the results of a rule: the figures drawn from a table, the galleries.
+SHOWN = {
+    "train_clip": {"figure_training"},
+    "train_ssl": {"figure_training"},
+    "train_classifier": {"figure_training"},
+    "vlm_ppg": {"figure_vlm_population", "figure_vlm_checks"},
+    "vlm_samples": {"figure_vlm_records"},
+    "vlm_distributions": {"figure_vlm_distributions"},
+    "vlm_agreement": {"figure_vlm_agreement"},
+    "vlm_memorized": {"vlm_gallery"},
+    "vision_dejavu": {"figure_vision_dejavu", "figure_vision_checks"},
+    "vision_quadrants": {"figure_vision_quadrants"},
+    "vision_confidence": {"figure_vision_confidence"},
+    "vision_correlation": {"figure_vision_correlation"},
+    "vision_classes": {"figure_vision_classes"},
+    "vision_agreement": {"figure_vision_agreement"},
+    "vision_memorized": {"vision_gallery"},
+}
+
+
+def and_shown(rules):
+    """Rules, or their numbers of jobs, with those that show their results, and the page."""
+    shown = set().union(*(SHOWN.get(rule, set()) for rule in rules), {"report_page"})
+    if isinstance(rules, dict):
+        return {**rules, **dict.fromkeys(shown, 1)}
+    return rules | shown
+
+
 def written(path, config):
     """Write a config."""
     path.write_text(yaml.safe_dump(config, sort_keys=False))

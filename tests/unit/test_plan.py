@@ -160,3 +160,46 @@ def test_parsing_the_workflow_imports_nothing_heavy():
         [sys.executable, "-c", program, scripts], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
+    asked = {"queries": ["t2t", "t2i"], "k": [1, 10], "predict": ["all", "top10"]}
+    assert plan.headline({**asked, "objects": ["unnamed", "all"]}) == {
+        "query": "t2i",
+        "k": 10,
+        "predict": "top10",
+        "objects": "all",
+    }
+    asked = {"queries": ["t2t"], "k": [5, 7], "predict": ["top1"], "objects": ["unnamed"]}
+    assert plan.headline(asked) == {
+        "query": "t2t",
+        "k": 5,
+        "predict": "top1",
+        "objects": "unnamed",
+    }
+
+
+def test_without_control_the_headline_of_a_one_model_test_is_raw():
+    assert plan.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
+    assert plan.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
+
+
+def test_trainings_are_those_of_models_that_are_used_and_trained_here():
+    models = {"a": {"kind": "ssl", "seeds": [3, 5]}, "b": {"kind": "ssl"}, "c": TEXT}
+    assert plan.trainings(models, ["c", "a"]) == [("a", 3, "a_s3"), ("a", 5, "a_s5")]
+
+
+def test_galleries_show_each_target_with_its_first_test():
+    two = [{"target": "a", "reference": "b"}]
+    one = {"targets": ["a", "c"], "references": ["resnet", "naive_bayes@1"]}
+    vision = {
+        "models": {name: {"kind": "ssl"} for name in "abc"} | {"resnet": {"kind": "classifier"}},
+        "sets": {"A": {}, "B": {}},
+        "tests": {"two_model": two, "one_model": one},
+    }
+    assert plan.shown_pairs(vision) == [
+        {"target_model": "a", "reference": "b", "test": "two_model"},
+        {"target_model": "c", "reference": "resnet", "test": "one_model"},
+    ]
+    asked = ["a", "b", "c", "resnet", "naive_bayes@1"]
+    assert plan.predictors_in_tests(vision) == asked

@@ -16,6 +16,7 @@ from dejavu.vision_scores import (
     accuracy,
     agreement,
     best_classes,
+    confidence_bins,
     confident_count,
     correlation_row,
     difference_row,
@@ -312,3 +313,16 @@ def test_nothing_to_compare_gives_nan_and_no_crash():
     for mask in (outside, outside[:0]):
         row = correlation_row(mask, mask, mask, BOOTSTRAP)
         assert row["crops"] == 0 and math.isnan(row["accuracy_top1_low"])
+
+
+@given(st.lists(st.floats(-3, 3), max_size=30))
+def test_bins_of_confidence_hold_every_crop_once(values):
+    bins = confidence_bins(np.array(values))
+    assert sum(each["crops"] for each in bins) == len(values)
+    assert [each["high"] for each in bins[:-1]] == [each["low"] for each in bins[1:]]
+    for each in bins:
+        inside = [each["low"] - 1e-8 <= value < each["high"] + 1e-8 for value in values]
+        assert each["crops"] <= sum(inside)
+        assert each["high"] - each["low"] == 0.25 and each["low"] * 4 == round(each["low"] * 4)
+    if bins:
+        assert bins[0]["crops"] and bins[-1]["crops"]

@@ -15,6 +15,7 @@ from dejavu.vlm_scores import (
     agreement_counts,
     difference_row,
     population_row,
+    recall_rows,
     rows_of_test,
 )
 
@@ -396,3 +397,16 @@ def test_agreement_counts_the_four_cases_and_a_half_is_right():
     # Precision of the first .5 1 0 0 .5, of the second .5 .33 1 0 1; recall ends with .25 twice.
     assert agreement_counts(first, second, "precision").tolist() == [2, 1, 1, 1]
     assert agreement_counts(first, second, "recall").tolist() == [2, 0, 1, 2]
+
+
+@given(outcomes())
+def test_distributions_of_recall_are_those_of_the_samples(sides):
+    target, reference = sides
+    (_, recall), (_, recall_g) = ratios(target), ratios(reference)
+    tally = Tally.of([target], [reference])
+    rows = list(recall_rows(tally))
+    for row in rows:
+        assert row["at_most_target"] == pytest.approx(np.mean(recall <= row["recall"]))
+        assert row["at_most_reference"] == pytest.approx(np.mean(recall_g <= row["recall"]))
+    shown = [row["recall"] for row in rows]
+    assert shown == (sorted({0.0, 1.0, *recall, *recall_g}) if len(recall) else [])

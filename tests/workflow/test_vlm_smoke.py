@@ -26,6 +26,9 @@ CONTRACT = {
         " adjusted_recall_high adjusted_recall_beta"
     ),
     "vlm_samples": ("test query k predict objects order top precision_gap recall_gap fscore_gap"),
+    "vlm_distributions": (
+        "test query k predict objects recall targets at_most_target at_most_reference"
+    ),
     "vlm_agreement": (
         "query k predict objects metric first second agreement both_right first_only second_only"
         " both_wrong"
