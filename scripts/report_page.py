@@ -45,6 +45,11 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
     }
     blind = rows.get(f"{key}_blind", [])
     if key == "vlm":
+        rows["vlm_ppg"] = [
+            row
+            for row in rows["vlm_ppg"]
+            if all(row[name] == value for name, value in params.headline.items())
+        ]
         kinds = {name: test["kind"] for name, test in config["tests"].items()}
         verdicts = verdict.vlm_verdicts(rows["vlm_ppg"], kinds, params.headline, blind)
     else:
@@ -58,7 +63,7 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
         "lead": page.lead(key, config),
         "cards": page.cards(verdicts),
         "verdicts": verdicts,
-        "facts": page.facts(key, asked, rows),
+        "facts": page.facts(key, asked, rows, list(config["models"])),
         "figures": [
             page.figure(name, folder, params.captions[name])
             for name in names

@@ -62,10 +62,10 @@ THEME: dict[str, Any] = {
     },
     "range": {"category": CATEGORIES, "heatmap": ["#F7FBFF", "#C6DBEF", "#6BAED6", "#2171B5"]},
     "style": {
-        "zero": {"stroke": INK, "strokeWidth": 1},
+        "zero": {"color": INK, "strokeWidth": 1},
         "interval": {"strokeWidth": 2},
         "estimate": {"filled": True, "opacity": 1, "size": 55},
-        "known": {"stroke": INK, "strokeDash": [4, 3], "strokeWidth": 1.5},
+        "known": {"color": INK, "strokeDash": [4, 3], "strokeWidth": 1.5},
         "cell": {"fontSize": 11},
     },
     "title": {
@@ -90,7 +90,7 @@ DARK: dict[str, Any] = {
     },
     "header": {"labelColor": "#E6EAEE"},
     "legend": {"labelColor": "#D7DCE2"},
-    "style": {"zero": {"stroke": "#C4CAD1"}, "known": {"stroke": "#E6EAEE"}},
+    "style": {"zero": {"color": "#C4CAD1"}, "known": {"color": "#E6EAEE"}},
 }
 
 

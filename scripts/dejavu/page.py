@@ -21,7 +21,7 @@ DOMAINS = {"vlm": "Vision–language", "vision": "Images"}
 GROUPS = {
     "memorized": "Memorized: {target_model} is right and {reference} wrong, the surest first",
     "correlated": "Correlated: {target_model} and {reference} are both right; × tells how much more"
-    " often a tag is on crops of this label than on others",
+    " often a tag is on crops of this label than on all",
     "others right": "Where references disagree: {reference} is wrong and another one right",
     "neighbours right": "Where references disagree: {reference} is right and all others are wrong",
 }
@@ -131,8 +131,17 @@ def lead(key: str, config: Mapping[str, Any]) -> str:
     )
 
 
-def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[str]:
-    """What the verdicts of a domain rest on: counts of samples, rejected items, duplicates."""
+def facts(
+    key: str, asked: Mapping[str, Path], rows: Mapping[str, Any], models: Sequence[str]
+) -> list[str]:
+    """What the verdicts of a domain rest on.
+
+    Args:
+        key: of the domain.
+        asked: paths of the tables by name.
+        rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
+        models: of the domain.
+    """
     found = []
     if key == "vlm":
         first = {row["set"]: row for row in rows["vlm_ppg"] if row["targets"] is not None}
@@ -158,6 +167,12 @@ def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[
             f" exact search is {verdict.number(row['recall'])}, for {row['model']}, k = {row['k']}."
             for row in worst
         ]
+    found += [
+        f"{row['model']}: accuracy {verdict.Score(row['accuracy'], row['low'], row['high'])} in"
+        f" {row['task'].replace('_', ' ')}."
+        for row in rows.get("utility", [])
+        if row["model"] in models
+    ]
     return found
 
 
@@ -187,8 +202,7 @@ def _contaminated(path: Path) -> list[str]:
     pairs = pl.scan_csv(path).group_by("first_set", "second_set")
     counts = pairs.agg(samples=pl.col("first_sample").n_unique()).sort("first_set", "second_set")
     return [
-        f"{row['samples']:,} samples of {row['first_set']} have a near-duplicate in"
-        f" {row['second_set']}."
+        f"{row['first_set']}: {row['samples']:,} with a near-duplicate in {row['second_set']}."
         for row in counts.collect().to_dicts()
     ] or ["No near-duplicates between the sets were found."]
 

@@ -223,3 +223,37 @@ def test_cards_show_one_verdict_a_test_for_each_target():
     [card] = page.cards(several)
     assert [(each.test, each.reference) for each in card["verdicts"]] == [("a", "x"), ("b", "x")]
     assert card["kind"] == verdict.MEMORIZES
+
+
+def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
+    tables = {
+        "vlm_rejected": {"set": ["target", "target", None], "item": ["a", "b", "c"]},
+        "vlm_contamination": {
+            "first_set": ["control", "target", "target"],
+            "second_set": ["public"] * 3,
+            "first_sample": [7, 1, 1],
+        },
+        "vlm_recall": {
+            "model": ["m"] * 2,
+            "index": ["IVF8,Flat"] * 2,
+            "k": [1, 9],
+            "recall": [1.0, 0.9],
+        },
+    }
+    asked = {}
+    for name, columns in tables.items():
+        asked[name] = tmp_path / f"{name}.csv"
+        pl.DataFrame(columns).write_csv(asked[name])
+    row = {"set": "target", "targets": 1200, "excluded": 3, "contaminated": 2}
+    use = {"model": "m", "task": "zero_shot", "accuracy": 0.5, "low": 0.4, "high": 0.6}
+    rows = {"vlm_ppg": [row], "utility": [use, {**use, "model": "of another domain"}]}
+    assert page.facts("vlm", asked, rows, ["m"]) == [
+        "target: 1,200 captions are scored, 3 without objects are left out, and 2 near-duplicates.",
+        "There is no control set: one-model scores are raw, not calibrated.",
+        "3 items of the sources were rejected (no set 1, target 2); the table says why.",
+        "control: 1 with a near-duplicate in public.",
+        "target: 1 with a near-duplicate in public.",
+        "Neighbours come from an approximate index (IVF8,Flat); the lowest recall against exact"
+        " search is 0.900, for m, k = 9.",
+        "m: accuracy 0.500, 95 % interval 0.400 to 0.600 in zero shot.",
+    ]
