@@ -266,6 +266,26 @@ def test_what_open_clip_does_not_know_is_one_sentence(tmp_path):
 def test_weights_that_are_not_on_this_machine_are_not_fetched(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *args: None)
-    text = sentence(architecture="RN50", pretrained="openai")
+    text = sentence(architecture="RN50-quickgelu", pretrained="openai")
     assert "not on this machine" in text
     assert "`allow_download: true`" in text
+
+
+@pytest.mark.parametrize(
+    ("architecture", "tag", "told"),
+    [
+        ("ViT-B-32", "openai", "with QuickGELU: set `architecture: ViT-B-32-quickgelu`"),
+        (
+            "ViT-B-32-quickgelu",
+            "laion2b_s34b_b79k",
+            "without QuickGELU: set `architecture: ViT-B-32`",
+        ),
+    ],
+)
+def test_weights_of_another_activation_are_not_embedded_with(monkeypatch, architecture, tag, told):
+    # Some tags stand with one of the two names only.
+    monkeypatch.setattr("open_clip.list_pretrained_tags_by_model", lambda name: [tag])
+    base = architecture.removesuffix("-quickgelu")
+    known = open_clip.get_pretrained_cfg(base, tag)
+    monkeypatch.setattr("open_clip.get_pretrained_cfg", lambda *names: known)
+    assert told in sentence(architecture=architecture, pretrained=tag)

@@ -226,7 +226,7 @@ def test_a_name_that_is_not_on_this_machine_is_not_fetched(monkeypatch, tmp_path
 
 
 def load_clip(model, allow_download):
-    return clip.load("m", {"architecture": "RN50", "pretrained": model}, CPU, allow_download)
+    return clip.load("m", {"architecture": "RN50-quickgelu", "pretrained": model}, CPU, allow_download)
 
 
 def load_text(model, allow_download):

@@ -106,6 +106,7 @@ def load(
                 f"{where}: OpenCLIP has no weights {settings['pretrained']!r} for {architecture};"
                 f" it has {', '.join(tags) or 'none'}"
             )
+        _check_activation(where, architecture, settings["pretrained"])
         if not allow_download:
             _check_cached(where, architecture, settings["pretrained"])
     try:
@@ -128,6 +129,17 @@ def load(
             " mend the file."
         ) from error
     return ClipEncoder(name, model, tokenizer, open_clip.get_model_config(architecture), device)
+
+
+def _check_activation(where: str, architecture: str, tag: str) -> None:
+    """Stop where OpenCLIP would only warn, and embed with another activation than was trained."""
+    trained = bool(open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu"))
+    if trained != bool(open_clip.get_model_config(architecture).get("quick_gelu")):
+        base = architecture.removesuffix("-quickgelu")
+        raise InputError(
+            f"{where}: the weights {tag!r} were trained {'with' if trained else 'without'}"
+            f" QuickGELU: set `architecture: {base}{'-quickgelu' if trained else ''}`."
+        )
 
 
 def _check_cached(where: str, architecture: str, tag: str) -> None:
