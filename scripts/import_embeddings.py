@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import provenance, tables
+from dejavu import provenance, splits, tables
 from dejavu.job import job_log
 from dejavu.sources import clip_retrieval
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def main(job: Any) -> None:
     """Find the rows of the shard's samples and write them as they are."""
     params, column = job.params, job.wildcards.input
-    found = clip_retrieval.partitions(Path(params.folder))
+    among = clip_retrieval.partitions(Path(params.folder))
     if params.stored_order:
-        found = clip_retrieval.covering(found, int(job.wildcards.shard), params.shards)
+        among = splits.covering(among, int(job.wildcards.shard), params.shards)
     records = tables.read_parquet(job.input.records, ["sample", "id"])
     ids = pl.Series(tables.column_strings(records, "id"), dtype=pl.String)
-    vectors = clip_retrieval.gather(found, column, ids, params.id_column)
+    vectors = clip_retrieval.gather(among, column, ids, params.id_column)
     unit = clip_retrieval.of_length_one(vectors)
     # What made them stands in no file of the folder: the config says it.
     made_by = {"encoder": params.encoder, "dimension": unit.shape[1]}

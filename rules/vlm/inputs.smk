@@ -38,10 +38,11 @@ def source_content(wildcards):
     return content_of(source["path"]) if "path" in source else None
 
 
-def sources_of_kinds(kinds):
-    """A wildcard constraint: the sources of some kinds."""
+def imported_sources(are_imported):
+    """A wildcard constraint: the sources that are folders of embeddings, or all the others."""
     sources = config["vlm"]["sources"]
-    return "|".join(name for name in sources if sources[name]["kind"] in kinds) or "(?!)"
+    kinds = {name: sources[name]["kind"] == plan.IMPORTED for name in sources}
+    return "|".join(name for name in sources if kinds[name] == are_imported) or "(?!)"
 
 
 def in_stored_order(source):
@@ -56,9 +57,15 @@ def imported_source(wildcards):
 
 
 def imported_content(wildcards):
-    """What tells that imported embeddings have changed: names and sizes of their files."""
+    """What tells that imported embeddings have changed: of the files that a shard's rows are in."""
+    folder = BASE / imported_source(wildcards)["path"]
     kind = {"image": "img_emb", "caption": "text_emb"}[wildcards.input]
-    return listing_of(f"{imported_source(wildcards)['path']}/{kind}")
+    # Numbers may be padded with zeros or not.
+    files = sorted(folder.glob(f"{kind}/*.npy"), key=lambda file: (len(file.name), file.name))
+    settings = config["vlm"]["sets"][wildcards.set]
+    if in_stored_order(settings["source"]):
+        files = splits.covering(files, int(wildcards.shard), settings["shards"])
+    return [content_of(file) for file in files]
 
 
 def source_parts(wildcards):

@@ -39,7 +39,7 @@ rule scan_source:
     benchmark:
         "results/benchmarks/scan_source/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=sources_of_kinds(["scenes", "img2dataset", "table"]),
+        source=imported_sources(False),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
@@ -67,7 +67,7 @@ rule read_metadata:
     benchmark:
         "results/benchmarks/read_metadata/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=sources_of_kinds(["clip_retrieval"]),
+        source=imported_sources(True),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"

@@ -57,6 +57,11 @@ def shard_range(hash_range: tuple[int, int], shard: int, shards: int) -> tuple[i
     return low + (high - low) * shard // shards, low + (high - low) * (shard + 1) // shards
 
 
+def covering(files: list[Any], shard: int, shards: int) -> list[Any]:
+    """Of files that share a range of hashes evenly and in order, those that a shard meets."""
+    return files[shard * len(files) // shards : -(-(shard + 1) * len(files) // shards)]
+
+
 def first_number(set_position: int, shard: int) -> int:
     """Number of the first sample of a shard; its rows count on from there.
 

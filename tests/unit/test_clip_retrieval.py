@@ -92,7 +92,7 @@ def test_as_many_shards_as_partitions_are_the_partitions(sizes, shards):
     partitions = list(range(len(sizes)))
     for shard in range(shards):
         low, high = splits.shard_range((0, splits.HASHES), shard, shards)
-        covering = clip_retrieval.covering(partitions, shard, shards)
+        covering = splits.covering(partitions, shard, shards)
         for place, part in enumerate(keys):
             if any(low <= int(key) < high for key in part):
                 assert place in covering

@@ -204,11 +204,6 @@ def stored_order(place: int, count: int, rows: int) -> NDArray[np.uint64]:
     return np.uint64(low) + np.arange(rows, dtype=np.uint64) * np.uint64(step)
 
 
-def covering(found: list[Partition], shard: int, shards: int) -> list[Partition]:
-    """Of partitions in stored order, those that a shard's rows lie in."""
-    return found[shard * len(found) // shards : -(-(shard + 1) * len(found) // shards)]
-
-
 def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: str) -> NDArray[Any]:
     """Embeddings of samples by their ids, in their order.
 
