@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
@@ -23,6 +25,8 @@ from transformers import (
     SiglipProcessor,
 )
 
+import embed_transformers
+from dejavu import tables
 from dejavu.encoders import clip, text, transformers
 from dejavu.errors import InputError
 
@@ -149,6 +153,33 @@ def test_a_vector_does_not_depend_on_its_batch(folder, images):
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+def test_the_job_embeds_a_shard_and_writes_its_provenance(monkeypatch, tmp_path, folder, images):
+    monkeypatch.chdir(tmp_path)
+    for number, image in enumerate(images):
+        image.save(f"{number}.png")
+    count = len(images)
+    records = {
+        "sample": np.arange(count) + 7,
+        "image": [f"{number}.png" for number in range(count)],
+        "caption": CAPTIONS[:count],
+    }
+    tables.write_parquet("results/vlm/records/target/0000.parquet", pa.table(records))
+    wanted = directly(folder, images)
+    for column, vectors in zip(("image", "caption"), wanted, strict=True):
+        output = f"results/vlm/embeddings/web/{column}/target/0000.parquet"
+        job = SimpleNamespace(
+            input=SimpleNamespace(records="results/vlm/records/target/0000.parquet"),
+            params=SimpleNamespace(model={"model": str(folder)}, batch=2, threads=1),
+            wildcards=SimpleNamespace(model="web", input=column),
+            output=[output],
+        )
+        embed_transformers.main(job)
+        found = tables.read_embeddings(output)
+        assert found.samples.tolist() == [7, 8, 9]
+        assert found.metadata["fingerprint"] == load(folder).facts["fingerprint"]
+        np.testing.assert_allclose(found.vectors, vectors.numpy()[:count], atol=1e-6)
+
+
 def test_facts_name_the_model_and_what_its_vectors_depend_on(folder):
     facts = load(folder, "web").facts
     assert facts["model"] == "web" and facts["normalised"] is True
@@ -226,7 +257,9 @@ def test_a_name_that_is_not_on_this_machine_is_not_fetched(monkeypatch, tmp_path
 
 
 def load_clip(model, allow_download):
-    return clip.load("m", {"architecture": "RN50-quickgelu", "pretrained": model}, CPU, allow_download)
+    return clip.load(
+        "m", {"architecture": "RN50-quickgelu", "pretrained": model}, CPU, allow_download
+    )
 
 
 def load_text(model, allow_download):

@@ -192,6 +192,26 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
             {**CLIP, "architecture": "local-dir:x", "pretrained": "openai"},
             ["vlm.models.web", "neither with a `local-dir:`"],
         ),
+        (
+            "vlm/models/text/model",
+            "models/text/gte",
+            ["vlm.models.text.model", "there is no folder", "models/text/gte"],
+        ),
+        (
+            "vlm/models/web",
+            {"kind": "transformers", "model": "./clip"},
+            ["vlm.models.web.model", "there is no folder", "relative paths"],
+        ),
+        (
+            "vlm/models/web",
+            {"kind": "clip_retrieval", "encoder": "ViT-B/32"},
+            ["vlm.models.web", "the source of target is of kind scenes", "or another model"],
+        ),
+        (
+            "vlm/sources/rows",
+            {"kind": "clip_retrieval", "path": "photos"},
+            ["vlm.sources.rows.path", "holds no metadata/metadata_*.parquet files", "correct"],
+        ),
         ("vlm/sets/reference", REMOVED, ["vlm.models.b.train_on", "'reference'", "target, public"]),
         ("vlm/tests/two/target", "c", ["vlm.tests.two.target", "'c'", "a, b, web, text"]),
         ("vlm/tests/one/reference", "c", ["vlm.tests.one.reference", "'c'", "a, b, web, text"]),

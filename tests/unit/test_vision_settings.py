@@ -123,3 +123,33 @@ def test_comparisons_pair_seeds_and_change_places():
     assert references[1]["alone"]["replicates"] == {"0": [0]}
     assert references[1]["together"]["predictors"] == ["barlow_b"] * 3
     assert plan.most_tags(vision) == "naive_bayes@5"
+
+
+FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"trained_on": "none"}, "'web' is trained on the set 'none'"),
+        ({"checkpoint": "no.pth"}, "vision.models.web.checkpoint: there is no file"),
+        ({"format": "moco"}, "'moco' is none of vicreg, barlow_twins, dino, backbone"),
+        ({"format": "backbone"}, "set `representation: backbone`"),
+        ({"format": "backbone", "representation": "backbone"}, None),
+        ({"epochs": 3}, "it does not know epochs; it may hold backbone, checkpoint, format"),
+        ({"network": "both"}, "'both' is none of teacher, student"),
+    ],
+)
+def test_published_models_are_checked_like_others(tmp_path, changes, told):
+    (tmp_path / "full.pth").touch()
+    config = changed("models.web", {**FULL, **changes})
+    config["vision"]["tests"]["one_model"]["targets"] = ["web"]
+    if told is None:
+        vision = checked(config, tmp_path)["vision"]
+        assert vision["models"]["web"]["trained_on"] == "A"
+        return
+    with pytest.raises(InputError) as found:
+        checked(config, tmp_path)
+    assert told in str(found.value)
+    assert "\n" not in str(found.value)
