@@ -48,6 +48,7 @@ if "vlm" in config:
 
     include: "rules/vlm/inputs.smk"
     include: "rules/vlm/samples.smk"
+    include: "rules/vlm/annotate.smk"
     include: "rules/vlm/train.smk"
     include: "rules/vlm/embed.smk"
     include: "rules/vlm/predictions.smk"

@@ -50,6 +50,17 @@ def model_settings(path_name, domain="vlm"):
     return models[plan.model_of(path_name, models)]
 
 
+def with_local_paths(model):
+    """Settings of an OpenCLIP model, with paths as seen from the working directory."""
+    model = dict(model)
+    if "checkpoint" in model:
+        model["checkpoint"] = from_base(model["checkpoint"])
+    if model["architecture"].startswith("local-dir:"):
+        folder = model["architecture"].removeprefix("local-dir:")
+        model["architecture"] = f"local-dir:{from_base(folder)}"
+    return model
+
+
 def public_indexes(wildcards):
     """Indexes of all public shards, of what the query searches."""
     searched = plan.QUERY_INPUTS[wildcards.query]

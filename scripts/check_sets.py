@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Check that no id is in two sets, count samples, and write the counts."""
-    remaining = iter(job.input)
+    remaining, annotated = iter(job.input.records), iter(job.input.annotated)
     paths = {name: [next(remaining) for _ in range(shards)] for name, _, shards in job.params.sets}
     counts: dict[str, list[int]] = {}
     hashes = {}
@@ -24,9 +24,11 @@ def main(job: Any) -> None:
         for path in paths[name]:
             shard = tables.read_parquet(path, ["id", "objects"])
             counts[name].append(len(shard))
-            objects += pc.sum(pc.list_value_length(shard["objects"])).as_py() or 0
             ids = tables.column_strings(shard, "id")
             hashed.append(splits.keyed_hash(ids, 0, "overlap"))
+            if name in job.params.annotated:
+                shard = tables.read_parquet(next(annotated), ["objects"])
+            objects += pc.sum(pc.list_value_length(shard["objects"])).as_py() or 0
         checks.check_set(name, source, sum(counts[name]), objects, job.params.k)
         hashes[name] = np.concatenate(hashed)
         repeated = checks.repeated_hash(hashes[name])

@@ -39,7 +39,9 @@ def main(job: Any) -> None:
     reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
     checks.check_rejected(source, kept, reasons, items, vlm["max_rejected"])
     for name in samples:
-        checks.check_set(name, source, samples[name], objects[name], max(vlm["k"]))
+        # Annotations come later, and are counted by `check_sets`.
+        found = None if "annotations" in vlm["sources"][source] else objects[name]
+        checks.check_set(name, source, samples[name], found, max(vlm["k"]))
     tables.write_json(job.output[0], {"kept": kept, "rejected": len(reasons)})
 
 

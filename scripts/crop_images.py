@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Take the shard's images out of all parts of its source; reject ids seen before."""
-    low, high = job.params.hashes
-    within = [("hash", ">=", pa.scalar(low, pa.uint64()))]
-    if high < splits.HASHES:
-        within.append(("hash", "<", pa.scalar(high, pa.uint64())))
+    within = tables.within_hashes(*job.params.hashes)
     found = pa.concat_tables(tables.read_parquet(path, filters=within) for path in job.input.images)
     # Equal hashes stay in the order of the source, so that the first of equal ids is kept.
     found = found.take(np.argsort(found["hash"].to_numpy(), kind="stable"))

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 
 def main(job: Any) -> None:
-    """Add the column `named`."""
+    """Add the column `named`, and the objects where they are annotated."""
     records = tables.read_parquet(job.input.records)
     vocabulary = tables.read_json(job.input.vocabulary)["labels"]
     captions = tables.column_strings(records, "caption")
     named = naming.named_labels(captions, vocabulary, job.params.synonyms)
+    if job.input.objects:
+        objects = tables.read_parquet(job.input.objects[0])
+        place = records.schema.get_field_index("objects")
+        records = records.set_column(place, "objects", objects["objects"])
     samples = records.append_column("named", pa.array(named, type=tables.STRINGS))
     tables.write_parquet(job.output[0], samples.cast(tables.VLM_SAMPLES))
 

@@ -11,6 +11,7 @@ from dejavu import provenance, splits, tables
 from dejavu.errors import InputError
 from dejavu.job import Progress, job_log
 from dejavu.sources import Record, Rejected
+from dejavu.sources.captions import Captions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,14 +23,17 @@ def main(job: Any) -> None:
     records: list[Record] = []
     rejected: list[Rejected] = []
     try:
-        for found in read_part(job.params.source, [Path(path) for path in job.input], part):
+        tars = [Path(path) for path in job.input]
+        for found in read_part(job.params.source, tars, part, job.params.seed):
             if isinstance(found, Record):
                 records.append(found)
             else:
                 rejected.append(found)
     except InputError as error:
         raise InputError(f"Source {job.wildcards.source}: {error}") from error
-    hashes = splits.keyed_hash([record.id for record in records], job.params.seed, "split")
+    # Captions of an image share its hash, and so its set.
+    images = [record.image_id or record.id for record in records]
+    hashes = splits.keyed_hash(images, job.params.seed, "split")
     columns = {
         "hash": hashes,
         "id": [record.id for record in records],
@@ -49,13 +53,23 @@ def main(job: Any) -> None:
     tables.write_parquet(job.output.rejected, pa.table(columns, schema=tables.REJECTED))
 
 
-def read_part(source: dict[str, Any], tars: list[Path], part: int) -> Iterator[Record | Rejected]:
+def read_part(
+    source: dict[str, Any], tars: list[Path], part: int, seed: int
+) -> Iterator[Record | Rejected]:
     """Read one part with the reader of the source's kind."""
-    if source["kind"] == "table":
-        from dejavu.sources.table import read_rows
+    if source["kind"] in ("table", "coco", "flickr"):
+        path, captions = Path(source["path"]), Captions(source["captions"], seed)
+        if source["kind"] == "table":
+            from dejavu.sources.table import read_rows
 
-        path = Path(source["path"])
-        yield from read_rows(path, source["columns"], source["separator"], part, source["parts"])
+            yield from read_rows(
+                path, source["columns"], source["separator"], captions, part, source["parts"]
+            )
+            return
+        from dejavu.sources import coco, flickr
+
+        reader = coco.read_images if source["kind"] == "coco" else flickr.read_images
+        yield from reader(path, Path(source["images"]), captions, part, source["parts"])
         return
     from dejavu.sources.img2dataset import read_tar, tar_files
 
@@ -65,7 +79,7 @@ def read_part(source: dict[str, Any], tars: list[Path], part: int) -> Iterator[R
         tars = tar_files(Path(source["path"]))[part :: source["parts"]]
     progress = Progress("reading", len(tars), "tar files")
     for tar in tars:
-        yield from read_tar(tar, source.get("objects", "objects"), source.get("id"))
+        yield from read_tar(tar, source.get("objects"), source.get("id"))
         progress.advance(1)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from dejavu import splits, tables
 from dejavu.errors import InputError
 from dejavu.job import job_log
+from dejavu.sources import captions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Take the shard's records out of all parts of its source; reject ids seen before."""
-    low, high = job.params.hashes
-    within = [("hash", ">=", pa.scalar(low, pa.uint64()))]
-    if high < splits.HASHES:
-        within.append(("hash", "<", pa.scalar(high, pa.uint64())))
+    within = tables.within_hashes(*job.params.hashes)
     found = pa.concat_tables(
         tables.read_parquet(path, filters=within) for path in job.input.records
     )
     # Equal hashes stay in the order of the source, so that the first of equal ids is kept.
     found = found.take(np.argsort(found["hash"].to_numpy(), kind="stable"))
     first = pl.Series(found["id"]).is_first_distinct().to_numpy()
-    kept = found.filter(pa.array(first)).drop_columns("hash")
+    kept = found.filter(pa.array(first))
+    if job.params.one_caption:
+        # Captions of an image share its hash.
+        ids, hashes = tables.column_strings(kept, "id"), kept["hash"].to_numpy()
+        kept = kept.filter(pa.array(captions.one_of_each(hashes, ids, job.params.seed)))
+    kept = kept.drop_columns("hash")
     if len(kept) > splits.ROWS_PER_SHARD:
         raise InputError(
             f"Set {job.wildcards.set}: a shard holds {len(kept)} samples, more than numbers can"

@@ -23,7 +23,10 @@ def main(job: Any) -> None:
     elif params.tags["kind"] == "visual_words":
         tags = tagging.from_words(crops, job.input.words[0], params.tags["side"])
     else:
-        tags = tagging.from_clip(crops, params.tags, params.batch, params.threads)
+        count = params.tags["per_crop"]
+        tags = tagging.from_clip(
+            crops, params.tags, count, params.batch, params.threads, "of vision.tags"
+        )
     found = {
         sample: [{"tag": tag, "score": score} for tag, score in tags_of_crop]
         for sample, tags_of_crop in zip(crops["sample"], tags, strict=True)

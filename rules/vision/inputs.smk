@@ -134,17 +134,6 @@ def tag_content():
     return [content_of(path) for path in paths if path and (BASE / path).exists()]
 
 
-def with_local_paths(model):
-    """Settings of an OpenCLIP model, with paths as seen from the working directory."""
-    model = dict(model)
-    if "checkpoint" in model:
-        model["checkpoint"] = from_base(model["checkpoint"])
-    if model["architecture"].startswith("local-dir:"):
-        folder = model["architecture"].removeprefix("local-dir:")
-        model["architecture"] = f"local-dir:{from_base(folder)}"
-    return model
-
-
 def visual_words(wildcards):
     """The vocabulary of visual words, where crops are tagged with them."""
     is_asked = config["vision"]["tags"]["kind"] == "visual_words"

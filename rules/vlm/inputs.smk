@@ -18,11 +18,20 @@ def scene_tars(wildcards):
 def source_settings(wildcards):
     """A source's settings, with the path as seen from the working directory."""
     source = dict(config["vlm"]["sources"][wildcards.source])
-    if "path" in source:
-        source["path"] = from_base(source["path"])
+    for key in ("path", "images"):
+        if key in source:
+            source[key] = from_base(source[key])
     if source["kind"] == "scenes":
         # What is drawn is the input's business.
-        source = {"kind": "scenes", "parts": source["parts"]}
+        source = {"kind": "scenes", "parts": source["parts"], "objects": "objects"}
+    if annotations_of(wildcards.source):
+        # Labels of the samples themselves are not read, and annotations by other rules.
+        source.pop("annotations", None)
+        source.pop("objects", None)
+        if "columns" in source:
+            source["columns"] = {
+                role: name for role, name in source["columns"].items() if role != "objects"
+            }
     return source
 
 
@@ -35,6 +44,8 @@ def source_content(wildcards):
             f"{tar.name} {tar.stat().st_size}"
             for tar in tars[int(wildcards.part) :: source["parts"]]
         ]
+    if "images" in source:
+        return [content_of(source["path"]), listing_of(source["images"])]
     return content_of(source["path"]) if "path" in source else None
 
 
@@ -209,3 +220,82 @@ def recovered_files(sides):
         for side in dict.fromkeys(sides)
         for shard in range(config["vlm"]["sets"][side[2]]["shards"])
     ]
+
+
+def source_of_set(name):
+    """The source that a set takes its samples from."""
+    return config["vlm"]["sets"][name]["source"]
+
+
+def annotations_of(source):
+    """How a source's objects are annotated, None where its samples name them."""
+    return config["vlm"]["sources"][source].get("annotations")
+
+
+def annotated_sets():
+    """The sets whose samples have their objects from annotations."""
+    return [name for name in sets_of("vlm") if annotations_of(source_of_set(name))]
+
+
+def annotation_settings(source):
+    """Where labels and scores come from, with paths as seen from the working directory."""
+    settings = dict(annotations_of(source))
+    # The threshold is the business of the rule that applies it.
+    settings.pop("min_score")
+    for key in ("path", "vocabulary", "order"):
+        if key in settings:
+            settings[key] = from_base(settings[key])
+    if settings["kind"] == "clip":
+        settings["model"] = with_local_paths(settings["model"])
+    elif settings["kind"] == "detector" and (BASE / settings["model"]).is_dir():
+        settings["model"] = from_base(settings["model"])
+    return settings
+
+
+def annotation_content(source):
+    """What tells that the files of annotations have changed."""
+    settings = annotations_of(source)
+    paths = [settings[key] for key in ("path", "vocabulary", "order") if key in settings]
+    if settings["kind"] == "detector":
+        paths.append(settings["model"])
+    elif settings["kind"] == "clip":
+        paths.append(settings["model"].get("checkpoint", ""))
+        paths.append(settings["model"]["architecture"].removeprefix("local-dir:"))
+    return [content_of(path) for path in paths if path and (BASE / path).exists()]
+
+
+def annotation_megabytes(wildcards, attempt):
+    """Memory for a whole annotation file: as Python objects it takes about eight times its size."""
+    size = (BASE / annotations_of(wildcards.source)["path"]).stat().st_size / 1e6
+    return int((1500 + 8 * size) * 1.5 ** (attempt - 1))
+
+
+def labels_of_shard(wildcards):
+    """Labels and scores of the images of a shard: its source's file's, or a detector's."""
+    if annotations_of(source_of_set(wildcards.set))["kind"] in plan.DETECTORS:
+        return "results/vlm/detections/{set}/{shard}.parquet"
+    return f"results/vlm/annotations/{source_of_set(wildcards.set)}.parquet"
+
+
+def captions_of_set(wildcards):
+    """What becomes of several captions of an image."""
+    return config["vlm"]["sources"][source_of_set(wildcards.set)].get("captions", "one")
+
+
+def holds_one_caption(wildcards):
+    """Whether a set takes one of an image's captions though its source gives each."""
+    return wildcards.set == "public" and captions_of_set(wildcards) == "each"
+
+
+def annotated_objects(wildcards):
+    """Objects of a shard, where they are annotated."""
+    is_annotated = annotations_of(source_of_set(wildcards.set))
+    return ["results/vlm/objects/{set}/{shard}.parquet"] if is_annotated else []
+
+
+def labelled_files():
+    """Where labels are: the parts of sources that name them, and annotated shards."""
+    named = [name for name in sources_of("vlm") if not annotations_of(name)]
+    return of_sources("results/vlm/sources/{source}/{part}.parquet", named) + of_sets(
+        "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()
+    )

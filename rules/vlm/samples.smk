@@ -137,6 +137,8 @@ rule split_source:
     params:
         hashes=shard_hashes,
         first=first_sample,
+        one_caption=holds_one_caption,
+        seed=config["seed"],
         code=code_version("split_source.py"),
     script:
         "../../scripts/split_source.py"
@@ -145,7 +147,8 @@ rule split_source:
 rule check_sets:
     """Count the sets, and stop if two share an id or one is too small."""
     input:
-        of_sets("results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
+        records=of_sets("results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
+        annotated=of_sets("results/vlm/objects/{set}/{shard}.parquet", annotated_sets()),
     output:
         "results/vlm/sets.json",
     log:
@@ -162,6 +165,7 @@ rule check_sets:
         runtime=minutes(10, 5),
     params:
         sets=sets_with_sources("vlm"),
+        annotated=annotated_sets(),
         k=max(config["vlm"]["k"]),
         code=code_version("check_sets.py"),
     script:
@@ -171,7 +175,7 @@ rule check_sets:
 rule collect_vocabulary:
     """List the labels of all sources: the codes of objects, and what captions may name."""
     input:
-        of_sources("results/vlm/sources/{source}/{part}.parquet", sources_of("vlm")),
+        labelled_files(),
     output:
         "results/vlm/vocabulary.json",
     log:
@@ -194,6 +198,7 @@ rule name_objects:
     """Find the labels that each caption names, which completes the samples of a shard."""
     input:
         records="results/vlm/records/{set}/{shard}.parquet",
+        objects=annotated_objects,
         vocabulary="results/vlm/vocabulary.json",
     output:
         "results/vlm/samples/{set}/{shard}.parquet",

@@ -35,18 +35,21 @@ def check_rejected(
     )
 
 
-def check_set(name: str, source: str, samples: int, objects: int, k: int) -> None:
-    """Stop on an empty set, on one without objects, and on a public set smaller than k."""
+def check_set(name: str, source: str, samples: int, objects: int | None, k: int) -> None:
+    """Stop on an empty set, on one without objects, and on a public set smaller than k.
+
+    `objects` is None where they are not known yet.
+    """
     where = f"Config key vlm.sets.{name}"
     if not samples:
         raise InputError(
             f"{where}: no sample of the source {source!r} falls into the set: raise its `fraction`,"
             " or enlarge the source."
         )
-    if not objects:
+    if objects == 0:
         raise InputError(
             f"{where}: none of its {samples} samples has an object: correct the field or column of"
-            f" `objects` of the source {source!r}."
+            f" `objects` of the source {source!r}, or the `min_score` of its annotations."
         )
     if name == "public" and k > samples:
         raise InputError(

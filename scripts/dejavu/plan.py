@@ -23,6 +23,7 @@ PUBLISHED = "checkpoint"
 IMPORTED = "clip_retrieval"
 IMAGE_ENCODERS = ("ssl", PUBLISHED)
 QUERY_INPUTS = {"t2i": "image", "t2t": "caption", "crop": "image"}
+DETECTORS = ("detector", "clip")
 NAIVE_BAYES = "naive_bayes@"
 
 

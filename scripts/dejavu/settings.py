@@ -175,11 +175,13 @@ def _check_sources(domain: Mapping[str, Any], where: str) -> None:
 
 def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
     for name, source in domain["sources"].items():
-        if "path" in source and not (base / source["path"]).exists():
-            raise InputError(
-                f"Config key {where}.sources.{name}.path: there is no {base / source['path']};"
-                " relative paths start from the folder of the Snakefile."
-            )
+        for key in ("path", "images"):
+            if key in source and not (base / source[key]).exists():
+                raise InputError(
+                    f"Config key {where}.sources.{name}.{key}: there is no {base / source[key]};"
+                    " relative paths start from the folder of the Snakefile."
+                )
+        _check_annotations(f"Config key {where}.sources.{name}", source, base)
         pattern = PATTERNS.get(source["kind"])
         if pattern is not None:
             files = len(list((base / source["path"]).glob(pattern)))
@@ -210,6 +212,23 @@ def _check_checkpoints(domain: Mapping[str, Any], where: str, base: Path) -> Non
             raise InputError(
                 f"Config key {where}.models.{name}.checkpoint: there is no file"
                 f" {base / checkpoint}; relative paths start from the folder of the Snakefile."
+            )
+
+
+def _check_annotations(where: str, source: Mapping[str, Any], base: Path) -> None:
+    annotations = source.get("annotations")
+    if annotations is None:
+        if source["kind"] in ("coco", "flickr"):
+            raise InputError(
+                f"{where}: a source of kind {source['kind']} names no objects: add `annotations`,"
+                " for example of kind coco."
+            )
+        return
+    for key in ("path", "vocabulary", "order"):
+        if key in annotations and not (base / annotations[key]).is_file():
+            raise InputError(
+                f"{where}.annotations.{key}: there is no file {base / annotations[key]}; relative"
+                " paths start from the folder of the Snakefile."
             )
 
 

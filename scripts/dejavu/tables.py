@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dejavu import provenance
+from dejavu import provenance, splits
 from dejavu.errors import InputError
 from dejavu.job import whole_file
 from dejavu.provenance import Metadata
@@ -37,6 +37,15 @@ RECORDS = pa.schema(
     ]
 )
 REJECTED = pa.schema([("hash", pa.uint64()), ("item", pa.string()), ("reason", pa.string())])
+LABELS = pa.schema(
+    [
+        ("hash", pa.uint64()),
+        ("id", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.float32()),
+    ]
+)
+OBJECTS = pa.schema([("sample", pa.int64()), ("objects", STRINGS)])
 BOX = pa.struct([(side, pa.int32()) for side in ("xmin", "ymin", "xmax", "ymax")])
 TAGS = pa.list_(pa.struct([("tag", pa.string()), ("score", pa.float32())]))
 CONTEXT = pa.list_(pa.struct([("tag", pa.string()), ("box", BOX)]))
@@ -158,6 +167,14 @@ def _unreadable(path: object, error: BaseException) -> InputError:
         f"{path} cannot be read as Parquet ({first_line(error)}): delete the file and run again, it"
         " will be made anew."
     )
+
+
+def within_hashes(low: int, high: int) -> list[tuple[str, str, Any]]:
+    """A filter for `read_parquet`: rows with hashes from `low`, up to `high` without it."""
+    within = [("hash", ">=", pa.scalar(low, pa.uint64()))]
+    if high < splits.HASHES:
+        within.append(("hash", "<", pa.scalar(high, pa.uint64())))
+    return within
 
 
 def first_line(error: BaseException) -> str:

@@ -107,23 +107,30 @@ def from_words(crops: pl.DataFrame, words: str | Path, side: int) -> Tags:
     return [vocabulary.tags(picture) for picture in pixels]
 
 
-def from_clip(crops: pl.DataFrame, settings: Mapping[str, Any], batch: int, threads: int) -> Tags:
+def from_clip(
+    crops: pl.DataFrame,
+    settings: Mapping[str, Any],
+    count: int,
+    batch: int,
+    threads: int,
+    where: str,
+) -> Tags:
     """Zero-shot tags: the names of a vocabulary whose captions are the most similar to a crop.
 
     Args:
-        crops: the crops.
+        crops: the crops; a null `crop` stands for the whole image.
         settings: `model`, as `encoders.clip.load` takes it; `vocabulary`, a text file with a tag a
-            line; `prompt` with ``{}`` for the tag; `per_crop`, how many are kept.
+            line; `prompt` with ``{}`` for the tag.
+        count: how many tags of each crop are kept.
         batch: crops embedded at a time.
         threads: of the computation.
+        where: what uses the model, for its name in errors.
     """
     # Torch takes seconds to import, and the other taggers do without.
     from dejavu.encoders import clip, downloads_allowed, prepare_torch
 
     names = vocabulary(settings["vocabulary"])
-    encoder = clip.load(
-        "of vision.tags", settings["model"], prepare_torch(threads), downloads_allowed()
-    )
+    encoder = clip.load(where, settings["model"], prepare_torch(threads), downloads_allowed())
     texts = np.concatenate(
         [
             encoder.encode_texts(
@@ -132,7 +139,7 @@ def from_clip(crops: pl.DataFrame, settings: Mapping[str, Any], batch: int, thre
             for start in range(0, len(names), batch)
         ]
     )
-    kept = min(settings["per_crop"], len(names))
+    kept = min(count, len(names))
     progress = Progress("tagging", len(crops), "crops")
     tags: Tags = []
     for start in range(0, len(crops), batch):

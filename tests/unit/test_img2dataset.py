@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dejavu.errors import InputError
-from dejavu.sources import Record, Rejected
+from dejavu.sources import Record, Rejected, img2dataset
 from dejavu.sources.images import open_image
 from dejavu.sources.img2dataset import read_tar, tar_files
 
@@ -98,29 +98,80 @@ def test_keys_are_the_names_up_to_the_first_dot_with_their_folders(tar, sample):
     assert [each.id for each in read(tar(*members))] == keys
 
 
-@pytest.mark.parametrize(
-    "key", ["../../escape", "/absolute/escape", "a/../../../escape", "a#b@1+2"]
-)
-def test_names_that_point_elsewhere_are_read_and_never_written(tar, sample, tmp_path, key):
-    path = tar(*sample(key), name="deep.tar")
+@pytest.mark.parametrize("key", ["../../escape", "/absolute/escape", "a/../../../escape"])
+def test_names_that_point_elsewhere_are_rejected_and_never_written(tar, sample, tmp_path, key):
+    path = tar(*sample("a"), *sample(key), name="deep.tar")
     before = sorted(each for each in tmp_path.rglob("*"))
-    (record,) = read(path)
-    assert (record.id, open_image(record.image).size) == (key, (24, 20))
+    assert [each.id for each in read(path) if isinstance(each, Record)] == ["a"]
+    assert reasons(path) == {key: "the member's name leads out of a folder"}
     assert sorted(each for each in tmp_path.rglob("*")) == before
 
 
-def test_links_and_folders_in_the_archive_are_not_followed(tar, sample, tmp_path):
+def test_a_name_with_the_marks_of_a_reference_is_read(tar, sample):
+    (record,) = read(tar(*sample("a#b@1+2")))
+    assert (record.id, open_image(record.image).size) == ("a#b@1+2", (24, 20))
+
+
+def test_links_and_devices_are_rejected_and_folders_passed_over(tar, sample, tmp_path):
     path = tar(*sample("a"))
     (tmp_path / "secret.jpg").write_bytes(b"secret")
+    kinds = {
+        "b.jpg": tarfile.SYMTYPE,
+        "c.jpg": tarfile.LNKTYPE,
+        "d.jpg": tarfile.CHRTYPE,
+        "e.jpg": tarfile.BLKTYPE,
+        "f.jpg": tarfile.FIFOTYPE,
+        "g.jpg": tarfile.DIRTYPE,
+    }
     with tarfile.open(path, "a") as archive:
-        for name, kind in (("b.jpg", tarfile.SYMTYPE), ("c.jpg", tarfile.LNKTYPE)):
+        for name, kind in kinds.items():
             header = tarfile.TarInfo(name)
             header.type, header.linkname = kind, "../secret.jpg"
             archive.addfile(header)
-        header = tarfile.TarInfo("d.jpg")
-        header.type = tarfile.DIRTYPE
-        archive.addfile(header)
-    assert [each.id for each in read(path)] == ["a"]
+    assert [each.id for each in read(path) if isinstance(each, Record)] == ["a"]
+    assert reasons(path) == dict.fromkeys("bcdef", "a member that is neither a file nor a folder")
+
+
+def sparse_header(name, stored, size):
+    """A GNU sparse member's header: `stored` bytes in the archive stand for `size` in the file."""
+    header = tarfile.TarInfo(name)
+    header.type, header.size = tarfile.GNUTYPE_SPARSE, stored
+    block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    block[386:398], block[398:410] = b"%011o\0" % 0, b"%011o\0" % stored
+    block[483:495] = b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def test_huge_and_sparse_members_are_rejected_without_being_read(tar, sample, monkeypatch):
+    monkeypatch.setattr(img2dataset, "LARGEST_MEMBER", 5000)
+    monkeypatch.setattr(img2dataset, "LARGEST_TEXT", 100)
+    path = tar(
+        *sample("a"),
+        ("b.jpg", bytes(5001)),
+        ("c.json", b'{"objects": []}' + b" " * 100),
+        ("d.txt", b"word " * 50),
+    )
+    with tarfile.open(path) as archive:
+        end = archive.getmembers()[-1].offset_data + 512
+    content = path.read_bytes()[:end] + sparse_header("e.jpg", 512, 8 * 2**30 - 1) + bytes(512)
+    path.write_bytes(content + bytes(2 * tarfile.BLOCKSIZE))
+    assert [each.id for each in read(path) if isinstance(each, Record)] == ["a"]
+    assert reasons(path) == {
+        "b": "a member of 5001 bytes, over 5000",
+        "c": "a member of 115 bytes, over 100",
+        "d": "a member of 250 bytes, over 100",
+        "e": "a sparse member",
+    }
+
+
+def test_objects_are_not_asked_for_where_they_are_annotated_elsewhere(tar, sample):
+    kept = [member for member in sample("a") if not member[0].endswith(".json")]
+    facts = {"key": "a", "status": "success", "error_message": None, "exif": "{}", "width": 24}
+    path = tar(*kept, ("a.json", json.dumps(facts).encode()))
+    assert [(each.id, each.objects) for each in read(path, None)] == [("a", [])]
+    assert set(reasons(path)) == {"a"}
 
 
 def test_what_is_missing_or_broken_is_rejected_with_its_reason(tar, sample, picture_bytes):

@@ -8,6 +8,7 @@ import pytest
 
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected
+from dejavu.sources.captions import Captions
 from dejavu.sources.images import open_image
 from dejavu.sources.table import read_rows
 
@@ -36,7 +37,7 @@ def written(folder, rows, suffix, columns=COLUMNS):
 
 
 def read(path, columns=COLUMNS, separator=";", part=0, parts=1):
-    return list(read_rows(path, columns, separator, part, parts))
+    return list(read_rows(path, columns, separator, Captions("one", 0), part, parts))
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])

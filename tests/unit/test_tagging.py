@@ -88,14 +88,14 @@ def test_clip_tags_are_the_most_similar_names(crops, tmp_path, monkeypatch):
     monkeypatch.setattr(clip, "load", lambda *_: Encoder())
     vocabulary = tmp_path / "names.txt"
     vocabulary.write_text("y\nzzz\n\nyy\nzzzz\n")
-    settings = {"model": {}, "vocabulary": vocabulary, "prompt": "a {}", "per_crop": 3}
-    found = tagging.from_clip(crops, settings, 5, 1)
+    settings = {"model": {}, "vocabulary": vocabulary, "prompt": "a {}"}
+    found = tagging.from_clip(crops, settings, 3, 5, 1, "of a test")
     assert len(found) == 12
     assert [tag for tag, _ in found[0]] == ["yy", "zzz", "zzzz"]
     np.testing.assert_allclose([score for _, score in found[0]], [0.4, 0.4, 0.2], atol=1e-6)
     vocabulary.write_text("\n")
     with pytest.raises(InputError, match="is empty"):
-        tagging.from_clip(crops, settings, 5, 1)
+        tagging.from_clip(crops, settings, 3, 5, 1, "of a test")
 
 
 def test_visual_words_group_like_patches_and_are_read_back(tmp_path):

@@ -11,12 +11,16 @@ from dejavu.crops import Box
 
 @dataclass(frozen=True)
 class Record:
-    """A picture with its caption and the labels of the objects in it."""
+    """A picture with its caption and the labels of the objects in it.
+
+    `image_id` stands where the picture has several records: they share a set by it.
+    """
 
     id: str
     image: str
     caption: str
     objects: list[str]
+    image_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     archive.addfile(member, io.BytesIO(content))
+
+
+def path_within(folder: Path, name: object) -> Path | None:
+    """A file that a data set names, or None where the name leads out of its folder."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        return None
+    parts = Path(name).parts
+    return None if Path(name).is_absolute() or ".." in parts else folder / name
 
 
 def read_bytes(reference: str) -> bytes:

@@ -1,16 +1,23 @@
-"""Webdataset tar shards as img2dataset writes them: image, `.txt` and `.json` members per key."""
+"""Webdataset tar shards as img2dataset writes them: image, `.txt` and `.json` members per key.
+
+What could not be downloaded or decoded has no members, only a row with its `status` in the shard's
+`.parquet`, and so is no item here (rom1504/img2dataset, `img2dataset/writer.py`). The `.json` holds
+the input's columns, `key`, `status`, sizes, `exif` and `sha256`, and no objects.
+"""
 
 import json
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected, clean_labels
 from dejavu.sources.images import decode, tar_reference, why_unreadable
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
+LARGEST_MEMBER = 2**30
+LARGEST_TEXT = 2**24
 
 
 def tar_files(folder: Path) -> list[Path]:
@@ -28,17 +35,19 @@ def tar_files(folder: Path) -> list[Path]:
 
 
 def read_tar(
-    path: Path, objects_field: str, id_field: str | None = None
+    path: Path, objects_field: str | None, id_field: str | None = None
 ) -> Iterator[Record | Rejected]:
     """Read one tar shard.
 
     Members belong together by their name up to the first dot after the last slash, in whatever
     order they come; of members of the same name the first counts. Nothing is extracted: members
-    are read at their offsets.
+    are read at their offsets. Members that no shard needs are rejected: links, devices, sparse or
+    huge files, and names that lead out of a folder.
 
     Args:
         path: the tar file.
-        objects_field: the field of the `.json` member that holds the list of object labels.
+        objects_field: the field of the `.json` member that holds the list of object labels; None
+            where objects are annotated elsewhere.
         id_field: the field that holds the sample's id; the members' key where None.
 
     Raises:
@@ -46,14 +55,18 @@ def read_tar(
     """
     members: dict[str, dict[str, tarfile.TarInfo]] = {}
     repeated: Counter[str] = Counter()
+    unsafe: dict[str, str] = {}
     with open(path, "rb") as file:  # noqa: PTH123
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 for member in archive:
-                    if member.isfile():
-                        folder, _, name = member.name.rpartition("/")
-                        key, _, suffix = name.partition(".")
-                        key = f"{folder}/{key}" if folder else key
+                    folder, _, name = member.name.rpartition("/")
+                    key, _, suffix = name.partition(".")
+                    key = f"{folder}/{key}" if folder else key
+                    fault = _fault(member)
+                    if fault is not None:
+                        unsafe.setdefault(key, fault)
+                    elif not member.isdir():
                         parts = members.setdefault(key, {})
                         repeated[key] += suffix.lower() in parts
                         parts.setdefault(suffix.lower(), member)
@@ -66,6 +79,9 @@ def read_tar(
                 f"{path} is not a complete tar archive ({error}): fetch it again, or move it out"
                 " of the folder."
             ) from error
+
+        for key, fault in unsafe.items():
+            yield Rejected(f"{path}#{key}", None, fault)
 
         def content(member: tarfile.TarInfo) -> bytes:
             file.seek(member.offset_data)
@@ -87,7 +103,7 @@ def read_tar(
                 yield Rejected(item, known_id, "unreadable .json: it is not an object")
                 continue
             identifier = key if id_field is None else facts.get(id_field)
-            objects = clean_labels(facts.get(objects_field))
+            objects = [] if objects_field is None else clean_labels(facts.get(objects_field))
             if not isinstance(identifier, str | int) or identifier == "":
                 yield Rejected(item, None, f"no id in the field {id_field!r} of the .json")
             elif image is None:
@@ -105,3 +121,16 @@ def read_tar(
                     continue
                 reference = tar_reference(str(path), image.name, image.offset_data, image.size)
                 yield Record(str(identifier), reference, caption, objects)
+
+
+def _fault(member: tarfile.TarInfo) -> str | None:
+    """Why a member is not looked at, if it is not."""
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        return "the member's name leads out of a folder"
+    if member.issparse():
+        return "a sparse member"
+    if not (member.isfile() or member.isdir()):
+        return "a member that is neither a file nor a folder"
+    largest = LARGEST_TEXT if name.suffix.lower() in (".txt", ".json") else LARGEST_MEMBER
+    return f"a member of {member.size} bytes, over {largest}" if member.size > largest else None

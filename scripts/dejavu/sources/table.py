@@ -1,7 +1,7 @@
 """A Parquet or CSV table with a row an image: id, image path, caption and objects."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,17 @@ import polars as pl
 
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected, clean_labels
+from dejavu.sources.captions import Captions
 from dejavu.sources.images import open_image, why_unreadable
 
 
 def read_rows(
-    path: Path, columns: Mapping[str, str], separator: str, part: int, parts: int
+    path: Path,
+    columns: Mapping[str, str],
+    separator: str,
+    captions: Captions,
+    part: int,
+    parts: int,
 ) -> Iterator[Record | Rejected]:
     """Read one of several equal parts of a table.
 
@@ -22,10 +28,12 @@ def read_rows(
 
     Args:
         path: `.parquet` or `.csv`.
-        columns: the table's names for `id`, `image`, `caption` and `objects`. Image paths are
-            relative to the table's folder; objects are a list of strings, a JSON list, or labels
-            joined by the separator.
+        columns: the table's names for `id`, `image`, `caption` and, where they are not annotated
+            elsewhere, `objects`. Image paths are relative to the table's folder; a caption is a
+            string or a list of them; objects are a list of strings, a JSON list, or labels joined
+            by the separator.
         separator: what joins the labels of a row where they are one string.
+        captions: what becomes of a list of captions.
         part: which part, from 0.
         parts: how many there are.
 
@@ -54,7 +62,7 @@ def read_rows(
     with _readable(path):
         chosen = table.slice(first, last - first).collect()
     for row, values in enumerate(chosen.iter_rows(named=True), first):
-        yield _read_row(f"{path}#row {row}", path.parent, values, separator)
+        yield from _read_row(f"{path}#row {row}", path.parent, values, separator, captions)
 
 
 @contextmanager
@@ -67,25 +75,26 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _read_row(
-    item: str, folder: Path, values: Mapping[str, Any], separator: str
-) -> Record | Rejected:
+    item: str, folder: Path, values: Mapping[str, Any], separator: str, captions: Captions
+) -> Sequence[Record | Rejected]:
     identifier = None if values["id"] in (None, "") else str(values["id"])
-    caption = str(values["caption"] or "").strip()
-    objects = clean_labels(_labels(values["objects"], separator))
+    given = values["caption"] if isinstance(values["caption"], list) else [values["caption"]]
+    texts = [text for text in (str(each or "").strip() for each in given) if text]
+    objects = clean_labels(_labels(values["objects"], separator)) if "objects" in values else []
     if identifier is None:
-        return Rejected(item, None, "no id")
+        return [Rejected(item, None, "no id")]
     if not values["image"]:
-        return Rejected(item, identifier, "no image")
-    if not caption:
-        return Rejected(item, identifier, "no caption")
+        return [Rejected(item, identifier, "no image")]
+    if not texts:
+        return [Rejected(item, identifier, "no caption")]
     if objects is None:
-        return Rejected(item, identifier, "objects are not a list of labels")
+        return [Rejected(item, identifier, "objects are not a list of labels")]
     image = str(folder / str(values["image"]))
     try:
         open_image(image)
     except OSError as error:
-        return Rejected(item, identifier, why_unreadable(error))
-    return Record(identifier, image, caption, objects)
+        return [Rejected(item, identifier, why_unreadable(error))]
+    return captions.records(identifier, image, texts, objects)
 
 
 def _labels(value: object, separator: str) -> object:

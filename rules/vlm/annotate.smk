@@ -1,0 +1,88 @@
+"""Annotations: the objects of samples whose source does not name them itself.
+
+In: the annotation file of a source, or the images of a shard of records. Out:
+results/vlm/objects/{set}/{shard}.parquet. Records go on without objects, so that another threshold
+trains and embeds nothing again.
+"""
+
+
+rule read_annotations:
+    """Read the annotation file of a source once: best score of every label in every image."""
+    output:
+        "results/vlm/annotations/{source}.parquet",
+    log:
+        "results/logs/read_annotations/{source}.log",
+    benchmark:
+        "results/benchmarks/read_annotations/{source}.jsonl"
+    priority: 100
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=annotation_megabytes,
+        runtime=minutes(120),
+    params:
+        annotations=lambda wildcards: annotation_settings(wildcards.source),
+        content=lambda wildcards: annotation_content(wildcards.source),
+        seed=config["seed"],
+        versions=versions("numpy", "polars"),
+        code=code_version("read_annotations.py"),
+    script:
+        "../../scripts/read_annotations.py"
+
+
+rule detect_objects:
+    """Ask a detector, or CLIP, for the best score of every label in the images of one shard."""
+    input:
+        records="results/vlm/records/{set}/{shard}.parquet",
+    output:
+        "results/vlm/detections/{set}/{shard}.parquet",
+    log:
+        "results/logs/detect_objects/{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/detect_objects/{set}.{shard}.jsonl"
+    priority: 100
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: config["vlm"]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(6000, 2),
+        runtime=minutes(720, 600),
+    params:
+        annotations=lambda wildcards: annotation_settings(source_of_set(wildcards.set)),
+        content=lambda wildcards: annotation_content(source_of_set(wildcards.set)),
+        captions=captions_of_set,
+        seed=config["seed"],
+        threads=config["vlm"]["embedding"]["threads"],
+        versions=versions("torch", "transformers", "open_clip_torch", "pillow"),
+        code=code_version("detect_objects.py"),
+    script:
+        "../../scripts/detect_objects.py"
+
+
+rule annotate_objects:
+    """Give the samples of one shard the labels whose score reaches the threshold."""
+    input:
+        records="results/vlm/records/{set}/{shard}.parquet",
+        labels=labels_of_shard,
+    output:
+        "results/vlm/objects/{set}/{shard}.parquet",
+    log:
+        "results/logs/annotate_objects/{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/annotate_objects/{set}.{shard}.jsonl"
+    priority: 100
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 2),
+        runtime=minutes(10, 20),
+    params:
+        hashes=shard_hashes,
+        min_score=lambda wildcards: annotations_of(source_of_set(wildcards.set))["min_score"],
+        captions=captions_of_set,
+        versions=versions("polars"),
+        code=code_version("annotate_objects.py"),
+    script:
+        "../../scripts/annotate_objects.py"

@@ -1,0 +1,35 @@
+"""Objects of the samples of one shard: the labels whose score reaches the threshold."""
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dejavu import annotations, tables
+from dejavu.errors import InputError
+from dejavu.job import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Match samples and annotations by the ids of the images."""
+    params = job.params
+    within = tables.within_hashes(*params.hashes)
+    labels = pl.DataFrame(pl.from_arrow(tables.read_parquet(job.input.labels, filters=within)))
+    records = pl.DataFrame(pl.from_arrow(tables.read_parquet(job.input.records, ["sample", "id"])))
+    samples = records.with_columns(annotations.image_ids(pl.col("id"), params.captions))
+    known = samples["id"].is_in(labels["id"].unique().implode())
+    print(f"{known.sum()} of {len(samples)} samples have annotations")
+    if len(samples) and not known.any():
+        raise InputError(
+            f"Set {job.wildcards.set}: the annotations know none of the {len(samples)} images of a"
+            f" shard, such as {samples['id'][0]!r}: their ids must be those of the samples."
+        )
+    objects = annotations.objects_of(samples, labels, params.min_score)
+    tables.write_parquet(job.output[0], objects.to_arrow().cast(tables.OBJECTS))
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)
