@@ -15,6 +15,12 @@ def scene_tars(wildcards):
     return []
 
 
+def scene_settings(wildcards):
+    """What a generated source draws."""
+    source = config["vlm"]["sources"][wildcards.source]
+    return {key: value for key, value in source.items() if key != "annotations"}
+
+
 def source_settings(wildcards):
     """A source's settings, with the path as seen from the working directory."""
     source = dict(config["vlm"]["sources"][wildcards.source])

