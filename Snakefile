@@ -89,3 +89,4 @@ rule all:
         expand("results/tables/{table}.csv", table=asked_tables()),
         expand("results/figures/{figure}.{kind}", figure=asked_figures(), kind=["svg", "png"]),
         "results/report/index.html",
+        asked_names(),

@@ -88,6 +88,12 @@ def most_neighbors(wildcards):
     return max(k) if isinstance(k, list) else k
 
 
+def asked_names():
+    """Readable names of classes, where a source of the config has some."""
+    is_asked = "vision" in config and class_name_files()
+    return ["results/vision/class_names.json"] if is_asked else []
+
+
 def asked_tables():
     """The tables of the domains that the config has."""
     tables = {

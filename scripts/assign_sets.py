@@ -1,5 +1,6 @@
 """The set of every image of a source, and every reason why it could not give its sets."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -24,19 +25,26 @@ def main(job: Any) -> None:
     reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
     checks.check_rejected(source, len(images), reasons, items, limits["max_rejected"])
     images = images.unique("id", keep="first", maintain_order=True)
-    images = images.with_columns(sets_of(images, source, job.params))
+    images = images.with_columns(sets_of(images, source, job.params, len(reasons)))
     check_sizes(images, source, job.params.sets, limits["k"])
     tables.write_parquet(job.output[0], images.select("id", "set").to_arrow())
 
 
 def of_part(path: str) -> pl.DataFrame:
-    """Id and label of each image of a part, and whether it is boxed."""
-    images = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, ["id", "label", "boxes"])))
-    return images.select("id", "label", boxed=pl.col("boxes").list.len() > 0)
+    """Id, label and position of each image of a part, and whether it is boxed."""
+    columns = ["id", "label", "boxes", "position"]
+    images = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, columns)))
+    return images.select("id", "label", "position", boxed=pl.col("boxes").list.len() > 0)
 
 
-def sets_of(images: pl.DataFrame, source: str, params: Any) -> pl.Series:
-    """The set of each image, named `set`."""
+def sets_of(images: pl.DataFrame, source: str, params: Any, rejected: int) -> pl.Series:
+    """The set of each image, named `set`; null for images in none."""
+    if params.split:
+        lists = {name: Path(path) for name, path in params.split.items()}
+        try:
+            return class_splits.by_lists(images, lists, rejected)
+        except InputError as error:
+            raise InputError(f"Source {source}: {error}") from error
     if params.per_class is None:
         return pl.Series("set", params.sets * len(images), dtype=pl.String)
     try:

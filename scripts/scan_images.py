@@ -39,7 +39,7 @@ def main(job: Any) -> None:
         "hash": hashes,
         **{
             name: [getattr(image, name) for image in images]
-            for name in ("id", "image", "width", "height", "label")
+            for name in ("id", "image", "width", "height", "label", "position")
         },
         "boxes": [[box._asdict() for box in image.boxes] for image in images],
         "context": [
@@ -79,8 +79,8 @@ def read_part(
         return
     from dejavu.sources.imagenet import read_folders
 
-    folders = Path(source["path"]), Path(source["annotations"])
-    yield from read_folders(*folders, part, source["parts"])
+    annotations = Path(source["annotations"]) if "annotations" in source else None
+    yield from read_folders(Path(source["path"]), annotations, part, source["parts"])
 
 
 if "snakemake" in globals():

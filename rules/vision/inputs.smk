@@ -24,7 +24,11 @@ def image_source(wildcards):
     if source["kind"] == "foregrounds":
         # What is drawn is the input's business.
         return {"kind": "foregrounds", "parts": source["parts"]}
-    return {**source, **{key: from_base(source[key]) for key in ("path", "annotations")}}
+    for key in ("path", "annotations"):
+        if key in source:
+            source[key] = from_base(source[key])
+    # Who gets which image, and how classes are called, is the business of later rules.
+    return {key: value for key, value in source.items() if key not in ("split", "class_names")}
 
 
 def image_source_content(wildcards):
@@ -32,7 +36,7 @@ def image_source_content(wildcards):
     source = config["vision"]["sources"][wildcards.source]
     if source["kind"] == "foregrounds":
         return None
-    return listing_of(source["path"], source["annotations"])
+    return listing_of(*(source[key] for key in ("path", "annotations") if key in source))
 
 
 def sets_of_source(name):
@@ -67,10 +71,29 @@ def rejected_of_source(wildcards):
 def images_per_class(wildcards):
     """How many images a class gives to control, and to A and B each, where sets share a source."""
     sets = sets_of_source(wildcards.source)
-    if len(sets) == 1:
+    if len(sets) == 1 or "split" in config["vision"]["sources"][wildcards.source]:
         return None
     counts = {"control": "control_per_class", "A": "n_per_class"}
     return {name: config["vision"][key] for name, key in counts.items() if name in sets}
+
+
+def index_lists(wildcards):
+    """The lists of images that a source's sets are made of, where there are any."""
+    lists = config["vision"]["sources"][wildcards.source].get("split", {})
+    return {name: from_base(path) for name, path in lists.items()}
+
+
+def index_lists_content(wildcards):
+    """What tells that the lists have changed."""
+    lists = config["vision"]["sources"][wildcards.source].get("split", {})
+    return [content_of(path) for path in lists.values()]
+
+
+def class_name_files():
+    """Files with readable names of the class folders of the sources in use."""
+    sources = config["vision"]["sources"]
+    names = [sources[name].get("class_names") for name in sources_of("vision")]
+    return list(dict.fromkeys(path for path in names if path))
 
 
 def vision_hashes(wildcards):

@@ -79,11 +79,37 @@ rule assign_sets:
     params:
         sets=lambda wildcards: sets_of_source(wildcards.source),
         per_class=images_per_class,
+        split=index_lists,
+        lists=index_lists_content,
         seed=config["seed"],
         versions=versions("polars"),
         code=code_version("assign_sets.py"),
     script:
         "../../scripts/assign_sets.py"
+
+
+rule name_classes:
+    """Give the class folders of all sets their readable names."""
+    input:
+        image_records(*sets_of("vision")),
+    output:
+        "results/vision/class_names.json",
+    log:
+        "results/logs/name_classes/vision.log",
+    benchmark:
+        "results/benchmarks/name_classes/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 1),
+        runtime=minutes(10, 10),
+    params:
+        files=[from_base(path) for path in class_name_files()],
+        content=[content_of(path) for path in class_name_files()],
+        code=code_version("name_classes.py"),
+    script:
+        "../../scripts/name_classes.py"
 
 
 rule crop_images:

@@ -1,6 +1,11 @@
 """The five sets of a labelled folder of images, balanced by class (method: §1, splits)."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dejavu import splits
 from dejavu.errors import InputError
@@ -54,6 +59,66 @@ def assign(
     )
     _check_classes(assigned, n_per_class, control_per_class)
     return assigned["set"]
+
+
+def by_lists(images: pl.DataFrame, lists: Mapping[str, Path], rejected: int) -> pl.Series:
+    """Put images into sets by lists of their positions, as Meehan et al. publish theirs.
+
+    A list is a `.npy` of places in the sorted list of torchvision's ImageFolder, `bbox_A.npy`,
+    `bbox_B.npy`, `shared.npy` and `public.npy` (facebookresearch/DejaVu, `imagenet_partition.py`).
+
+    Args:
+        images: `position` int64, the place of each image.
+        lists: the file of each set.
+        rejected: how many images of the folder can't be used, which lists may name all the same.
+
+    Returns:
+        Strings [n], named `set`, null for images in no list.
+
+    Raises:
+        InputError: a file is no list of places, names an image that the folder doesn't have, or
+            names one that another list names too.
+    """
+    places = {name: _places(path) for name, path in lists.items()}
+    last = int(images["position"].max() or 0) + rejected  # type: ignore[arg-type]
+    for name, found in places.items():
+        beyond = found[(found < 0) | (found > last)]
+        if len(beyond):
+            raise InputError(
+                f"{lists[name]} names the image {beyond[0]}, and the folder has at most {last + 1}:"
+                " take the folder that the lists were made for, with all its files."
+            )
+    listed = pl.DataFrame(
+        {
+            "position": np.concatenate([*places.values()]),
+            "set": np.repeat([*places], [len(found) for found in places.values()]),
+        }
+    ).unique(["position", "set"])
+    twice = listed.filter(listed["position"].is_duplicated()).sort("position", "set")
+    if len(twice):
+        raise InputError(
+            f"The lists of {twice['set'][0]} and {twice['set'][1]} share"
+            f" {twice['position'].n_unique()} images, as {twice['position'][0]}: take lists of one"
+            " partition."
+        )
+    return images.select("position").join(listed, on="position", how="left", maintain_order="left")[
+        "set"
+    ]
+
+
+def _places(path: Path) -> NDArray[np.int64]:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as .npy: {error}") from error
+    # An empty list is published as floats.
+    if (
+        not isinstance(found, np.ndarray)
+        or found.ndim != 1
+        or (len(found) and found.dtype.kind not in "iu")
+    ):
+        raise InputError(f"{path} is not a list of whole numbers.")
+    return found.astype(np.int64)
 
 
 def _check_classes(assigned: pl.DataFrame, n_per_class: int, control_per_class: int) -> None:

@@ -318,6 +318,14 @@ def _check_vision_sets(vision: Mapping[str, Any]) -> None:
     sets = vision["sets"]
     for source in vision["sources"]:
         fed = [name for name in in_order("vision", sets) if sets[name]["source"] == source]
+        lists = vision["sources"][source].get("split")
+        if lists is not None:
+            if fed and set(lists) != set(fed):
+                raise InputError(
+                    f"Config key vision.sources.{source}.split: it lists {', '.join(lists)}, and"
+                    f" the source gives {', '.join(fed)}: give a list for each of its sets alone."
+                )
+            continue
         if len(fed) > 1 and len({"A", "B"} & set(fed)) == 1:
             raise InputError(
                 f"Config key vision.sets: the source {source!r} is shared by"
@@ -349,6 +357,14 @@ def _check_vision_paths(vision: Mapping[str, Any], base: Path) -> None:
                     f"{where}: {base / source['path']} holds {classes} class folders, and `parts`"
                     f" is {source['parts']}: set `parts` to {classes} or less, or correct `path`."
                 )
+        lists = {f"split.{name}": path for name, path in source.get("split", {}).items()}
+        for key, file in (lists | {"class_names": source.get("class_names")}).items():
+            if file is not None and not (base / file).is_file():
+                raise InputError(
+                    f"{where}.{key}: there is no file {base / file}; relative paths start from the"
+                    " folder of the Snakefile."
+                )
+    _check_apart(vision, base)
     tags = vision["tags"]
     files = {key: tags[key] for key in ("path", "vocabulary") if key in tags}
     if "checkpoint" in tags.get("model", {}):
@@ -365,6 +381,22 @@ def _check_vision_paths(vision: Mapping[str, Any], base: Path) -> None:
             "Config key vision.tags.kind: only the embedded world knows the tags of its crops; for"
             " photographs take `visual_words`, `clip` or `table`."
         )
+
+
+def _check_apart(vision: Mapping[str, Any], base: Path) -> None:
+    """Check that no two sources of sets read the same folder: their sets would share images."""
+    folders: dict[Path, str] = {}
+    for name in dict.fromkeys(settings["source"] for settings in vision["sets"].values()):
+        if "path" not in vision["sources"][name]:
+            continue
+        folder = (base / vision["sources"][name]["path"]).resolve()
+        if folder in folders:
+            raise InputError(
+                f"Config key vision.sources.{name}.path: the source {folders[folder]!r} reads the"
+                " same folder, so that their sets would share images: let the sets share one"
+                " source, or give it another folder."
+            )
+        folders[folder] = name
 
 
 def _check_vision_models(vision: Mapping[str, Any]) -> None:

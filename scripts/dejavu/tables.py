@@ -58,7 +58,9 @@ PICTURE = [
     ("boxes", pa.list_(BOX)),
 ]
 CROP = [("crop", BOX), ("crop_status", pa.string())]
-IMAGES = pa.schema([("hash", pa.uint64()), *PICTURE, ("context", CONTEXT)])
+IMAGES = pa.schema(
+    [("hash", pa.uint64()), *PICTURE, ("context", CONTEXT), ("position", pa.int64())]
+)
 VISION_RECORDS = pa.schema([("sample", pa.int64()), *PICTURE, *CROP, ("context", CONTEXT)])
 VISION_SAMPLES = pa.schema([("sample", pa.int64()), *PICTURE, *CROP, ("tags", TAGS)])
 PREDICTIONS = pa.schema(

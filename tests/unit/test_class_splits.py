@@ -2,13 +2,14 @@
 
 from collections import Counter
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dejavu import splits
-from dejavu.class_splits import SETS, assign
+from dejavu.class_splits import SETS, assign, by_lists
 from dejavu.errors import InputError
 
 
@@ -113,3 +114,37 @@ def test_another_seed_gives_other_sets_and_one_class_does_not_touch_another():
 def test_classes_that_are_too_small_are_named(classes, words):
     with pytest.raises(InputError, match=words):
         assign(folder(classes), n_per_class=10, control_per_class=5, seed=0)
+
+
+def listed(tmp_path, **lists):
+    paths = {}
+    for name, places in lists.items():
+        paths[name] = tmp_path / f"{name}.npy"
+        np.save(paths[name], places)
+    return paths
+
+
+def test_lists_of_places_say_which_image_is_in_which_set(tmp_path):
+    images = pl.DataFrame({"position": [4, 0, 3, 6, 1]})
+    lists = listed(
+        tmp_path, A=np.array([6, 0, 5]), B=np.array([4]), shared=[], public=np.int32([3])
+    )
+    sets = by_lists(images, lists, rejected=2)
+    assert sets.to_list() == ["B", "A", "public", "A", None]
+
+
+@pytest.mark.parametrize(
+    ("lists", "told"),
+    [
+        ({"A": [0, 1], "B": [2, 1]}, "lists of A and B share 1 images, as 1"),
+        ({"A": [0], "B": [9]}, r"B\.npy names the image 9, and the folder has at most 9"),
+        ({"A": [-1]}, r"A\.npy names the image -1"),
+        ({"A": [0.5]}, "is not a list of whole numbers"),
+        ({"A": [[0]]}, "is not a list of whole numbers"),
+        ({"A": np.array([{}], dtype=object)}, r"A\.npy cannot be read as \.npy: Object arrays"),
+    ],
+)
+def test_lists_that_fit_no_folder_are_one_sentence(tmp_path, lists, told):
+    images = pl.DataFrame({"position": [4, 0, 3, 6, 1]})
+    with pytest.raises(InputError, match=told):
+        by_lists(images, listed(tmp_path, **lists), rejected=2)

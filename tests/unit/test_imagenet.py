@@ -64,8 +64,10 @@ def test_several_objects_and_images_without_annotation(world):
     (images / "n1" / "boxes.txt").write_text("not an image")
     (images / "notes.txt").write_text("not a class")
     assert list(read_folders(images, annotations)) == [
-        Photograph("n1_5", str(first), 40, 30, "n1", (Box(0, 0, 40, 10), Box(3, 4, 5, 6))),
-        Photograph("n2_1", str(second), 40, 30, "n2", ()),
+        Photograph(
+            "n1_5", str(first), 40, 30, "n1", (Box(0, 0, 40, 10), Box(3, 4, 5, 6)), position=0
+        ),
+        Photograph("n2_1", str(second), 40, 30, "n2", (), position=1),
     ]
 
 
@@ -169,3 +171,36 @@ def test_tiny_photographs():
     assert len(kept) == 4988
     assert Counter(bool(record.boxes) for record in kept) == {True: 4388, False: 600}
     assert all(record.id.split("_")[0] == record.label for record in kept)
+
+
+def test_annotations_of_all_classes_may_lie_in_one_folder(world):
+    images, annotations, add = world
+    add("n1", "ILSVRC2012_val_00000001.JPEG")
+    add("n2", "ILSVRC2012_val_00000002.JPEG", annotation((1, 2, 30, 20)))
+    (annotations / "ILSVRC2012_val_00000001.xml").write_text(annotation((0, 0, 40, 10)))
+    found = {each.id[-1]: each.boxes for each in read_folders(images, annotations)}
+    assert found == {"1": (Box(0, 0, 40, 10),), "2": (Box(1, 2, 30, 20),)}
+    assert [each.boxes for each in read_folders(images, None)] == [(), ()]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_positions_are_those_of_torchvisions_image_folder(world, parts):
+    from torchvision.datasets import ImageFolder
+
+    images, annotations, add = world
+    names = {
+        "n2": ["10.JPEG", "9.jpg", "a.PNG", ".hidden.jpg", "B.JPEG", "notes.txt"],
+        "n10": ["z.JPEG", "A.webp", "Z.bmp"],
+        "N3": ["same.JPEG", "x.gif"],
+        "n30": ["same.JPEG", "0.tiff"],
+    }
+    for label, files in names.items():
+        for name in files:
+            add(label, name)
+    places = {path: place for place, (path, _) in enumerate(ImageFolder(images).samples)}
+    found = [
+        each for part in range(parts) for each in read_folders(images, annotations, part, parts)
+    ]
+    photographs = [each for each in found if isinstance(each, Photograph)]
+    assert len(photographs) >= 8
+    assert {each.image: each.position for each in photographs}.items() <= places.items()

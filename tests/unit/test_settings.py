@@ -339,6 +339,9 @@ WITHOUT_DEFAULT = {
     "interpolation",
     "resize_mode",
     "validation",
+    "annotations",
+    "split",
+    "class_names",
 }
 
 

@@ -28,6 +28,7 @@ class Photograph:
     """A labelled picture of a known size with the boxes of its objects, or none.
 
     `context` holds the tags of what is behind the objects, with their boxes, where that is known.
+    `position` is the image's place among all images of its folder, where others count by it.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Photograph:
     label: str
     boxes: tuple[Box, ...]
     context: tuple[tuple[str, Box], ...] = ()
+    position: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Photographs in folders by class, with PASCAL VOC annotations beside them, as ImageNet has them.
 
-``<images>/<class>/<id>.JPEG`` with ``<annotations>/<class>/<id>.xml``; an image may lack an
-annotation. One class folder is held in memory at a time.
+``<images>/<class>/<id>.JPEG`` with ``<annotations>/<class>/<id>.xml``, or, as for ImageNet's
+validation images, ``<annotations>/<id>.xml``; an image may lack an annotation. One class folder is
+held in memory at a time.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,10 @@ from dejavu.errors import InputError
 from dejavu.sources import Photograph, Rejected
 from dejavu.sources.images import FORMATS
 
-IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+# Those of torchvision's ImageFolder, by whose order images are counted.
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+)
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -25,17 +29,19 @@ class _Fault(Exception):
 
 
 def read_folders(
-    images: Path, annotations: Path, part: int = 0, parts: int = 1
+    images: Path, annotations: Path | None, part: int = 0, parts: int = 1
 ) -> Iterator[Photograph | Rejected]:
     """Go through all images, class by class and file by file, in the order of their names.
 
     Only headers are read: an image whose pixels are damaged passes. An image is rejected whole if
     one of its boxes is degenerate or outside of it. An id is a file's name without its suffix, as
-    published; a later image with an id that was seen is rejected.
+    published; a later image with an id that was seen is rejected. Positions are those of
+    torchvision's ImageFolder: files sorted by name, in class folders sorted by name.
 
     Args:
         images: folder with one folder of images a class.
-        annotations: folder with one folder of PASCAL VOC files a class; that of a class may lack.
+        annotations: folder with one folder of PASCAL VOC files a class, or with the files
+            themselves; those of a class may lack. None where there are none.
         part: which of the parts to read.
         parts: number of parts; every `parts`-th class belongs to one.
 
@@ -43,25 +49,29 @@ def read_folders(
         InputError: a folder is missing, or there is no image.
     """
     for folder, what in ((images, "image"), (annotations, "annotation")):
-        if not folder.is_dir():
+        if folder is not None and not folder.is_dir():
             raise InputError(
                 f"The {what} folder {folder} does not exist: put one folder a class there, or"
                 " correct the source's paths in the config."
             )
     seen: set[str] = set()
     folders = sorted(path for path in images.iterdir() if path.is_dir())
-    for class_folder in folders[part::parts]:
-        for path in sorted(class_folder.iterdir()):
-            if not _is_named_as_image(path):
+    before = 0
+    for number, class_folder in enumerate(folders):
+        files = [path for path in class_folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        first, before = before, before + len(files)
+        if number % parts != part:
+            continue
+        for position, path in enumerate(sorted(files), first):
+            if path.name.startswith("."):
                 continue
             if path.stem in seen:
                 reason = f"the id {path.stem} occurs twice: rename one of the files"
                 yield Rejected(str(path), path.stem, reason)
                 continue
             seen.add(path.stem)
-            annotation = annotations / class_folder.name / f"{path.stem}.xml"
             try:
-                yield _photograph(path, annotation)
+                yield _photograph(path, _annotation(annotations, path), position)
             except _Fault as fault:
                 yield Rejected(str(path), path.stem, str(fault))
     if not seen and not any(map(_is_named_as_image, images.glob("*/*"))):
@@ -75,7 +85,16 @@ def _is_named_as_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _photograph(path: Path, annotation: Path) -> Photograph:
+def _annotation(annotations: Path | None, image: Path) -> Path | None:
+    """The annotation of an image, if there is one."""
+    if annotations is None:
+        return None
+    name = f"{image.stem}.xml"
+    places = annotations / image.parent.name / name, annotations / name
+    return next((place for place in places if place.is_file()), None)
+
+
+def _photograph(path: Path, annotation: Path | None, position: int) -> Photograph:
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
@@ -83,8 +102,10 @@ def _photograph(path: Path, annotation: Path) -> Photograph:
         raise _Fault(f"not a readable image ({error})") from error
     except Image.DecompressionBombError as error:
         raise _Fault(f"too large to be a photograph ({error})") from error
-    boxes = _boxes(annotation, width, height) if annotation.is_file() else ()
-    return Photograph(path.stem, str(path), width, height, path.parent.name, boxes)
+    boxes = () if annotation is None else _boxes(annotation, width, height)
+    return Photograph(
+        path.stem, str(path), width, height, path.parent.name, boxes, position=position
+    )
 
 
 def _boxes(annotation: Path, width: int, height: int) -> tuple[Box, ...]:
