@@ -32,7 +32,7 @@ def detect(images: pl.DataFrame, settings: Mapping[str, Any], threads: int) -> p
     else:
         found = _detected(images, settings, threads)
     seen = images.select("id", label=pl.lit(None, pl.String), score=pl.lit(1.0, pl.Float32))
-    return pl.concat([seen, *found]).select(SCHEMA)
+    return pl.concat([seen, *found]).select(*SCHEMA)
 
 
 def _tagged(
