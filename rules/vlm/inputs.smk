@@ -41,6 +41,14 @@ def source_settings(wildcards):
     return source
 
 
+def source_megabytes(wildcards, attempt):
+    """Memory for a part of a source, or for its whole file of captions."""
+    source = config["vlm"]["sources"][wildcards.source]
+    if source["kind"] in ("coco", "flickr"):
+        return whole_file_megabytes(source["path"], attempt)
+    return int(2000 * 1.5 ** (attempt - 1))
+
+
 def source_content(wildcards):
     """What tells that an external source has changed: names and sizes of shards, or the table."""
     source = config["vlm"]["sources"][wildcards.source]
@@ -270,10 +278,14 @@ def annotation_content(source):
     return [content_of(path) for path in paths if path and (BASE / path).exists()]
 
 
+def whole_file_megabytes(path, attempt):
+    """Memory for a file read whole: as Python objects it takes about eight times its size."""
+    return int((2000 + 8 * (BASE / path).stat().st_size / 1e6) * 1.5 ** (attempt - 1))
+
+
 def annotation_megabytes(wildcards, attempt):
-    """Memory for a whole annotation file: as Python objects it takes about eight times its size."""
-    size = (BASE / annotations_of(wildcards.source)["path"]).stat().st_size / 1e6
-    return int((1500 + 8 * size) * 1.5 ** (attempt - 1))
+    """Memory for a source's annotation file."""
+    return whole_file_megabytes(annotations_of(wildcards.source)["path"], attempt)
 
 
 def labels_of_shard(wildcards):

@@ -45,7 +45,7 @@ rule scan_source:
         "../../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(2000),
+        mem_mb=source_megabytes,
         runtime=minutes(240),
     params:
         source=source_settings,

@@ -6,6 +6,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected, img2dataset
@@ -164,6 +165,12 @@ def test_huge_and_sparse_members_are_rejected_without_being_read(tar, sample, mo
         "d": "a member of 250 bytes, over 100",
         "e": "a sparse member",
     }
+
+
+def test_a_bomb_of_pixels_is_rejected_and_not_decoded(tar, sample, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 20 - 1)
+    path = tar(*sample("a"))
+    assert reasons(path)["a"].startswith("unreadable image: Image size (480 pixels) exceeds limit")
 
 
 def test_objects_are_not_asked_for_where_they_are_annotated_elsewhere(tar, sample):

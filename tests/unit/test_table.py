@@ -57,6 +57,24 @@ def test_rows_become_records_with_labels_sorted_and_unique(folder, suffix):
         assert open_image(each.image).size == (24, 20)
 
 
+def test_several_captions_are_one_sample_or_several(folder):
+    rows = [("a", "img/0.jpg", ["x", " ", "y "], ["d"]), ("b", "img/1.jpg", [" "], [])]
+    path = written(folder, rows, ".parquet")
+    each = list(read_rows(path, COLUMNS, ";", Captions("each", 0), 0, 1))
+    assert [(found.id, found.caption) for found in each[:2]] == [("a#0", "x"), ("a#1", "y")]
+    assert [found.objects for found in each[:2]] == [["d"], ["d"]]
+    assert each[2].reason == "no caption"
+    (one, _) = read(path)
+    assert one.id == "a" and one.caption in ("x", "y")
+
+
+def test_objects_are_not_read_where_they_are_annotated_elsewhere(folder):
+    columns = {role: name for role, name in COLUMNS.items() if role != "objects"}
+    path = written(folder, [("a", "img/0.jpg", "x")], ".csv", columns)
+    (found,) = read(path, columns)
+    assert (found.id, found.objects) == ("a", [])
+
+
 def test_parquet_lists_and_whole_numbers_are_taken_as_they_are(folder):
     rows = [(7, "img/0.jpg", "x", ["b", "a"]), (8, "img/1.jpg", "y", [])]
     found = read(written(folder, rows, ".parquet"))
