@@ -1,0 +1,231 @@
+"""Exact nearest neighbours: a stream of public shards against one shard of queries.
+
+For every shard a fast pass in low precision proposes rows, with a proof that no other row matters;
+proposals are scored again in float64. A query for which the pass proves too little is searched
+in float64 alone. A ranking is accepted only once its last run of ties has ended above everything
+that was left out; otherwise the query goes round again and leaves out less. So neighbours depend
+neither on the pass nor on threads, shards or block sizes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from dejavu.errors import InputError
+from dejavu.search import ranking, scoring
+from dejavu.search.indexes import COSINE, EUCLIDEAN, PublicIndex
+from dejavu.search.proposals import Proposals, SinglePrecision
+from dejavu.search.ranking import TIE, Candidates, Floats, Numbers
+
+# How far below the k-th best score a run of ties is followed, the first time and later.
+SLACKS = (64 * TIE, 2**14 * TIE, np.inf)
+QUERY_BLOCK = 1024
+# A float64 product of all with all costs as much as scoring one row in so many again.
+DENSE_RATIO = 64
+# The reduced pass pays from so many queries, and multiplications of all shards, on.
+REDUCED_QUERIES, REDUCED_WORK = 256, 2**37
+
+OpenShard = Callable[[], PublicIndex]
+Vectors = NDArray[np.float32]
+
+
+class Pass(Protocol):
+    """A fast pass over one shard."""
+
+    def propose(self, block: slice, floor: Floats, slack: float) -> Proposals:
+        """Rows of which it is not proven that their score is below the floor by the slack.
+
+        Args:
+            block: which of the queries.
+            floor: float64 [n], lower bounds of their k-th best scores.
+            slack: how far below its bound a score still matters.
+        """
+
+
+def top_k(
+    queries: NDArray[Any],
+    shards: Sequence[OpenShard],
+    k: int,
+    metric: str = COSINE,
+    threads: int = 1,
+) -> tuple[Numbers, NDArray[np.float32]]:
+    """Rank the public samples for each query.
+
+    Args:
+        queries: float [n, d].
+        shards: functions that open the public shards, so that two are in memory at a time, the
+            one that is searched and the next; their indexes are flat and of the metric.
+        k: how many neighbours.
+        metric: `cosine`, the inner product, which is the cosine similarity of unit vectors; or
+            `euclidean`, the squared distance.
+        threads: of which the result does not depend.
+
+    Returns:
+        Sample numbers int64 [n, k], nearest first, and their scores float32 [n, k]: products,
+        descending, or squared distances, ascending.
+
+    Raises:
+        InputError: there are fewer than k public samples.
+    """
+    wanted = np.ascontiguousarray(queries, dtype=np.float32)
+    numbers = np.empty((len(wanted), k), dtype=np.int64)
+    scores = np.zeros((len(wanted), k), dtype=np.float64)
+    pending = np.arange(len(wanted))
+    if metric != EUCLIDEAN and not wanted.any(axis=1).all():
+        # A zero vector is equally far from everything: one run of ties.
+        numbers[~wanted.any(axis=1)] = _lowest_numbers(shards, k)
+        pending = np.flatnonzero(wanted.any(axis=1))
+    for slack in SLACKS:
+        if not len(pending):
+            break
+        best, left_out = _stream(wanted[pending], shards, k, metric, slack, threads)
+        places, exact, settled = ranking.settle(best, len(pending), k, left_out)
+        numbers[pending[settled]] = places[settled]
+        scores[pending[settled]] = exact[settled]
+        pending = pending[~settled]
+    return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
+
+
+@dataclass
+class _Block:
+    """Some of the queries, and what is known of their neighbours so far."""
+
+    place: slice
+    queries: Vectors
+    floor: Floats = field(init=False)
+    """Lower bounds of the k-th best scores, float64 [n]."""
+    best: Candidates = scoring.NONE
+
+    def __post_init__(self) -> None:
+        self.floor = np.full(len(self.queries), -np.inf)
+
+
+def _stream(
+    queries: Vectors, shards: Sequence[OpenShard], k: int, metric: str, slack: float, threads: int
+) -> tuple[Candidates, Floats]:
+    """Candidates from all shards, and the highest score, [n], that what was left out may have."""
+    size = min(QUERY_BLOCK, -(-len(queries) // threads))
+    blocks = [
+        _Block(slice(start, start + size), queries[start : start + size])
+        for start in range(0, len(queries), size)
+    ]
+    total = 0
+    faiss.omp_set_num_threads(threads)
+    with ThreadPoolExecutor(threads) as pool:
+        for shard in _prefetched(shards):
+            rows = shard.index.ntotal
+            total += rows
+            if rows:
+                chosen = _choose(queries, shard, len(shards), k, metric, pool)
+                search = _Search(shard.vectors, shard.numbers, chosen, k, metric, slack)
+                list(pool.map(search.advance, blocks))
+                del search, chosen
+            del shard
+    if total < k:
+        raise _too_few(k, total)
+    parts = [
+        Candidates(block.best.queries + block.place.start, block.best.numbers, block.best.scores)
+        for block in blocks
+    ]
+    return ranking.merged(parts), np.concatenate([block.floor for block in blocks]) - slack
+
+
+@dataclass(frozen=True)
+class _Search:
+    """One shard, to be searched for each block of queries."""
+
+    vectors: Vectors
+    numbers: Numbers
+    chosen: Pass | None
+    k: int
+    metric: str
+    slack: float
+
+    def advance(self, block: _Block) -> None:
+        """Let the shard's rows take part in the block's rankings."""
+        count = len(block.queries)
+        if self.chosen is None:
+            fresh, whole = scoring.NONE, np.arange(count)
+        else:
+            fresh, whole = self._proposed(block, self.chosen)
+        dense = scoring.dense_candidates(
+            block.queries,
+            whole,
+            self.vectors,
+            self.numbers,
+            block.floor,
+            self.slack,
+            self.k,
+            self.metric,
+        )
+        best = ranking.thinned(ranking.merged([block.best, fresh, dense]), self.k)
+        block.floor = np.maximum(block.floor, ranking.kth_best(best, count, self.k))
+        block.best = best.where(best.scores >= (block.floor - self.slack)[best.queries])
+
+    def _proposed(self, block: _Block, chosen: Pass) -> tuple[Candidates, Numbers]:
+        """Candidates that the pass proposes, and the queries it proves too little for."""
+        proposals = chosen.propose(block.place, block.floor, self.slack)
+        query, row, upper = proposals.queries, proposals.rows, proposals.upper
+        # The first k raise the floor, and most others need no exact score.
+        starts = np.searchsorted(query, np.arange(len(block.queries)))
+        first = np.arange(len(query)) - starts[query] < self.k
+        head = self._scored(block, query[first], row[first])
+        floor = np.maximum(block.floor, ranking.kth_best(head, len(block.queries), self.k))
+        rest = ~first & (upper >= (floor - self.slack)[query])
+        tail = self._scored(block, query[rest], row[rest])
+        return ranking.merged([head, tail]), np.flatnonzero(~proposals.complete)
+
+    def _scored(self, block: _Block, query: Numbers, row: Numbers) -> Candidates:
+        scores = scoring.pair_scores(block.queries, self.vectors, query, row, self.metric)
+        return ranking.ordered(query, self.numbers[row], scores)
+
+
+def _choose(
+    queries: Vectors, shard: PublicIndex, shards: int, k: int, metric: str, pool: Executor
+) -> Pass | None:
+    """The fastest pass for a shard on this machine, or none: float64 alone."""
+    rows, d = shard.vectors.shape
+    most = rows / DENSE_RATIO
+    if 2 * k > most:
+        return None
+    if len(queries) >= REDUCED_QUERIES and len(queries) * rows * d * shards >= REDUCED_WORK:
+        # PyTorch takes a second to import, which smaller searches don't.
+        from dejavu.search import reduced
+
+        if (on := reduced.device()) is not None:
+            return reduced.ReducedPrecision(queries, shard.vectors, k, metric, most, on, pool)
+    return SinglePrecision(queries, shard, k, metric)
+
+
+def _prefetched(shards: Sequence[OpenShard]) -> Iterator[PublicIndex]:
+    """Shards in order; the next is read while one is searched, so that two are in memory."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = iter(shards)
+        upcoming = reader.submit(next(waiting))
+        for following in waiting:
+            shard = upcoming.result()
+            upcoming = reader.submit(following)
+            yield shard
+            del shard
+        yield upcoming.result()
+
+
+def _lowest_numbers(shards: Sequence[OpenShard], k: int) -> Numbers:
+    """The k lowest of all sample numbers."""
+    lowest = np.empty(0, dtype=np.int64)
+    for shard in _prefetched(shards):
+        lowest = np.sort(np.concatenate([lowest, shard.numbers]))[:k]
+    if len(lowest) < k:
+        raise _too_few(k, len(lowest))
+    return lowest
+
+
+def _too_few(k: int, total: int) -> InputError:
+    return InputError(
+        f"k is {k}, but there are only {total} public samples: lower `k` or enlarge the public set."
+    )

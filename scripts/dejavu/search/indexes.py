@@ -1,0 +1,99 @@
+"""FAISS indexes over public shards, and their files with a sealed provenance."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from dejavu import provenance
+from dejavu.errors import InputError
+from dejavu.job import whole_file
+from dejavu.provenance import Metadata
+
+TRAILER = b"dejavu-index"
+COSINE, EUCLIDEAN = "cosine", "euclidean"
+# Bytes before the vectors in the file of a flat index, and what their place should be a multiple of.
+VECTORS_AT, ALIGNMENT = 82, 64
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PublicIndex:
+    """A FAISS index over one public shard, with its provenance."""
+
+    index: Any
+    metadata: Metadata
+    content: NDArray[np.uint8] | None = None
+    """The bytes of the file, which an index that was read points into."""
+
+    @property
+    def numbers(self) -> Numbers:
+        """Sample numbers int64 [rows], in the order of the rows."""
+        return faiss.vector_to_array(self.index.id_map)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The stored vectors of a flat index, float32 [rows, d], without a copy."""
+        flat: Any = faiss.downcast_index(self.index.index)
+        values = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+        return values.reshape(flat.ntotal, flat.d)
+
+
+def build_index(numbers: Numbers, vectors: NDArray[Any], metric: str = COSINE) -> Any:
+    """Make a flat index over vectors [rows, d] whose ids are the sample numbers [rows]."""
+    flat = faiss.IndexFlatL2 if metric == EUCLIDEAN else faiss.IndexFlatIP
+    index = faiss.IndexIDMap2(flat(vectors.shape[1]))
+    index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), numbers)
+    return index
+
+
+def write_index(path: str | Path, index: Any, facts: Metadata) -> None:
+    """Write an index that FAISS reads as it is, followed by its sealed provenance."""
+    content = faiss.serialize_index(index)
+    sealed = provenance.seal(facts, provenance.place(path), provenance.array_bytes(content))
+    trailer = provenance.canonical(sealed)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        file.write(provenance.array_bytes(content))
+        file.write(trailer)
+        file.write(len(trailer).to_bytes(8))
+        file.write(TRAILER)
+
+
+def read_index(path: str | Path) -> PublicIndex:
+    """Read an index and check its seal. The vectors stay where they were read: no second copy.
+
+    Raises:
+        InputError: the file is damaged or was not made by this workflow.
+    """
+    content = _read_aligned(path)
+    tail = len(TRAILER) + 8
+    damaged = InputError(f"{path} is damaged or no index of this workflow: delete it and rerun.")
+    if bytes(content[-len(TRAILER) :]) != TRAILER:
+        raise damaged
+    size = int.from_bytes(bytes(content[-tail : -len(TRAILER)]))
+    body = content[: -tail - size] if size <= len(content) - tail else content[:0]
+    try:
+        metadata = json.loads(bytes(content[len(body) : -tail]))
+    except ValueError:
+        raise damaged from None
+    provenance.check_seal(path, metadata, provenance.place(path), provenance.array_bytes(body))
+    index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(body), len(body)))
+    return PublicIndex(index, metadata, content)
+
+
+def _read_aligned(path: str | Path) -> NDArray[np.uint8]:
+    """The bytes of a file, where the vectors of a flat index are aligned in memory."""
+    size = Path(path).stat().st_size
+    buffer = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    start = -(buffer.ctypes.data + VECTORS_AT) % ALIGNMENT
+    content = buffer[start : start + size]
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        view, done = memoryview(content), 0
+        while done < size and (count := file.readinto(view[done:])):
+            done += count
+    return content[:done]

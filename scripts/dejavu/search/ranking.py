@@ -1,0 +1,109 @@
+"""Candidates of queries and their order: best first, runs of ties by sample number.
+
+Scores of both metrics are higher the nearer a row is. A run goes on as long as the next score is
+closer than the tolerance to the one before it (method: §2).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TIE = 1e-6
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of a query and a sample: queries int64, numbers int64 and scores float64, all [pairs].
+
+    By query, then best first, then by number.
+    """
+
+    queries: Numbers
+    numbers: Numbers
+    scores: Floats
+
+    def where(self, keep: Flags) -> "Candidates":
+        """Some of the pairs."""
+        return Candidates(self.queries[keep], self.numbers[keep], self.scores[keep])
+
+    def bounds(self, count: int) -> Numbers:
+        """Where each of `count` queries starts, and the end: int64 [count + 1]."""
+        return np.searchsorted(self.queries, np.arange(count + 1))
+
+
+def ordered(queries: Numbers, numbers: Numbers, scores: Floats) -> Candidates:
+    """Candidates from pairs in any order."""
+    order = np.lexsort((numbers, -scores, queries))
+    return Candidates(queries[order], numbers[order], scores[order])
+
+
+def merged(parts: list[Candidates]) -> Candidates:
+    """Several lists of different pairs as one."""
+    return ordered(
+        np.concatenate([part.queries for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def kth_best(candidates: Candidates, count: int, k: int) -> Floats:
+    """The k-th best score of each query, -inf where it has fewer candidates: float64 [count]."""
+    bounds = candidates.bounds(count)
+    found = np.full(count, -np.inf)
+    enough = np.diff(bounds) >= k
+    found[enough] = candidates.scores[bounds[:-1][enough] + k - 1]
+    return found
+
+
+def thinned(candidates: Candidates, k: int) -> Candidates:
+    """Without pairs that can't matter for the first k places, however many are tied.
+
+    Scores that share an interval shorter than the tolerance are in one run. Of such a group stay
+    the k lowest numbers, the only ones that can be among the first k of their run, and the highest
+    and the lowest score, which tell where the run ends.
+    """
+    queries, scores = candidates.queries, candidates.scores
+    interval = np.floor(scores / (TIE / 2))
+    first = np.ones(len(scores), dtype=bool)
+    first[1:] = (queries[1:] != queries[:-1]) | (interval[1:] != interval[:-1])
+    if first.all():
+        return candidates
+    group = np.cumsum(first) - 1
+    order = np.lexsort((candidates.numbers, group))
+    keep = np.zeros(len(scores), dtype=bool)
+    keep[order] = np.arange(len(scores)) - np.flatnonzero(first)[group] < k
+    keep |= first
+    keep |= np.append(first[1:], True)
+    return candidates.where(keep)
+
+
+def settle(
+    candidates: Candidates, count: int, k: int, left_out: Floats
+) -> tuple[Numbers, Floats, Flags]:
+    """The first k places of every query.
+
+    Args:
+        candidates: at least k of every query.
+        count: number of queries.
+        k: number of places.
+        left_out: float64 [count], the highest score that a row may have that is no candidate.
+
+    Returns:
+        Numbers int64 and scores float64 [count, k], and for which queries they are proven, [count].
+    """
+    queries, numbers, scores = candidates.queries, candidates.numbers, candidates.scores
+    bounds = candidates.bounds(count)
+    new_run = np.ones(len(scores), dtype=bool)
+    new_run[1:] = (queries[1:] != queries[:-1]) | (scores[:-1] - scores[1:] >= TIE)
+    run = np.cumsum(new_run)
+    order = np.lexsort((numbers, run))
+    places = bounds[:-1, None] + np.arange(k)
+    chosen = order[places]
+    # The run that holds the last place must end before anything that may have been left out.
+    end_of_run = np.searchsorted(run, run[places[:, -1]], side="right") - 1
+    return numbers[chosen], scores[chosen], scores[end_of_run] - TIE >= left_out
