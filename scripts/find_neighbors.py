@@ -3,8 +3,6 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import faiss
-
 from dejavu import provenance, search, tables
 from dejavu.job import Progress, job_log
 
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
 
 def main(job: Any) -> None:
     """Search the public shards one after the other."""
-    faiss.omp_set_num_threads(job.threads)
     queries = tables.read_embeddings(job.input.queries)
 
     progress = Progress("searching", len(job.input.index), "public shards")
@@ -26,7 +23,9 @@ def main(job: Any) -> None:
         return shard
 
     shards = [partial(open_shard, *numbered) for numbered in enumerate(job.input.index)]
-    neighbors, scores = search.top_k(queries.vectors, shards, job.params.k, job.params.metric)
+    neighbors, scores = search.top_k(
+        queries.vectors, shards, job.params.k, job.params.metric, job.threads
+    )
     progress.reach(len(shards))
     facts = {
         **{key: queries.metadata[key] for key in ("model", "fingerprint")},

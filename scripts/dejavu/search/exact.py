@@ -7,7 +7,7 @@ that was left out; otherwise the query goes round again and leaves out less. So 
 neither on the pass nor on threads, shards or block sizes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,9 +16,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
 from dejavu.search import ranking, scoring
-from dejavu.search.indexes import COSINE, EUCLIDEAN, PublicIndex
+from dejavu.search.indexes import COSINE, EUCLIDEAN, OpenShard, PublicIndex, prefetched, too_few
 from dejavu.search.proposals import Proposals, SinglePrecision
 from dejavu.search.ranking import TIE, Candidates, Floats, Numbers
 
@@ -30,7 +29,6 @@ DENSE_RATIO = 64
 # The reduced pass pays from so many queries, and multiplications of all shards, on.
 REDUCED_QUERIES, REDUCED_WORK = 256, 2**37
 
-OpenShard = Callable[[], PublicIndex]
 Vectors = NDArray[np.float32]
 
 
@@ -117,7 +115,7 @@ def _stream(
     total = 0
     faiss.omp_set_num_threads(threads)
     with ThreadPoolExecutor(threads) as pool:
-        for shard in _prefetched(shards):
+        for shard in prefetched(shards):
             rows = shard.index.ntotal
             total += rows
             if rows:
@@ -127,7 +125,7 @@ def _stream(
                 del search, chosen
             del shard
     if total < k:
-        raise _too_few(k, total)
+        raise too_few(k, total)
     parts = [
         Candidates(block.best.queries + block.place.start, block.best.numbers, block.best.scores)
         for block in blocks
@@ -150,7 +148,8 @@ class _Search:
         """Let the shard's rows take part in the block's rankings."""
         count = len(block.queries)
         if self.chosen is None:
-            fresh, whole = scoring.NONE, np.arange(count)
+            fresh: list[Candidates] = []
+            whole = np.arange(count)
         else:
             fresh, whole = self._proposed(block, self.chosen)
         dense = scoring.dense_candidates(
@@ -163,11 +162,11 @@ class _Search:
             self.k,
             self.metric,
         )
-        best = ranking.thinned(ranking.merged([block.best, fresh, dense]), self.k)
+        best = ranking.thinned(ranking.merged([block.best, *fresh, dense]), self.k)
         block.floor = np.maximum(block.floor, ranking.kth_best(best, count, self.k))
         block.best = best.where(best.scores >= (block.floor - self.slack)[best.queries])
 
-    def _proposed(self, block: _Block, chosen: Pass) -> tuple[Candidates, Numbers]:
+    def _proposed(self, block: _Block, chosen: Pass) -> tuple[list[Candidates], Numbers]:
         """Candidates that the pass proposes, and the queries it proves too little for."""
         proposals = chosen.propose(block.place, block.floor, self.slack)
         query, row, upper = proposals.queries, proposals.rows, proposals.upper
@@ -175,14 +174,15 @@ class _Search:
         starts = np.searchsorted(query, np.arange(len(block.queries)))
         first = np.arange(len(query)) - starts[query] < self.k
         head = self._scored(block, query[first], row[first])
+        head = ranking.merged([head])
         floor = np.maximum(block.floor, ranking.kth_best(head, len(block.queries), self.k))
-        rest = ~first & (upper >= (floor - self.slack)[query])
+        rest = ~first & ~(upper < (floor - self.slack)[query])
         tail = self._scored(block, query[rest], row[rest])
-        return ranking.merged([head, tail]), np.flatnonzero(~proposals.complete)
+        return [head, tail], np.flatnonzero(~proposals.complete)
 
     def _scored(self, block: _Block, query: Numbers, row: Numbers) -> Candidates:
         scores = scoring.pair_scores(block.queries, self.vectors, query, row, self.metric)
-        return ranking.ordered(query, self.numbers[row], scores)
+        return Candidates(query, self.numbers[row], scores)
 
 
 def _choose(
@@ -202,30 +202,11 @@ def _choose(
     return SinglePrecision(queries, shard, k, metric)
 
 
-def _prefetched(shards: Sequence[OpenShard]) -> Iterator[PublicIndex]:
-    """Shards in order; the next is read while one is searched, so that two are in memory."""
-    with ThreadPoolExecutor(1) as reader:
-        waiting = iter(shards)
-        upcoming = reader.submit(next(waiting))
-        for following in waiting:
-            shard = upcoming.result()
-            upcoming = reader.submit(following)
-            yield shard
-            del shard
-        yield upcoming.result()
-
-
 def _lowest_numbers(shards: Sequence[OpenShard], k: int) -> Numbers:
     """The k lowest of all sample numbers."""
     lowest = np.empty(0, dtype=np.int64)
-    for shard in _prefetched(shards):
+    for shard in prefetched(shards):
         lowest = np.sort(np.concatenate([lowest, shard.numbers]))[:k]
     if len(lowest) < k:
-        raise _too_few(k, len(lowest))
+        raise too_few(k, len(lowest))
     return lowest
-
-
-def _too_few(k: int, total: int) -> InputError:
-    return InputError(
-        f"k is {k}, but there are only {total} public samples: lower `k` or enlarge the public set."
-    )

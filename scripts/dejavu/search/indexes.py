@@ -1,6 +1,8 @@
 """FAISS indexes over public shards, and their files with a sealed provenance."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from dejavu.provenance import Metadata
 
 TRAILER = b"dejavu-index"
 COSINE, EUCLIDEAN = "cosine", "euclidean"
-# Bytes before the vectors in the file of a flat index, and what their place should be a multiple of.
+# Bytes before the vectors in a flat index's file; their address is to be a multiple of 64.
 VECTORS_AT, ALIGNMENT = 82, 64
 
 Numbers = NDArray[np.int64]
@@ -42,6 +44,9 @@ class PublicIndex:
         flat: Any = faiss.downcast_index(self.index.index)
         values = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
         return values.reshape(flat.ntotal, flat.d)
+
+
+OpenShard = Callable[[], PublicIndex]
 
 
 def build_index(numbers: Numbers, vectors: NDArray[Any], metric: str = COSINE) -> Any:
@@ -82,8 +87,29 @@ def read_index(path: str | Path) -> PublicIndex:
     except ValueError:
         raise damaged from None
     provenance.check_seal(path, metadata, provenance.place(path), provenance.array_bytes(body))
-    index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(body), len(body)))
+    reader: Any = faiss
+    index = reader.read_index(reader.ZeroCopyIOReader(faiss.swig_ptr(body), len(body)))
     return PublicIndex(index, metadata, content)
+
+
+def prefetched(shards: Sequence[OpenShard]) -> Iterator[PublicIndex]:
+    """Shards in order; the next is read while one is searched, so that two are in memory."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = iter(shards)
+        upcoming = reader.submit(next(waiting))
+        for following in waiting:
+            shard = upcoming.result()
+            upcoming = reader.submit(following)
+            yield shard
+            del shard
+        yield upcoming.result()
+
+
+def too_few(k: int, total: int) -> InputError:
+    """What to say where there are fewer public samples than places."""
+    return InputError(
+        f"k is {k}, but there are only {total} public samples: lower `k` or enlarge the public set."
+    )
 
 
 def _read_aligned(path: str | Path) -> NDArray[np.uint8]:
@@ -93,7 +119,7 @@ def _read_aligned(path: str | Path) -> NDArray[np.uint8]:
     start = -(buffer.ctypes.data + VECTORS_AT) % ALIGNMENT
     content = buffer[start : start + size]
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        view, done = memoryview(content), 0
+        view, done = content.data, 0
         while done < size and (count := file.readinto(view[done:])):
             done += count
     return content[:done]

@@ -39,19 +39,23 @@ class SinglePrecision:
         self.error = error_of_single(queries, shard.vectors, metric)
         self.whole = self.rows.shape[1] == flat.ntotal
 
+    @np.errstate(over="ignore", invalid="ignore")
     def propose(self, block: slice, floor: Floats, slack: float) -> Proposals:
         """Rows of which it is not proven that their score is below the floor by the slack."""
         scores, error = self.scores[block], self.error[block]
         if scores.shape[1] >= self.k:
-            floor = np.maximum(floor, scores[:, self.k - 1] - error)
+            floor = np.fmax(floor, scores[:, self.k - 1] - error)
         upper = scores + error[:, None]
         # A row that FAISS left out is at most as good as its last proposal, in its float32.
         complete = np.full(len(floor), self.whole) | (upper[:, -1] < floor - slack)
-        keep = (upper >= (floor - slack)[:, None]) & complete[:, None]
+        # Where float32 overflows, nothing is below anything, and FAISS proposes row -1.
+        complete &= self.rows[block].min(axis=1) >= 0
+        keep = ~(upper < (floor - slack)[:, None]) & complete[:, None]
         query, place = np.nonzero(keep)
         return Proposals(query, self.rows[block][query, place], upper[query, place], complete)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def error_of_single(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], metric: str
 ) -> Floats:

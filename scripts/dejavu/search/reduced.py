@@ -58,9 +58,9 @@ class Encoded:
 
     values: torch.Tensor
     length: Floats
-    """At least the length of the rounded vector."""
+    """At least the vector's length."""
     residual: Floats
-    """At least the length of what rounding took from the vector."""
+    """At least the length of what rounding took from it."""
     halves: Floats
     """Half the squared length, in the further columns; 0 without these."""
     missing: Floats
@@ -71,8 +71,7 @@ def encode(vectors: NDArray[np.float32], halves: bool, on: torch.device) -> Enco
     """Round vectors [n, d] to bfloat16, with minus half their squared lengths if asked for."""
     exact = torch.from_numpy(vectors).to(on)
     values = exact.bfloat16()
-    residual = _lengths(exact - values.float())
-    length = _lengths(values.float())
+    residual = _lengths(values.float().sub_(exact))
     half = missing = torch.zeros(len(vectors), dtype=torch.float64, device=on)
     if halves:
         half = missing = exact.double().square().sum(dim=1) / 2
@@ -81,13 +80,14 @@ def encode(vectors: NDArray[np.float32], halves: bool, on: torch.device) -> Enco
             columns.append(missing.bfloat16())
             missing = missing - columns[-1].double()
         values = torch.cat([values, -torch.stack(columns, dim=1)], dim=1)
-    facts = [length, residual, half.cpu().numpy(), missing.abs().cpu().numpy()]
-    return Encoded(values, *facts)
+    facts = [half.cpu().numpy(), missing.abs().cpu().numpy()]
+    return Encoded(values, _lengths(exact), residual, *facts)
 
 
 def _lengths(vectors: torch.Tensor) -> Floats:
     """Lengths, rounded up."""
-    lengths = vectors.square().sum(dim=1).double().sqrt().cpu().numpy() * (1 + 1e-3) + SHORTEST
+    lengths = torch.linalg.vector_norm(vectors, dim=1).double().cpu().numpy()
+    lengths = lengths * (1 + 1e-3) + SHORTEST
     return np.where(lengths < LONGEST, lengths, np.inf)
 
 
@@ -131,14 +131,20 @@ class ReducedPrecision:
             encoded.values[:, -3:] = 1
         return encoded
 
+    @np.errstate(over="ignore", invalid="ignore")
     def propose(self, block: slice, floor: Floats, slack: float) -> Proposals:
         """Rows of which it is not proven that their score is below the floor by the slack."""
         asked = self._encode_queries(self.queries[block])
         count = len(floor)
         error = self._error(asked)[:count]
         # From scores to products and back: the score is scale x product - offset.
-        scale, offset = (2.0, 2 * asked.halves[:count]) if self.euclidean else (1.0, 0.0)
+        scale, offset = (2.0 if self.euclidean else 1.0), 2 * asked.halves[:count]
         floor, slack = (floor + offset) / scale, slack / scale
+        if len(self.parts[0]) >= self.k:
+            # The first part raises the floor before anything is kept.
+            highest = (asked.values[:count] @ self.parts[0].T).topk(self.k, sorted=False).values
+            lowest = highest.amin(dim=1).double().cpu().numpy()
+            floor = np.fmax(floor, _at_least(lowest) - error)
         cut = _keys_at_least(floor - slack - error)
         complete = np.ones(count, dtype=bool)
         hits, fresh, waiting = np.empty(0, np.int64), [], 0
@@ -154,9 +160,7 @@ class ReducedPrecision:
             bounds = np.searchsorted(hits, np.arange(count + 1) << QUERY_AT)
             enough = np.diff(bounds) >= self.k
             kth = _values(_keys(hits[bounds[:-1][enough] + self.k - 1])).astype(np.float64)
-            floor[enough] = np.maximum(
-                floor[enough], kth - np.abs(kth) * ROUNDING - error[enough]
-            )
+            floor[enough] = np.fmax(floor[enough], _at_least(kth) - error[enough])
             cut = _keys_at_least(floor - slack - error)
             hits = hits[_keys(hits) >= cut[hits >> QUERY_AT]]
             number = np.diff(np.searchsorted(hits, np.arange(count + 1) << QUERY_AT))
@@ -165,22 +169,19 @@ class ReducedPrecision:
             hits = hits[complete[hits >> QUERY_AT]]
         query = hits >> QUERY_AT
         products = _values(_keys(hits)).astype(np.float64)
-        upper = scale * (products + np.abs(products) * ROUNDING + error[query])
-        if self.euclidean:
-            upper -= offset[query]
+        upper = scale * (error[query] - _at_least(-products)) - offset[query]
         return Proposals(query, hits & ROW_MASK, upper, complete)
 
     def _error(self, asked: Encoded) -> Floats:
         """How far a product before rounding may be from the exact one, [n]."""
-        width = self.parts[0].shape[1]
-        with np.errstate(invalid="ignore"):
-            error = (
-                asked.residual * (self.length + self.residual)
-                + asked.length * self.residual
-                + width * SUM_UNIT * (asked.length * self.length + self.halves)
-                + self.missing
-                + 1e-14 * asked.halves
-            )
+        width, rounded = self.parts[0].shape[1], asked.length + asked.residual
+        error = (
+            asked.residual * self.length
+            + rounded * self.residual
+            + width * SUM_UNIT * (rounded * (self.length + self.residual) + self.halves)
+            + self.missing
+            + 1e-14 * asked.halves
+        )
         return np.nan_to_num(error * (1 + 1e-3) + 1e-15, nan=np.inf)
 
 
@@ -195,10 +196,8 @@ class _Filter:
     def packed(self, queries: torch.Tensor, part: torch.Tensor, start: int, cut: Keys) -> Numbers:
         """Hits of a part of the rows, packed: query, inverted key and row, int64 [hits]."""
         if queries.device.type == "cpu":
-            query, row, keys = self._on_cpu(queries, part, cut)
-        else:
-            query, row, keys = hits_on_device(queries[: self.count], part, cut)
-        return (query << QUERY_AT) | ((HIGHEST - keys.astype(np.int64)) << KEY_AT) | (row + start)
+            return pack(*self._on_cpu(queries, part, cut), start)
+        return pack(*hits_on_device(queries[: self.count], part, cut), start)
 
     def _on_cpu(
         self, queries: torch.Tensor, part: torch.Tensor, cut: Keys
@@ -220,6 +219,11 @@ class _Filter:
         return query, row, _in_order(bits[query, row])
 
 
+def pack(query: Numbers, row: Numbers, keys: Keys, start: int) -> Numbers:
+    """Hits as one integer each, whose order is: by query, then the highest first, then by row."""
+    return (query << QUERY_AT) | ((HIGHEST - keys.astype(np.int64)) << KEY_AT) | (row + start)
+
+
 def hits_on_device(
     queries: torch.Tensor, part: torch.Tensor, cut: Keys
 ) -> tuple[Numbers, Numbers, Keys]:
@@ -238,10 +242,17 @@ def _in_order(bits: Keys) -> Keys:
 
 def _keys_at_least(cut: Floats) -> Keys:
     """Keys of all numbers that round as the cut does, or higher."""
+    # Where bounds overflow, nothing is ruled out.
+    cut = np.where(np.isnan(cut), -np.inf, cut)
     rounded = torch.from_numpy(cut).float().bfloat16()
     keys = _in_order(rounded.view(torch.int16).numpy())
     # The other zero comes just below.
     return np.where(keys == 0, np.int16(-1), keys)
+
+
+def _at_least(rounded: Floats) -> Floats:
+    """What numbers were at least before they were rounded to bfloat16."""
+    return rounded - np.abs(rounded) * ROUNDING
 
 
 def _keys(hits: Numbers) -> Keys:
