@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 METADATA_KEY = b"dejavu"
 ROW_GROUP_ROWS = 2**16
+READING_THREADS = 4
+FINITE_ROWS = 2**12
 
 STRINGS = pa.list_(pa.string())
 # Where Parquet keeps the strings of label lists: read as dictionaries, they cost a fifth.
@@ -147,7 +150,11 @@ def read_parquet(
             )
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    raise InputError(f"{path} has no column {', '.join(sorted(missing))}: delete it and rerun.")
+    raise _missing(path, missing)
+
+
+def _missing(path: object, columns: Iterable[str]) -> InputError:
+    return InputError(f"{path} has no column {', '.join(sorted(columns))}: delete it and rerun.")
 
 
 def rows_of(path: str | Path) -> int:
@@ -185,9 +192,9 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def metadata_of(table: pa.Table, path: object) -> Metadata:
+def metadata_of(schema: pa.Schema, path: object) -> Metadata:
     """Our metadata of a table that was read."""
-    found = (table.schema.metadata or {}).get(METADATA_KEY)
+    found = (schema.metadata or {}).get(METADATA_KEY)
     if found is None:
         raise InputError(f"{path} carries no provenance: it was not made by this workflow.")
     try:
@@ -243,20 +250,49 @@ def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: 
 
 
 def _read_sealed(path: str | Path, names: Sequence[str]) -> tuple[list[NDArray[Any]], Metadata]:
-    table = read_parquet(path, names)
-    metadata = metadata_of(table, path)
-    if metadata.get("columns") != column_types(table):
-        raise InputError(
-            f"{path} has columns of other types than were written: delete it and rerun."
-        )
-    arrays = [
-        column_matrix(table.column(name))
-        if pa.types.is_fixed_size_list(table.schema.field(name).type)
-        else table.column(name).to_numpy()
-        for name in names
-    ]
+    """Read columns of a sealed table as arrays, its row groups side by side.
+
+    The seal covers the columns, so that the pages' own checksums need no second look.
+    """
+    try:
+        if not provenance.has_footer_seal(path):
+            raise provenance.spoiled(path)
+        with pq.ParquetFile(path) as file:
+            schema, groups = file.schema_arrow, file.metadata
+            if missing := set(names) - set(schema.names):
+                raise _missing(path, missing)
+            metadata = metadata_of(schema, path)
+            arrays = [_empty(schema.field(name).type, groups.num_rows) for name in names]
+            sizes = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
+
+            def fill(group: int, start: int) -> None:
+                with pq.ParquetFile(path, metadata=groups) as part:
+                    table = part.read_row_group(group, columns=names, use_threads=False)
+                if column_types(table) != metadata.get("columns"):
+                    raise InputError(
+                        f"{path} has columns of other types than were written: delete it and rerun."
+                    )
+                for array, name in zip(arrays, names, strict=True):
+                    array[start : start + len(table)] = _values(table.column(name))
+
+            with ThreadPoolExecutor(READING_THREADS) as pool:
+                list(pool.map(fill, range(len(sizes)), np.cumsum([0, *sizes[:-1]])))
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise _unreadable(path, error) from error
     provenance.check_seal(path, metadata, *map(provenance.array_bytes, arrays))
     return arrays, metadata
+
+
+def _empty(kind: pa.DataType, rows: int) -> NDArray[Any]:
+    """Room for a column of numbers [rows], or of fixed-size lists [rows, size]."""
+    if pa.types.is_fixed_size_list(kind):
+        return np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
+    return np.empty(rows, kind.to_pandas_dtype())
+
+
+def _values(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of numbers or of fixed-size lists as an array."""
+    return column_matrix(column) if pa.types.is_fixed_size_list(column.type) else column.to_numpy()
 
 
 def write_embeddings(
@@ -273,7 +309,7 @@ def write_embeddings(
     Raises:
         InputError: a vector is not finite; the sentence names the model and the first sample.
     """
-    finite = np.isfinite(vectors).all(axis=1)
+    finite = finite_rows(vectors)
     if not finite.all():
         raise InputError(
             f"Model {facts['model']} gives embeddings that are not finite for"
@@ -284,6 +320,15 @@ def write_embeddings(
     _write_sealed(path, {"sample": samples, "embedding": vectors}, facts)
 
 
+def finite_rows(vectors: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows of vectors [n, d] are finite, [n]; a block at a time, to spare memory."""
+    finite = np.empty(len(vectors), dtype=bool)
+    for start in range(0, len(vectors), FINITE_ROWS):
+        block = slice(start, start + FINITE_ROWS)
+        finite[block] = np.isfinite(vectors[block]).all(axis=1)
+    return finite
+
+
 def read_embeddings(path: str | Path) -> Embeddings:
     """Read one shard of embeddings and check its seal.
 
@@ -291,7 +336,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
         InputError: the file is damaged, or holds values that are not finite.
     """
     (samples, vectors), metadata = _read_sealed(path, ["sample", "embedding"])
-    if not np.isfinite(vectors).all():
+    if not finite_rows(vectors).all():
         raise InputError(f"{path} holds embeddings that are not finite: delete it and run again.")
     return Embeddings(samples, vectors, metadata)
 
