@@ -20,7 +20,7 @@ from dejavu.errors import InputError
 
 # Bulk content is hashed in pieces, side by side.
 PIECE = 2**24
-HASHING_THREADS = 4
+HASHING_THREADS = 2
 
 Metadata = dict[str, Any]
 
