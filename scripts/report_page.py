@@ -83,7 +83,7 @@ def model(path: str) -> dict[str, Any]:
     """What a model's embeddings or, of a classifier, its weights tell of it."""
     place = Path(path)
     if place.suffix == ".parquet":
-        facts = tables.metadata_of(pq.read_table(path, columns=[]), path)
+        facts = tables.metadata_of(pq.read_schema(path), path)
         libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
         names = ("fingerprint", "dimension")
         return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}
