@@ -32,13 +32,12 @@ def decoded(
         OSError: an image can no longer be read.
     """
     shape = (len(references), side, side, 3)
+    folder = team.agreed(mkdtemp(prefix="dejavu-pixels-") if team.leads else "")
+    path = Path(folder) / "pixels"
     if team.leads:
-        path = Path(mkdtemp(prefix="dejavu-pixels-")) / "pixels"
         _reserve(path, math.prod(shape))
-        pixels = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
-        team.agreed(path)
-    else:
-        pixels = np.memmap(str(team.agreed(None)), dtype=np.uint8, mode="r+", shape=shape)
+    team.wait()
+    pixels = np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
     team.wait()
     if team.leads:
         path.unlink()
