@@ -5,6 +5,7 @@ batch (SyncBatchNorm), and the loss sees what all processes made of it: the step
 process, but for rounding. Lightning Fabric starts the processes and connects them.
 """
 
+import atexit
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -86,6 +87,9 @@ class Together(Alone):
         self.fabric.launch()
         torch.set_num_threads(threads)
         self.share = Share(self.fabric.global_rank, processes)
+        # Where this one fails, the others would wait for it.
+        for other in getattr(strategy.launcher, "procs", ()):
+            atexit.register(other.terminate)
 
     def prepared(self, module: nn.Module) -> nn.Module:
         """A module whose batch norm sees the whole batch; its weights keep their names."""
