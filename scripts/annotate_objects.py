@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def main(job: Any) -> None:
     """Match samples and annotations by the ids of the images."""
     params = job.params
-    within = tables.within_hashes(*params.hashes)
+    within = None if params.hashes is None else tables.within_hashes(*params.hashes)
     labels = pl.DataFrame(pl.from_arrow(tables.read_parquet(job.input.labels, filters=within)))
     records = pl.DataFrame(pl.from_arrow(tables.read_parquet(job.input.records, ["sample", "id"])))
     samples = records.with_columns(annotations.image_ids(pl.col("id"), params.captions))

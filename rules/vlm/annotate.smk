@@ -79,7 +79,7 @@ rule annotate_objects:
         mem_mb=megabytes(1000, 2),
         runtime=minutes(10, 20),
     params:
-        hashes=shard_hashes,
+        hashes=hashes_of_labels,
         min_score=lambda wildcards: annotations_of(source_of_set(wildcards.set))["min_score"],
         captions=captions_of_set,
         versions=versions("polars"),

@@ -295,6 +295,16 @@ def labels_of_shard(wildcards):
     return f"results/vlm/annotations/{source_of_set(wildcards.set)}.parquet"
 
 
+def hashes_of_labels(wildcards):
+    """Between which hashes a file has the labels of a shard; None where it must be read whole."""
+    source = source_of_set(wildcards.set)
+    is_detected = annotations_of(source)["kind"] in plan.DETECTORS
+    is_imported = config["vlm"]["sources"][source]["kind"] == plan.IMPORTED
+    if is_detected or (is_imported and in_stored_order(source)):
+        return None
+    return shard_hashes(wildcards)
+
+
 def captions_of_set(wildcards):
     """What becomes of several captions of an image."""
     return config["vlm"]["sources"][source_of_set(wildcards.set)].get("captions", "one")

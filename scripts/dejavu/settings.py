@@ -8,6 +8,7 @@ from typing import Any
 from dejavu import audits
 from dejavu.errors import InputError
 from dejavu.plan import (
+    DETECTORS,
     IMAGE_ENCODERS,
     IMPORTED,
     NAIVE_BAYES,
@@ -224,6 +225,11 @@ def _check_annotations(where: str, source: Mapping[str, Any], base: Path) -> Non
                 " for example of kind coco."
             )
         return
+    if source["kind"] == IMPORTED and annotations["kind"] in DETECTORS:
+        raise InputError(
+            f"{where}.annotations.kind: {annotations['kind']} looks at pictures, which a source of"
+            f" kind {IMPORTED} does not have: annotate it by a table, or by coco or detic."
+        )
     for key in ("path", "vocabulary", "order"):
         if key in annotations and not (base / annotations[key]).is_file():
             raise InputError(

@@ -148,7 +148,8 @@ def test_a_class_folder_may_be_empty(world):
 def test_photographs_of_other_formats_and_colours_are_kept(world, kind, mode):
     path = world[2]("n1", "a.JPEG", annotation((0, 0, 40, 10)))
     Image.new(mode, (50, 20)).save(path, format=kind)
-    assert read_one(world) == Photograph("a", str(path), 50, 20, "n1", (Box(0, 0, 40, 10),))
+    boxes = (Box(0, 0, 40, 10),)
+    assert read_one(world) == Photograph("a", str(path), 50, 20, "n1", boxes, position=0)
     assert open_image(str(path)).mode == "RGB"
 
 
