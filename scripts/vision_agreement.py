@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, tables
+from dejavu import duplicates, judged, tables
 from dejavu.job import job_log
 from dejavu.vision_scores import agreement
 
@@ -18,8 +18,9 @@ COLUMNS = {"first": pl.String, "second": pl.String, "agreement": pl.Float64}
 
 def main(job: Any) -> None:
     """Compare every pair of references on A's crops."""
+    left_out = duplicates.contaminated(job.input.left_out)
     correct = {
-        reference["name"]: judged.judged(reference["alone"]["predictors"][0], "A").correct
+        reference["name"]: judged.judged(reference["alone"]["predictors"][0], "A", left_out).correct
         for reference in job.params.references
     }
     rows = [

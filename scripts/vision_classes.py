@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, tables
+from dejavu import duplicates, judged, tables
 from dejavu.job import job_log
 from dejavu.vision_scores import best_classes
 
@@ -23,10 +23,12 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Rank the classes by each reference's accuracy on A's crops."""
-    labels = tables.read_crops(job.input.records)["label"].to_list()
+    left_out = duplicates.contaminated(job.input.left_out)
+    crops = duplicates.without(tables.read_crops(job.input.records), left_out)
+    labels = crops["label"].to_list()
     rows = []
     for reference in job.params.references:
-        correct = judged.judged(reference["alone"]["predictors"][0], "A").correct
+        correct = judged.judged(reference["alone"]["predictors"][0], "A", left_out).correct
         for row in best_classes(correct, labels):
             rows.append({"reference": reference["name"], **row})
     tables.write_csv(job.output[0], rows, COLUMNS)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dejavu import judged, tables, tagging
+from dejavu import duplicates, judged, tables, tagging
 from dejavu.intervals import Bootstrap
 from dejavu.job import job_log
 from dejavu.sources import foregrounds
@@ -26,21 +26,21 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Score every reference on all crops and on those that all two-model references get right."""
     params = job.params
+    left_out = duplicates.contaminated(job.input.left_out)
     crops = tables.read_crops(job.input.records, ["boxes", "context"])
+    crops = duplicates.without(crops, left_out)
     optimum = None if params.preferred is None else largest_posterior(crops, params.preferred)
     trained = [each["together"]["predictors"] for each in params.references if each["two_model"]]
     places = {"all": ("alone", None)}
     if trained:
-        right = [correct(predictors) for predictors in trained]
+        right = [correct(predictors, left_out) for predictors in trained]
         places["intersection"] = ("together", np.logical_and.reduce(right))
     rows = []
     for reference in params.references:
         for on, (kind, inside) in places.items():
             predictors = reference[kind]["predictors"]
-            top1 = correct(predictors)
-            top5 = np.stack(
-                [judged.among_top5(name, "A", crops["label"]) for name in predictors], axis=1
-            )
+            top1 = correct(predictors, left_out)
+            top5 = np.stack([judged.among_top5(name, "A", crops) for name in predictors], axis=1)
             counted = np.ones_like(top1) if inside is None else inside
             for replicate, chosen in reference[kind]["replicates"].items():
                 names = {"reference": reference["name"], "replicate": replicate, "on": on}
@@ -52,9 +52,9 @@ def main(job: Any) -> None:
     tables.write_csv(job.output[0], rows, COLUMNS)
 
 
-def correct(predictors: list[str]) -> np.ndarray:
+def correct(predictors: list[str], left_out: np.ndarray) -> np.ndarray:
     """Whether each predictor is right on A's crops, bool [crops, predictors]."""
-    return np.stack([judged.judged(name, "A").correct for name in predictors], axis=1)
+    return np.stack([judged.judged(name, "A", left_out).correct for name in predictors], axis=1)
 
 
 def largest_posterior(crops: pl.DataFrame, preferred: float) -> np.ndarray:

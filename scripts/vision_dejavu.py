@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, splits, tables
+from dejavu import duplicates, judged, splits, tables
 from dejavu.intervals import Bootstrap
 from dejavu.job import Progress, job_log
 from dejavu.vision_scores import rows_of_pair
@@ -32,14 +32,15 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Score every pair in every direction, set and replicate."""
     params = job.params
+    left_out = duplicates.contaminated(job.input.left_out)
     halves = None
     if job.input.control:
-        ids = tables.read_crops(job.input.control)["id"].to_list()
-        halves = splits.in_first_half(ids, params.seed)
+        control = duplicates.without(tables.read_crops(job.input.control), left_out)
+        halves = splits.in_first_half(control["id"].to_list(), params.seed)
     progress = Progress("scoring", len(params.comparisons), "pairs")
     rows = []
     for each in params.comparisons:
-        parts = {name: judged.comparison(side) for name, side in each["sides"].items()}
+        parts = {name: judged.comparison(side, left_out) for name, side in each["sides"].items()}
         if halves is not None:
             parts["first_half"] = parts["control"].where(halves)
             parts["second_half"] = parts["control"].where(~halves)

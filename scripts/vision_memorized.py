@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, tables
+from dejavu import duplicates, judged, tables
 from dejavu.job import job_log
 from dejavu.vision_scores import memorized
 
@@ -25,10 +25,12 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """List A's memorized crops, the highest memorization confidence first."""
-    crops = tables.read_crops(job.input.records).select("sample", "id", "label").rows()
+    left_out = duplicates.contaminated(job.input.left_out)
+    images = duplicates.without(tables.read_crops(job.input.records), left_out)
+    crops = images.select("sample", "id", "label").rows()
     rows = []
     for each in job.params.comparisons:
-        comparison = judged.comparison(each["sides"]["A"])
+        comparison = judged.comparison(each["sides"]["A"], left_out)
         found, confidence = memorized(comparison.targets[0], comparison.references[0])
         pairs = zip(found[: job.params.memorized], confidence, strict=False)
         for rank, (position, sure) in enumerate(pairs, 1):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, tables
+from dejavu import duplicates, judged, tables
 from dejavu.job import job_log
 from dejavu.vision_scores import quadrants
 
@@ -21,10 +21,13 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Count the quadrants for every pair, direction and replicate."""
+    left_out = duplicates.contaminated(job.input.left_out)
     rows = []
     for each in job.params.comparisons:
         sides = each["sides"]
-        directions = {name: judged.comparison(sides[name]) for name in ("A", "B") if name in sides}
+        directions = {
+            name: judged.comparison(sides[name], left_out) for name in ("A", "B") if name in sides
+        }
         if "B" in directions:
             directions["symmetric"] = directions["A"] + directions["B"]
         names = {key: each[key] for key in ("target_model", "reference")}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, tables
+from dejavu import duplicates, judged, tables
 from dejavu.errors import InputError
 from dejavu.job import job_log
 from dejavu.vision_scores import best_classes
@@ -30,8 +30,9 @@ def main(job: Any) -> None:
             "vision_tags.csv shows what Naive Bayes goes by: add naive_bayes@ and a number of tags"
             " to vision.tests.one_model.references."
         )
-    crops = tables.read_crops(job.input.samples, ["tags"])
-    correct = judged.judged(job.params.predictor, "A").correct
+    left_out = duplicates.contaminated(job.input.left_out)
+    crops = duplicates.without(tables.read_crops(job.input.samples, ["tags"]), left_out)
+    correct = judged.judged(job.params.predictor, "A", left_out).correct
     best = [row["label"] for row in best_classes(correct, crops["label"].to_list())]
     rows = typical_tags(crops.select("label", "tags"), best)
     tables.write_csv(job.output[0], rows.to_dicts(), COLUMNS)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dejavu import recovered, tables
+from dejavu import duplicates, recovered, tables
 from dejavu.job import job_log
 from dejavu.vlm_scores import agreement_counts
 
@@ -28,6 +28,7 @@ def main(job: Any) -> None:
     """Compare every pair of references under every setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
+    left_out = duplicates.contaminated(job.input.left_out)
     rows = []
     for pair in params.pairs:
         counts = {(each, metric): np.zeros(4, np.int64) for each in settings for metric in METRICS}
@@ -35,7 +36,7 @@ def main(job: Any) -> None:
             {"models": [pair[role]["model"]], "query": pair[role]["query"]}
             for role in ("first", "second")
         )
-        for first, second in recovered.pairs_of("target", one, other, params.shards):
+        for first, second in recovered.pairs_of("target", one, other, params.shards, left_out):
             for setting in settings:
                 scored = first.scored(setting)
                 outcomes = first.outcome(setting).of(scored), second.outcome(setting).of(scored)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dejavu import records, recovered, splits, tables
+from dejavu import duplicates, records, recovered, splits, tables
 from dejavu.job import job_log
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ def main(job: Any) -> None:
     """List the targets with the largest gap, for every test and setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
+    left_out = duplicates.contaminated(job.input.left_out)
     found = []
     for comparison in params.comparisons:
         part = comparison["tallies"]["target"]
         largest = {setting: records.Largest(params.memorized) for setting in settings}
         for target, reference in recovered.pairs_of(
-            "target", part["target"], part["reference"], params.shards
+            "target", part["target"], part["reference"], params.shards, left_out
         ):
             for setting, best in largest.items():
                 scored = target.scored(setting)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import recovered, tables
+from dejavu import duplicates, recovered, tables
 from dejavu.job import job_log
 from dejavu.vlm_scores import Bootstrap, Tally, rows_of_test
 
@@ -36,11 +36,12 @@ def main(job: Any) -> None:
     """Tally shard by shard, then score every setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
+    left_out = duplicates.contaminated(job.input.left_out)
     rows = []
     for comparison in params.comparisons:
         tallies: dict[recovered.Setting, dict[str, Tally]] = {each: {} for each in settings}
         for name, part in comparison["tallies"].items():
-            for targets, references in recovered.shards_of(part, params.shards):
+            for targets, references in recovered.shards_of(part, params.shards, left_out):
                 chosen = None
                 if name in ("first_half", "second_half"):
                     chosen = targets[0].first_half == (name == "first_half")
@@ -49,6 +50,7 @@ def main(job: Any) -> None:
                         [target.outcome(setting) for target in targets],
                         [reference.outcome(setting) for reference in references],
                         chosen,
+                        targets[0].left_out,
                     )
                     known = tallies[setting]
                     known[name] = known[name] + tally if name in known else tally

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import records, recovered, tables
+from dejavu import duplicates, records, recovered, tables
 from dejavu.job import job_log
 from dejavu.recovered import Recovered
 
@@ -27,12 +27,15 @@ def main(job: Any) -> None:
     """Order the targets in every way, and take the gaps over the first of them."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
+    left_out = duplicates.contaminated(job.input.left_out)
     rows: list[dict[str, Any]] = []
     for comparison in params.comparisons:
         part = comparison["tallies"]["target"]
 
         def shards(part: dict[str, Any] = part) -> Iterator[tuple[Recovered, Recovered]]:
-            return recovered.pairs_of("target", part["target"], part["reference"], params.shards)
+            return recovered.pairs_of(
+                "target", part["target"], part["reference"], params.shards, left_out
+            )
 
         facts = {"test": comparison["test"], "query": comparison["query"]}
         found: dict[recovered.Setting, list[dict[str, Any]]] = {each: [] for each in settings}

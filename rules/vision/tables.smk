@@ -14,6 +14,7 @@ rule vision_dejavu:
         predictions=predicted(pairs_of_predictors),
         control=image_records("control"),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_dejavu.csv",
@@ -48,6 +49,7 @@ rule vision_correlation:
         predictions=predicted_alone(references),
         records=image_records("A"),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_correlation.csv",
@@ -81,6 +83,7 @@ rule vision_quadrants:
     input:
         predictions=predicted(pairs_of_predictors, ["A", "B"]),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_quadrants.csv",
@@ -111,6 +114,7 @@ rule vision_classes:
         predictions=predicted_alone(references, first=True),
         records=image_records("A"),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_classes.csv",
@@ -140,6 +144,7 @@ rule vision_agreement:
     input:
         predictions=predicted_alone(references, first=True),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_agreement.csv",
@@ -170,6 +175,7 @@ rule vision_memorized:
         predictions=predicted(pairs_of_predictors, ["A"]),
         records=image_records("A"),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_memorized.csv",
@@ -227,7 +233,8 @@ rule vision_confidence:
 rule vision_crops:
     """How many images have a background crop, and why others have none."""
     input:
-        image_records(*sets_of("vision")),
+        records=image_records(*sets_of("vision")),
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_crops.csv",
@@ -294,6 +301,7 @@ rule vision_tags:
         predictions=[plan.prediction_path(most_tags, "A")] if most_tags else [],
         samples=image_samples("A"),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_tags.csv",

@@ -12,6 +12,7 @@ rule vlm_ppg:
     input:
         recovered=recovered_by(comparisons),
         checked="results/vlm/sets.json",
+        left_out=left_out("vlm"),
     output:
         report(
             "results/tables/vlm_ppg.csv",
@@ -48,6 +49,7 @@ rule vlm_samples:
     input:
         recovered=recovered_by(comparisons, ["target"]),
         checked="results/vlm/sets.json",
+        left_out=left_out("vlm"),
     output:
         report(
             "results/tables/vlm_samples.csv",
@@ -114,6 +116,7 @@ rule vlm_agreement:
     input:
         recovered=recovered_by_pairs(agreements),
         checked="results/vlm/sets.json",
+        left_out=left_out("vlm"),
     output:
         report(
             "results/tables/vlm_agreement.csv",
@@ -148,6 +151,7 @@ rule vlm_memorized:
         recovered=recovered_by(comparisons, ["target"]),
         samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         checked="results/vlm/sets.json",
+        left_out=left_out("vlm"),
     output:
         report(
             "results/tables/vlm_memorized.csv",

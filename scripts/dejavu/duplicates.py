@@ -5,8 +5,7 @@ trained on, or be the neighbour that gives its answer away, and either would cou
 hide it.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,11 +66,18 @@ def check_number(pairs: int, samples: int, threshold: float) -> None:
         )
 
 
-def contaminated(path: str | Path) -> Numbers:
-    """Samples of all pairs in a table of contamination, int64, sorted, each once."""
-    pairs = pl.read_csv(path, columns=["first_sample", "second_sample"])
-    both = np.concatenate([pairs[name].cast(pl.Int64).to_numpy() for name in pairs.columns])
-    return np.unique(both)
+def contaminated(tables: Sequence[str]) -> Numbers:
+    """Samples of all pairs in tables of contamination, int64, sorted, each once."""
+    numbers = [np.empty(0, dtype=np.int64)]
+    for path in tables:
+        pairs = pl.read_csv(path, columns=["first_sample", "second_sample"])
+        numbers += [pairs[name].cast(pl.Int64).to_numpy() for name in pairs.columns]
+    return np.unique(np.concatenate(numbers))
+
+
+def without(frame: pl.DataFrame, samples: Numbers) -> pl.DataFrame:
+    """A frame with a column `sample` but for some samples."""
+    return frame.filter(~np.isin(frame["sample"].to_numpy(), samples))
 
 
 def sets_of(samples: Numbers, names: tuple[str, ...]) -> list[str]:

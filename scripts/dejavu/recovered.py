@@ -20,6 +20,8 @@ from dejavu.errors import InputError
 
 Floats = NDArray[np.float64]
 
+NOTHING = np.empty(0, dtype=np.int64)
+
 
 class Setting(NamedTuple):
     """Under what objects are predicted: the columns `k`, `predict` and `objects` of tables."""
@@ -79,14 +81,22 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
 
 @dataclass(frozen=True)
 class Recovered:
-    """One or several shards under one model and query."""
+    """One shard under one model and query; `left_out` counts its samples that don't count."""
 
     table: pa.Table
+    left_out: int = 0
 
     @classmethod
     def read(cls, path: str) -> "Recovered":
         """Read one shard."""
         return cls(tables.read_parquet(path))
+
+    def without(self, samples: NDArray[np.int64]) -> "Recovered":
+        """Leave samples out."""
+        if not len(samples):
+            return self
+        kept = self.table.filter(pa.array(~np.isin(self.samples, samples)))
+        return Recovered(kept, len(self.table) - len(kept))
 
     @cached_property
     def samples(self) -> NDArray[np.int64]:
@@ -140,13 +150,14 @@ def write(
 
 
 def shards_of(
-    tally: Mapping[str, Any], shards: Mapping[str, int]
+    tally: Mapping[str, Any], shards: Mapping[str, int], left_out: NDArray[np.int64] = NOTHING
 ) -> Iterator[tuple[list[Recovered], list[Recovered]]]:
     """Target and reference of a comparison, shard by shard, one file a replicate.
 
     Args:
         tally: of `plan.comparisons`.
         shards: number of shards of each set.
+        left_out: numbers of the samples that don't count.
 
     Raises:
         InputError: target and reference hold different samples.
@@ -166,7 +177,7 @@ def shards_of(
                     f"Files of results/vlm/recovered for shard {shard} of {tally['set']} hold"
                     " different samples: delete that folder and run again."
                 )
-        target, reference = sides
+        target, reference = ([each.without(left_out) for each in side] for side in sides)
         # Nothing of this shard must stay in memory when the next is read.
         del sides, first, other
         yield target, reference
@@ -178,6 +189,7 @@ def pairs_of(
     target: Mapping[str, Any],
     reference: Mapping[str, Any],
     shards: Mapping[str, int],
+    left_out: NDArray[np.int64] = NOTHING,
 ) -> Iterator[tuple[Recovered, Recovered]]:
     """Two models' first replicates, shard by shard.
 
@@ -186,12 +198,13 @@ def pairs_of(
         target: `models`, of which the first counts, and `query`, as in `plan.comparisons`.
         reference: the same of the other model.
         shards: number of shards of each set.
+        left_out: numbers of the samples that don't count.
 
     Raises:
         InputError: the two hold different samples.
     """
     sides = ({**side, "models": side["models"][:1]} for side in (target, reference))
     tally = dict(zip(("target", "reference"), sides, strict=True))
-    for targets, references in shards_of({"set": set_name, **tally}, shards):
+    for targets, references in shards_of({"set": set_name, **tally}, shards, left_out):
         yield targets[0], references[0]
         del targets, references

@@ -85,8 +85,9 @@ def _known(error: Any, schema: Mapping[str, Any]) -> list[str]:
     """The keys that a mapping may hold, given its kind."""
     known = set(error.schema.get("properties", {}))
     for branch in error.schema.get("allOf", []):
-        if branch["if"]["properties"]["kind"]["const"] == error.instance.get("kind"):
-            known |= set(branch["then"]["properties"])
+        [kinds] = branch["if"]["properties"].values()
+        if error.instance.get("kind") in kinds.get("enum", [kinds.get("const")]):
+            known |= set(branch["then"].get("properties", {}))
             if "$ref" in branch["then"]:
                 common = schema["$defs"][branch["then"]["$ref"].rpartition("/")[2]]
                 known |= set(common["properties"])
@@ -123,15 +124,13 @@ def check(config: Mapping[str, Any], base: Path) -> None:
         _check_checkpoints(config["vision"], "vision", base)
         _check_vision_models(config["vision"])
         _check_vision_tests(config["vision"])
-        pairs, single = (
-            config["vision"]["tests"]["two_model"],
-            config["vision"]["tests"]["one_model"],
-        )
+        vision_tests = config["vision"]["tests"]
         audits.check(
             config["vision"],
             "vision",
-            {*single["targets"], *(pair["target"] for pair in pairs)},
-            {pair["reference"] for pair in pairs},
+            {pair["target"] for pair in vision_tests["two_model"]}
+            | set(vision_tests["one_model"]["targets"]),
+            {pair["reference"] for pair in vision_tests["two_model"]},
         )
 
 

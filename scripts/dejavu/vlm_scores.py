@@ -46,12 +46,14 @@ class Tally:
         sums: over the samples of each outcome of what `SUMS` names, float64 [outcomes, replicates,
             sums].
         excluded: number of samples without truth, which are in no outcome.
+        contaminated: number of samples with near-duplicates that are left out, in no outcome.
     """
 
     outcomes: NDArray[np.int64]
     counts: NDArray[np.int64]
     sums: Floats
     excluded: int
+    contaminated: int = 0
 
     @classmethod
     def of(
@@ -59,10 +61,12 @@ class Tally:
         targets: Sequence[Outcome],
         references: Sequence[Outcome],
         chosen: NDArray[np.bool_] | None = None,
+        contaminated: int = 0,
     ) -> "Tally":
         """Tally a shard: one outcome a replicate for the target and for the reference.
 
-        Only samples in the mask `chosen` count, where there is one.
+        Only samples in the mask `chosen` count, where there is one. `contaminated` samples have
+        been left out of the outcomes.
         """
         scored = targets[0].truth > 0
         excluded = ~scored if chosen is None else ~scored & chosen
@@ -78,7 +82,9 @@ class Tally:
             sums.append((t.predicted, r.predicted, t.precision, r.precision, *products))
         outcomes, rows = distinct_rows(columns)
         counts = np.bincount(rows, minlength=len(outcomes))
-        return cls(outcomes, counts, _summed(rows, len(outcomes), sums), int(excluded.sum()))
+        return cls(
+            outcomes, counts, _summed(rows, len(outcomes), sums), int(excluded.sum()), contaminated
+        )
 
     def __add__(self, other: "Tally") -> "Tally":
         outcomes, rows = distinct_rows(list(np.concatenate([self.outcomes, other.outcomes]).T))
@@ -88,7 +94,9 @@ class Tally:
             # No outcome is twice in a tally.
             counts[places] += tally.counts
             sums[places] += tally.sums
-        return Tally(outcomes, counts, sums, self.excluded + other.excluded)
+        excluded = self.excluded + other.excluded
+        contaminated = self.contaminated + other.contaminated
+        return Tally(outcomes, counts, sums, excluded, contaminated)
 
     @property
     def replicates(self) -> int:
@@ -197,7 +205,11 @@ def _merged(values: Floats, counts: NDArray[np.int64]) -> tuple[Floats, NDArray[
 
 def population_row(tally: Tally, replicates: Sequence[int], bootstrap: Bootstrap) -> Row:
     """Scores of one set with their intervals, for one replicate or pooled over several."""
-    row: Row = {"targets": tally.samples, "excluded": tally.excluded, "contaminated": 0}
+    row: Row = {
+        "targets": tally.samples,
+        "excluded": tally.excluded,
+        "contaminated": tally.contaminated,
+    }
     chosen = list(replicates)
     for measure in MEASURES:
         values = tally.values(measure)[:, chosen]

@@ -342,6 +342,9 @@ WITHOUT_DEFAULT = {
     "annotations",
     "split",
     "class_names",
+    "contamination",
+    "blind",
+    "utility",
 }
 
 
@@ -370,7 +373,7 @@ def test_every_mapping_of_the_schema_refuses_keys_that_it_does_not_know():
         for name, below in schema.get("properties", {}).items():
             yield from mappings(below, (*path, name))
         for branch in schema.get("allOf", []):
-            for name, below in branch["then"]["properties"].items():
+            for name, below in branch["then"].get("properties", {}).items():
                 yield from mappings(below, (*path, name))
 
     # Keys that several kinds have in common; whoever refers to them is closed.
