@@ -53,6 +53,7 @@ if "vlm" in config:
     include: "rules/vlm/embed.smk"
     include: "rules/vlm/predictions.smk"
     include: "rules/vlm/tables.smk"
+    include: "rules/vlm/utility.smk"
     include: "rules/vlm/figures.smk"
     include: "rules/vlm/gallery.smk"
 
@@ -65,6 +66,7 @@ if "vision" in config:
     include: "rules/vision/embed.smk"
     include: "rules/vision/predictions.smk"
     include: "rules/vision/tables.smk"
+    include: "rules/vision/utility.smk"
     include: "rules/vision/figures.smk"
     include: "rules/vision/gallery.smk"
 
@@ -72,6 +74,7 @@ if "vision" in config:
 include: "rules/index.smk"
 include: "rules/neighbors.smk"
 include: "rules/audits.smk"
+include: "rules/utility.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 

@@ -77,3 +77,34 @@ rule contamination:
         code=code_version("contamination.py"),
     script:
         "../scripts/contamination.py"
+
+
+rule blind:
+    """Try to tell the measured samples from control by an encoder that saw neither."""
+    input:
+        target=lambda wildcards: embedded_for_blind(wildcards.domain, 0),
+        target_records=lambda wildcards: records_for_blind(wildcards.domain, 0),
+        control=lambda wildcards: embedded_for_blind(wildcards.domain, 1),
+        control_records=lambda wildcards: records_for_blind(wildcards.domain, 1),
+        left_out=lambda wildcards: left_out(wildcards.domain),
+    output:
+        "results/tables/{domain}_blind.csv",
+    log:
+        "results/logs/blind/{domain}.log",
+    benchmark:
+        "results/benchmarks/blind/{domain}.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    # The sums of a regression depend on it.
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000),
+        runtime=minutes(240),
+    params:
+        model=lambda wildcards: audit(wildcards.domain, "blind")["model"],
+        samples=lambda wildcards: audit(wildcards.domain, "blind")["samples"],
+        seed=config["seed"],
+        versions=versions("scikit-learn", "numpy", "scipy"),
+        code=code_version("blind.py"),
+    script:
+        "../scripts/blind.py"

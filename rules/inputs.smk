@@ -108,7 +108,8 @@ def asked_tables():
     for domain in tables:
         audits = ("contamination", "blind")
         tables[domain] += [name for name in audits if name in config.get(domain, {})]
-    return [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]
+    asked = [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]
+    return [*asked, "utility"] if utility_facts() else asked
 
 
 def domains_with_models(kinds):
@@ -165,6 +166,33 @@ def left_out(domain):
     """The table of those samples that scores leave out, where contaminated ones are excluded."""
     is_asked = config[domain]["exclude_contaminated"]
     return [f"results/tables/{domain}_contamination.csv"] if is_asked else []
+
+
+def told_apart(domain):
+    """The sets that the blind baseline tells apart: the target's, and control."""
+    return plan.MEASURED[domain][0], "control"
+
+
+def embedded_for_blind(domain, side):
+    """Embeddings of the first or second side of the blind baseline: captions or crops."""
+    part = "caption" if domain == "vlm" else "crop"
+    return embedded(domain, audit(domain, "blind")["model"], part, [told_apart(domain)[side]])
+
+
+def records_for_blind(domain, side):
+    """Records of the first or second side of the blind baseline."""
+    pattern = f"results/{domain}/records/{{set}}/{{shard}}.parquet"
+    return of_sets(pattern, [told_apart(domain)[side]], domain)
+
+
+def utility_facts():
+    """How well each measured model does what it is for, in the domains that ask for it."""
+    return [
+        f"results/{domain}/utility/{plan.path_names(model, config[domain]['models'][model])[0]}.json"
+        for domain in plan.SETS
+        if "utility" in config.get(domain, {})
+        for model in plan.useful_models(domain, config[domain])
+    ]
 
 
 def trainings(domain):

@@ -100,6 +100,16 @@ def binomial_p_value(wins: int, losses: int) -> float:
     return 1.0 if fewer == more else min(1.0, float(2 * betainc(more, fewer + 1, 0.5)))
 
 
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Score interval of a proportion, 95 % (Wilson 1927); nan without trials."""
+    if not trials:
+        return np.nan, np.nan
+    rate, spread = successes / trials, NORMAL_QUANTILE**2 / trials
+    centre = rate + spread / 2
+    half = float(np.sqrt(spread * (rate * (1 - rate) + spread / 4)))
+    return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+
+
 @dataclass(frozen=True)
 class Moments:
     """Count, sums and sums of products of a target's and a reference's results; additive."""

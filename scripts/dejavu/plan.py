@@ -18,6 +18,7 @@ MEASURED = {"vlm": ("target", "reference", "control"), "vision": ("A", "B", "con
 TEXT_ONLY = "sentence_transformers"
 PIXELS = "pixels"
 CLASSIFIER = "classifier"
+CLIP_LIKE = ("clip", "open_clip")
 TRAINED = ("clip", "ssl", "classifier")
 PUBLISHED = "checkpoint"
 IMPORTED = "clip_retrieval"
@@ -71,6 +72,16 @@ def predictors_in_tests(vision: Config) -> list[str]:
     paired = [pair[role] for pair in tests["two_model"] for role in ("target", "reference")]
     single = [*tests["one_model"]["targets"], *tests["one_model"]["references"]]
     return list(dict.fromkeys([*paired, *single]))
+
+
+def useful_models(name: str, domain: Config) -> list[str]:
+    """The measured models of a domain that have a task which tells what they are good for."""
+    models = domain["models"]
+    if name == "vlm":
+        used, kinds = models_in_tests(domain), CLIP_LIKE
+    else:
+        used, kinds = predictors_in_tests(domain), IMAGE_ENCODERS
+    return [model for model in used if models.get(model, {}).get("kind") in kinds]
 
 
 def replicates(target: Config, reference: Config) -> dict[str, list[int]]:

@@ -1,0 +1,26 @@
+"""Utility: what the measured models are good for, beside what they memorize.
+
+Out: results/{domain}/utility/{model}.json, results/tables/utility.csv.
+"""
+
+
+rule utility:
+    """List the accuracy of every measured model at its task."""
+    input:
+        utility_facts(),
+    output:
+        "results/tables/utility.csv",
+    log:
+        "results/logs/utility/all.log",
+    benchmark:
+        "results/benchmarks/utility/all.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+        runtime=minutes(10),
+    params:
+        code=code_version("utility.py"),
+    script:
+        "../scripts/utility.py"

@@ -1,0 +1,38 @@
+"""Utility of vision models: a linear probe.
+
+In: the records of public, and a model. Out: results/vision/utility/{model}.json.
+"""
+
+
+rule linear_probe:
+    """Fit a linear classifier to the backbone's features of public images, and test it on others."""
+    input:
+        records=image_records("public"),
+        weights="results/vision/models/{model}/model.safetensors",
+        settings="results/vision/models/{model}/model.json",
+    output:
+        "results/vision/utility/{model}.json",
+    log:
+        "results/logs/linear_probe/{model}.log",
+    benchmark:
+        "results/benchmarks/linear_probe/{model}.jsonl"
+    wildcard_constraints:
+        model=one_of("vision", plan.IMAGE_ENCODERS),
+    conda:
+        "../../envs/dejavu.yaml"
+    # The features depend on it.
+    threads: config["vision"]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(4000, 3),
+        runtime=minutes(480),
+    params:
+        model=lambda wildcards: {**representation(wildcards), "representation": "backbone"},
+        name=lambda wildcards: plan.model_of(wildcards.model, config["vision"]["models"]),
+        images=lambda wildcards: audit("vision", "utility")["images"],
+        seed=config["seed"],
+        batch=config["vision"]["embedding"]["batch"],
+        threads=config["vision"]["embedding"]["threads"],
+        versions=versions("torch", "torchvision", "timm", "lightly", "pillow", "scikit-learn"),
+        code=code_version("linear_probe.py"),
+    script:
+        "../../scripts/linear_probe.py"

@@ -1,0 +1,64 @@
+"""A linear probe: how well a vision model's features of whole images tell their labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from dejavu import regression, splits, tables
+from dejavu.encoders import prepare_torch, ssl
+from dejavu.errors import InputError
+from dejavu.job import Progress, job_log
+from dejavu.sources.images import open_available
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(job: Any) -> None:
+    """Fit to one half of the images taken, and count on the other whose label is predicted."""
+    params = job.params
+    images = chosen(job.input.records, params.images, params.seed)
+    device = prepare_torch(params.threads)
+    folder = Path(job.input.weights).parent
+    encoder = ssl.load(job.wildcards.model, folder, params.model, True, device)
+    progress = Progress(f"embedding with {job.wildcards.model}", len(images), "images")
+    vectors = []
+    for start in range(0, len(images), params.batch):
+        batch = images["image"][start : start + params.batch]
+        vectors.append(encoder.encode_images([open_available(image) for image in batch], "image"))
+        progress.advance(len(batch))
+    features, labels = np.concatenate(vectors), images["label"].to_numpy()
+    is_fitted = np.arange(len(images)) % 2 == 0
+    with threadpool_limits(params.threads):
+        model = regression.fit(features[is_fitted], labels[is_fitted])
+        right = model.predict(features[~is_fitted]) == labels[~is_fitted]
+    fact = {"model": params.name, "task": "linear_probe"}
+    tables.write_json(job.output[0], {**fact, "right": int(right.sum()), "images": len(right)})
+
+
+def chosen(records: list[str], limit: int, seed: int) -> pl.DataFrame:
+    """Images with their labels in the order of a keyed hash of their ids, at most `limit`.
+
+    Raises:
+        InputError: they have fewer than two labels, so that there is nothing to tell.
+    """
+    kept = pl.DataFrame(schema={"hash": pl.UInt64, "image": pl.String, "label": pl.String})
+    for path in records:
+        shard = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, ["id", "image", "label"])))
+        hashes = splits.keyed_hash(shard["id"].to_list(), seed, "probe")
+        shard = shard.select(pl.Series("hash", hashes), "image", "label")
+        kept = pl.concat([kept, shard]).sort("hash", maintain_order=True).head(limit)
+    if kept[::2]["label"].n_unique() < 2:
+        raise InputError(
+            "A linear probe needs images of two labels at least in public: enlarge the set, or"
+            " leave vision.utility out."
+        )
+    return kept
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake)
