@@ -11,12 +11,16 @@ SAMPLES = {"check_source", "split_source", "check_sets", "name_objects"}
 SCORES = {"vlm_ppg", "vlm_samples", "vlm_distributions", "vlm_agreement", "vlm_memorized"}
 CLIP = {"train_clip", "embed_clip", "build_index", "find_neighbors", "recover_objects", *SCORES}
 TEXT = {"embed_text", "build_index", "find_neighbors", "recover_objects", *SCORES}
+USEFUL = {"zero_shot", "utility"}
+AUDITS = {"find_duplicates", "contamination", "blind"}
 EVERYTHING = {
     "scan_source",
     "collect_vocabulary",
     *SAMPLES,
     *CLIP,
     *TEXT,
+    *USEFUL,
+    *AUDITS,
     "vlm_rejected",
 }
 
@@ -41,11 +45,16 @@ MATRIX = [
             "embed_text": 1,
             "find_neighbors": 5,
             "recover_objects": 5,
-            **dict.fromkeys([*SCORES, "vlm_rejected"], 1),
+            "find_duplicates": 4,
+            **dict.fromkeys([*SCORES, "contamination", "blind", "vlm_rejected"], 1),
         },
     ),
     ("vlm.max_rejected", 0.02, set()),
-    ("vlm.synonyms", {"car": ["automobile"]}, {"name_objects", "recover_objects", *SCORES}),
+    (
+        "vlm.synonyms",
+        {"car": ["automobile"]},
+        {"name_objects", "recover_objects", *SCORES, *USEFUL},
+    ),
     (
         "vlm.models.clip_b.epochs",
         1,
@@ -55,13 +64,13 @@ MATRIX = [
             "build_index": 4,
             "find_neighbors": 8,
             "recover_objects": 8,
-            **dict.fromkeys(SCORES, 1),
+            **dict.fromkeys([*SCORES, *USEFUL], 1),
         },
     ),
-    ("vlm.models.clip_b.learning_rate", 0.001, CLIP),
-    ("vlm.models.clip_b.batch", 64, CLIP),
-    ("vlm.models.clip_b.preprocess_cfg", {"size": 40}, CLIP),
-    ("vlm.models.clip_b.model_cfg.embed_dim", 64, CLIP),
+    ("vlm.models.clip_b.learning_rate", 0.001, CLIP | USEFUL),
+    ("vlm.models.clip_b.batch", 64, CLIP | USEFUL),
+    ("vlm.models.clip_b.preprocess_cfg", {"size": 40}, CLIP | USEFUL),
+    ("vlm.models.clip_b.model_cfg.embed_dim", 64, CLIP | USEFUL),
     (
         "vlm.models.minilm.prompt",
         "query: ",
@@ -70,16 +79,22 @@ MATRIX = [
             "build_index": 2,
             "find_neighbors": 4,
             "recover_objects": 4,
-            **dict.fromkeys(SCORES, 1),
+            "find_duplicates": 4,
+            **dict.fromkeys([*SCORES, "contamination", "blind"], 1),
         },
     ),
-    ("vlm.embedding", {"batch": 128}, (CLIP | TEXT) - {"train_clip"}),
+    ("vlm.embedding", {"batch": 128}, (CLIP | TEXT | USEFUL | AUDITS) - {"train_clip"}),
     ("vlm.queries", ["t2i"], SCORES),
     ("vlm.k", [1, 10], {"check_sets", "find_neighbors", "recover_objects", *SCORES}),
     ("vlm.k", [1, 5, 100], {"recover_objects", *SCORES}),
     ("vlm.predict", ["top10"], {"recover_objects", *SCORES}),
     ("vlm.objects", ["all"], {"recover_objects", *SCORES}),
     ("vlm.memorized", 5, {"vlm_memorized"}),
+    ("vlm.contamination.threshold", 0.9, {"find_duplicates", "contamination"}),
+    ("vlm.exclude_contaminated", True, SCORES | {"blind"}),
+    ("vlm.blind.samples", 100, {"blind"}),
+    ("vlm.utility.templates", ["a {}"], USEFUL),
+    ("vlm.utility.classes.car", ["car", "taxi"], USEFUL),
     ("vlm.tests.one_model.reference", "clip_b", None),
 ]
 

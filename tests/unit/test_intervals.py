@@ -149,3 +149,14 @@ def test_more_samples_give_narrower_intervals():
         low, high = intervals.percentile(draws)
         widths.append(high - low)
     assert all(first == pytest.approx(2 * second, rel=0.1) for first, second in pairwise(widths))
+
+
+@pytest.mark.parametrize(("right", "of"), [(0, 7), (5, 10), (313, 400), (9, 9)])
+def test_the_score_interval_ends_where_the_score_test_rejects(right, of):
+    """A proportion is inside as long as the observed one is within 1.96 of its standard errors."""
+    low, high = intervals.wilson(right, of)
+    assert 0 <= low <= right / of <= high <= 1
+    for end in (low, high):
+        if 0 < end < 1:
+            assert abs(right / of - end) == pytest.approx(1.96 * np.sqrt(end * (1 - end) / of))
+    assert np.isnan(intervals.wilson(0, 0)).all()

@@ -1,6 +1,7 @@
 """The whole vision measurement at smoke-test size, checked from its files alone."""
 
 import copy
+import itertools
 import json
 import math
 import re
@@ -38,6 +39,9 @@ CONTRACT = {
     "vision_confidence": "target_model reference test low high crops",
     "vision_crops": "set crop_status images",
     "vision_rejected": "set source item reason",
+    "vision_contamination": "first_set first_sample second_set second_sample similarity",
+    "vision_blind": "encoder auc auc_low auc_high target control",
+    "utility": "model task accuracy low high",
 }
 PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
 TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "classes")}
@@ -141,10 +145,11 @@ def test_embeddings_carry_their_provenance(vision_smoke_run):
     for path in (vision_smoke_run / "results/vision/embeddings").rglob("*.parquet"):
         facts = json.loads(pq.read_schema(path).metadata[b"dejavu"])
         assert facts["model"] == path.parts[-4] and facts["input"] == path.parts[-3]
-        assert facts["normalised"] is True and facts["dimension"] == 256
+        assert facts["normalised"] is True
+        assert facts["dimension"] == (336 if facts["model"] == "pixels" else 256)
         fingerprints.setdefault(facts["model"], set()).add(facts["fingerprint"])
     assert all(len(each) == 1 for each in fingerprints.values())
-    assert len(set.union(*fingerprints.values())) == 2
+    assert len(set.union(*fingerprints.values())) == 3
 
 
 @pytest.mark.parametrize("model", ["vicreg_a", "vicreg_b"])
@@ -369,6 +374,30 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
         assert lift == pytest.approx(rate / has.mean())
 
 
+def test_no_two_images_of_the_world_are_near_duplicates(vision_smoke_run):
+    assert len(table(vision_smoke_run, "vision_contamination")) == 0
+    vectors = {
+        name: read(vision_smoke_run, f"embeddings/pixels/image/{name}/*.parquet") for name in SHARDS
+    }
+    for first, second in itertools.combinations(SHARDS, 2):
+        one, other = (vectors[name]["embedding"].to_numpy() for name in (first, second))
+        assert (one @ other.T).max() < 0.85
+
+
+def test_the_crops_of_target_and_control_look_alike(vision_smoke_run):
+    [found] = table(vision_smoke_run, "vision_blind").iter_rows(named=True)
+    assert found["encoder"] == "pixels" and found["target"] == found["control"] == 300
+    assert found["auc_low"] < 0.5 < found["auc_high"] < 0.65
+
+
+def test_features_tell_the_labels_of_whole_images(vision_smoke_run):
+    found = table(vision_smoke_run, "utility")
+    assert found["model"].to_list() == ["vicreg_a", "vicreg_b"]
+    assert set(found["task"]) == {"linear_probe"}
+    # Chance is 0.1.
+    assert (found["low"] > 0.3).all() and (found["accuracy"] < found["high"]).all()
+
+
 def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_smoke_run):
     assert jobs_of(snakemake(vision_smoke_run, "-n", config=VISION_SMOKE)) == {}
 
@@ -410,7 +439,7 @@ MATRIX = [
             "build_index": 2,
             "find_neighbors": 4,
             "vote_labels": 3,
-            **dict.fromkeys(TABLES, 1),
+            **dict.fromkeys([*TABLES, "linear_probe", "utility"], 1),
         },
     ),
     (
@@ -439,6 +468,14 @@ MATRIX = [
         "euclidean",
         {"embed_ssl", "build_index", "find_neighbors", "vote_labels", *TABLES},
     ),
+    ("vision.contamination.threshold", 0.9, {"find_duplicates", "contamination"}),
+    (
+        "vision.exclude_contaminated",
+        True,
+        {*TABLES, "vision_tags", "vision_crops", "blind"},
+    ),
+    ("vision.blind.samples", 100, {"blind"}),
+    ("vision.utility.images", 500, {"linear_probe", "utility"}),
     ("vision.tags", {"kind": "visual_words"}, {"fit_words", "tag_crops", "check_images", *BAYES}),
 ]
 

@@ -38,6 +38,9 @@ CONTRACT = {
         " recall_target recall_reference"
     ),
     "vlm_rejected": "set source item reason",
+    "vlm_contamination": "first_set first_sample second_set second_sample similarity",
+    "vlm_blind": "encoder auc auc_low auc_high target control",
+    "utility": "model task accuracy low high",
 }
 
 
@@ -277,6 +280,65 @@ def test_embeddings_are_those_of_the_saved_weights(smoke_run):
     ).metadata
     facts = json.loads(metadata[b"dejavu"])
     assert facts["model"] == "clip_a" and facts["normalised"] and facts["dimension"] == 128
+
+
+def test_near_duplicates_are_those_of_a_brute_force(smoke_run):
+    folder, _ = smoke_run
+    found = table(folder, "vlm_contamination").rows()
+    expected = []
+    for first, second in (
+        *(("target", other) for other in ("reference", "public", "control")),
+        *(("reference", other) for other in ("public", "control")),
+        ("control", "public"),
+    ):
+        one, other = (vectors(folder, "minilm", "caption", name) for name in (first, second))
+        similarities = one[1] @ other[1].T
+        for row, column in zip(*np.nonzero(similarities >= 0.95), strict=True):
+            pair = (first, one[0][row], second, other[0][column], similarities[row, column])
+            expected.append(pair)
+    expected.sort(key=lambda pair: (pair[1], pair[3]))
+    assert [pair[:4] for pair in found] == [pair[:4] for pair in expected]
+    assert [pair[4] for pair in found] == pytest.approx([pair[4] for pair in expected], abs=1e-6)
+
+
+def test_the_captions_of_target_and_control_look_alike(smoke_run):
+    folder, _ = smoke_run
+    [found] = table(folder, "vlm_blind").iter_rows(named=True)
+    assert found["encoder"] == "minilm"
+    counts = [len(read(folder, f"samples/{name}/*.parquet")) for name in ("target", "control")]
+    assert [found["target"], found["control"]] == counts
+    assert found["auc_low"] < 0.5 < found["auc_high"] < 0.65
+
+
+def test_zero_shot_accuracy_is_that_of_the_nearest_prompt(smoke_run):
+    folder, _ = smoke_run
+    found = table(folder, "utility")
+    assert found["model"].to_list() == ["clip_a", "clip_b"]
+    torch.set_num_threads(1)
+    name = f"local-dir:{folder / 'results/vlm/models/clip_a'}"
+    model, _, _ = open_clip.create_model_and_transforms(name)
+    tokenizer = open_clip.get_tokenizer(name)
+    classes = ["apple", "car", "laptop", "bed"]
+    with torch.inference_mode():
+        prompts = [
+            model.eval().encode_text(
+                tokenizer([f"a photo of a {each}.", f"a picture of a {each}."]), normalize=True
+            )
+            for each in classes
+        ]
+    means = torch.nn.functional.normalize(torch.stack([each.mean(dim=0) for each in prompts]))
+    objects = read(folder, "samples/public/*.parquet")["objects"].to_list()
+    _, images = vectors(folder, "clip_a", "image", "public")
+    right = []
+    for labels, image in zip(objects, images, strict=True):
+        shown = [place for place, each in enumerate(classes) if each in labels]
+        if len(shown) == 1:
+            right.append(int((means.numpy() @ image).argmax()) == shown[0])
+    assert found["task"][0] == "zero_shot"
+    assert found["accuracy"][0] == pytest.approx(np.mean(right), abs=1.5 / len(right))
+    assert found["low"][0] < found["accuracy"][0] < found["high"][0]
+    # Chance is 0.25.
+    assert (found["low"] > 0.3).all()
 
 
 def test_every_job_leaves_a_log_and_a_benchmark(smoke_run):
