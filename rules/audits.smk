@@ -47,7 +47,7 @@ rule find_duplicates:
         "../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500, 2),
+        mem_mb=megabytes_a_file(1000, 10),
         runtime=minutes(30, 60),
     params:
         threshold=lambda wildcards: audit(wildcards.domain, "contamination")["threshold"],
@@ -62,7 +62,12 @@ rule contamination:
     input:
         found_duplicates,
     output:
-        "results/tables/{domain}_contamination.csv",
+        report(
+            "results/tables/{domain}_contamination.csv",
+            caption="captions/contamination.rst",
+            category="Audits",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/contamination/{domain}.log",
     benchmark:
@@ -88,7 +93,12 @@ rule blind:
         control_records=lambda wildcards: records_for_blind(wildcards.domain, 1),
         left_out=lambda wildcards: left_out(wildcards.domain),
     output:
-        "results/tables/{domain}_blind.csv",
+        report(
+            "results/tables/{domain}_blind.csv",
+            caption="captions/blind.rst",
+            category="Audits",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/blind/{domain}.log",
     benchmark:
@@ -98,7 +108,7 @@ rule blind:
     # The sums of a regression depend on it.
     threads: 1
     resources:
-        mem_mb=megabytes(3000),
+        mem_mb=megabytes_a_file(3000, 5),
         runtime=minutes(240),
     params:
         model=lambda wildcards: audit(wildcards.domain, "blind")["model"],

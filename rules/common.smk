@@ -58,6 +58,13 @@ def megabytes(base, per_input=0.0):
     )
 
 
+def megabytes_a_file(base, per_file):
+    """Memory of a job that holds a few of its input files at a time, and they are much alike."""
+    return lambda wildcards, input, attempt: int(
+        (base + per_file * input.size_mb / max(1, len(input))) * 1.5 ** (attempt - 1)
+    )
+
+
 def minutes(base, per_gigabyte=0.0):
     """Time that grows with the input and, after a failure, with the attempt."""
     return lambda wildcards, input, attempt: int(

@@ -9,7 +9,12 @@ rule utility:
     input:
         utility_facts(),
     output:
-        "results/tables/utility.csv",
+        report(
+            "results/tables/utility.csv",
+            caption="captions/utility.rst",
+            category="Audits",
+            subcategory="Tables",
+        ),
     log:
         "results/logs/utility/all.log",
     benchmark:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import judged, tables
+from dejavu import duplicates, judged, tables
 from dejavu.job import job_log
 from dejavu.vision_scores import confidence_bins, memorized
 
@@ -21,9 +21,10 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Count A's memorized crops by their memorization confidence."""
+    left_out = duplicates.contaminated(job.input.left_out)
     rows = []
     for each in job.params.comparisons:
-        comparison = judged.comparison(each["sides"]["A"])
+        comparison = judged.comparison(each["sides"]["A"], left_out)
         _, confidence = memorized(comparison.targets[0], comparison.references[0])
         facts = {key: each[key] for key in ("target_model", "reference", "test")}
         rows += [{**facts, **row} for row in confidence_bins(confidence)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dejavu import gallery, tables
+from dejavu import duplicates, gallery, tables
 from dejavu.job import job_log
 from dejavu.plan import prediction_path
 
@@ -18,7 +18,11 @@ EXAMPLES, DISAGREEMENTS, SHOWN_NEIGHBORS = 6, 4, 5
 
 def main(job: Any) -> None:
     """For every target show memorized and correlated crops, then where references disagree."""
-    known = {name: answers(path) for name, path in job.params.predictors.items()}
+    left_out = duplicates.contaminated(job.input.left_out)
+    known = {
+        name: duplicates.without(answers(path), left_out)
+        for name, path in job.params.predictors.items()
+    }
     memorized = pl.read_csv(job.input.memorized)
     references = [name for name in job.params.references if name in known]
     groups = []

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dejavu import recovered, tables
+from dejavu import duplicates, recovered, tables
 from dejavu.job import job_log
 from dejavu.vlm_scores import Tally, recall_rows
 
@@ -26,11 +26,14 @@ def main(job: Any) -> None:
     """Tally the targets shard by shard, then accumulate their recalls."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
+    left_out = duplicates.contaminated(job.input.left_out)
     rows = []
     for comparison in params.comparisons:
         tallies: dict[recovered.Setting, Tally] = {}
         part = comparison["tallies"]["target"]
-        for sides in recovered.pairs_of("target", part["target"], part["reference"], params.shards):
+        for sides in recovered.pairs_of(
+            "target", part["target"], part["reference"], params.shards, left_out
+        ):
             for setting in settings:
                 target, reference = (side.outcome(setting) for side in sides)
                 tally = Tally.of([target], [reference])

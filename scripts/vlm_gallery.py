@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dejavu import gallery, recovered, tables, votes
+from dejavu import duplicates, gallery, recovered, tables, votes
 from dejavu.job import job_log
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ PUBLIC_COLUMNS = ["id", "image", "caption", "objects"]
 def main(job: Any) -> None:
     """For every test, show the most memorized and the most correlated training captions."""
     params = job.params
+    left_out = duplicates.contaminated(job.input.left_out)
     memorized = pl.read_csv(job.input.memorized, schema_overrides={"id": pl.String})
     for column, value in params.headline.items():
         memorized = memorized.filter(pl.col(column) == value)
@@ -27,7 +28,7 @@ def main(job: Any) -> None:
         of_test = memorized.filter(pl.col("test") == comparison["test"]).sort("rank")
         groups = {
             "memorized": of_test["sample"].head(EXAMPLES).to_numpy(),
-            "correlated": correlated(comparison, params),
+            "correlated": correlated(comparison, params, left_out),
         }
         names = ("test", "query", "target_model", "reference_model")
         tests.append(
@@ -42,12 +43,14 @@ def main(job: Any) -> None:
     tables.write_json(job.output[0], {"headline": params.headline, "tests": tests})
 
 
-def correlated(comparison: dict[str, Any], params: Any) -> np.ndarray:
+def correlated(comparison: dict[str, Any], params: Any, left_out: np.ndarray) -> np.ndarray:
     """The samples of which both models recover the most objects, then the most precisely."""
     part = comparison["tallies"]["target"]
     setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
     best: list[tuple[float, float, int]] = []
-    for sides in recovered.pairs_of("target", part["target"], part["reference"], params.shards):
+    for sides in recovered.pairs_of(
+        "target", part["target"], part["reference"], params.shards, left_out
+    ):
         target, reference = (side.outcome(setting) for side in sides)
         correct = np.minimum(target.correct, reference.correct)
         precision = np.minimum(target.precision, reference.precision)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from dejavu import classes, provenance, tables
-from dejavu.encoders import clip, downloads_allowed, prepare_torch
+from dejavu.encoders import downloads_allowed, prepare_torch
 from dejavu.errors import InputError
 from dejavu.job import job_log
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def main(job: Any) -> None:
     """Count the images whose class's vector is the nearest, shard by shard."""
     params = job.params
-    encoder = clip.load(
-        job.wildcards.model, params.model, prepare_torch(params.threads), downloads_allowed()
-    )
+    encoder = loaded(job)
     prompts = classes.class_vectors(encoder.encode_texts, list(params.classes), params.templates)
     right, images = 0, np.zeros(len(prompts), dtype=np.int64)
     for path, samples in zip(job.input.embeddings, job.input.samples, strict=True):
@@ -39,6 +37,18 @@ def main(job: Any) -> None:
         )
     fact = {"model": params.name, "task": "zero_shot"}
     tables.write_json(job.output[0], {**fact, "right": right, "images": int(images.sum())})
+
+
+def loaded(job: Any) -> Any:
+    """The model, by the library that it is of."""
+    place = job.wildcards.model, job.params.model, prepare_torch(job.params.threads)
+    if job.params.kind == "transformers":
+        from dejavu.encoders import transformers
+
+        return transformers.load(*place, downloads_allowed())
+    from dejavu.encoders import clip
+
+    return clip.load(*place, downloads_allowed())
 
 
 if "snakemake" in globals():

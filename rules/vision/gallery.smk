@@ -29,6 +29,7 @@ rule vision_gallery:
         ],
         samples=image_samples("A"),
         public=image_records("public"),
+        left_out=left_out("vision"),
     output:
         "results/galleries/vision.json",
     log:

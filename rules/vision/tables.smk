@@ -206,6 +206,7 @@ rule vision_confidence:
     input:
         predictions=predicted(pairs_of_predictors, ["A"]),
         checked="results/vision/sets.json",
+        left_out=left_out("vision"),
     output:
         report(
             "results/tables/vision_confidence.csv",

@@ -17,6 +17,7 @@ rule vlm_gallery:
         samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         public=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["public"]),
         vocabulary="results/vlm/vocabulary.json",
+        left_out=left_out("vlm"),
     output:
         "results/galleries/vlm.json",
     log:

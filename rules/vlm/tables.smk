@@ -83,6 +83,7 @@ rule vlm_distributions:
     input:
         recovered=recovered_by(comparisons, ["target"]),
         checked="results/vlm/sets.json",
+        left_out=left_out("vlm"),
     output:
         report(
             "results/tables/vlm_distributions.csv",

@@ -24,16 +24,17 @@ rule zero_shot:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
     resources:
-        mem_mb=megabytes(3000),
+        mem_mb=megabytes_a_file(3000, 5),
         runtime=minutes(60, 10),
     params:
+        kind=lambda wildcards: model_settings(wildcards.model)["kind"],
         model=encoder_settings,
         content=weights_content,
         name=lambda wildcards: plan.model_of(wildcards.model, config["vlm"]["models"]),
         classes=lambda wildcards: audit("vlm", "utility")["classes"],
         templates=lambda wildcards: audit("vlm", "utility")["templates"],
         threads=config["vlm"]["embedding"]["threads"],
-        versions=versions("torch", "open_clip_torch", "timm", "polars"),
+        versions=versions("torch", "open_clip_torch", "timm", "transformers", "polars"),
         code=code_version("zero_shot.py"),
     script:
         "../../scripts/zero_shot.py"

@@ -18,7 +18,7 @@ MEASURED = {"vlm": ("target", "reference", "control"), "vision": ("A", "B", "con
 TEXT_ONLY = "sentence_transformers"
 PIXELS = "pixels"
 CLASSIFIER = "classifier"
-CLIP_LIKE = ("clip", "open_clip")
+CLIP_LIKE = ("clip", "open_clip", "transformers")
 TRAINED = ("clip", "ssl", "classifier")
 PUBLISHED = "checkpoint"
 IMPORTED = "clip_retrieval"
@@ -78,9 +78,9 @@ def useful_models(name: str, domain: Config) -> list[str]:
     """The measured models of a domain that have a task which tells what they are good for."""
     models = domain["models"]
     if name == "vlm":
-        used, kinds = models_in_tests(domain), CLIP_LIKE
+        used, kinds = models_in_tests(domain), set(CLIP_LIKE)
     else:
-        used, kinds = predictors_in_tests(domain), IMAGE_ENCODERS
+        used, kinds = predictors_in_tests(domain), set(IMAGE_ENCODERS)
     return [model for model in used if models.get(model, {}).get("kind") in kinds]
 
 
