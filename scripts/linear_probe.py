@@ -1,5 +1,6 @@
 """A linear probe: how well a vision model's features of whole images tell their labels."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,10 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from dejavu import regression, splits, tables
+from dejavu.embedding import embed_images
 from dejavu.encoders import prepare_torch, ssl
 from dejavu.errors import InputError
 from dejavu.job import Progress, job_log
-from dejavu.sources.images import open_available
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -25,12 +26,15 @@ def main(job: Any) -> None:
     folder = Path(job.input.weights).parent
     encoder = ssl.load(job.wildcards.model, folder, params.model, True, device)
     progress = Progress(f"embedding with {job.wildcards.model}", len(images), "images")
-    vectors = []
-    for start in range(0, len(images), params.batch):
-        batch = images["image"][start : start + params.batch]
-        vectors.append(encoder.encode_images([open_available(image) for image in batch], "image"))
-        progress.advance(len(batch))
-    features, labels = np.concatenate(vectors), images["label"].to_numpy()
+    features = embed_images(
+        [(image, None) for image in images["image"]],
+        partial(encoder.prepare_image, part="image"),
+        encoder.encode_images,
+        params.batch,
+        job.threads,
+        progress,
+    )
+    labels = images["label"].to_numpy()
     is_fitted = np.arange(len(images)) % 2 == 0
     with threadpool_limits(params.threads):
         model = regression.fit(features[is_fitted], labels[is_fitted])

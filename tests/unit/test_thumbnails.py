@@ -17,6 +17,10 @@ WORLDS = {
 }
 
 
+def encoded(images):
+    return thumbnails.encode_images([thumbnails.prepare_image(image) for image in images])
+
+
 def recompressed(image, quality):
     content = io.BytesIO()
     image.save(content, "JPEG", quality=quality)
@@ -50,8 +54,8 @@ def test_planted_copies_are_all_found_and_nothing_else(world):
     """Pictures 0 to 199 are copied into another set, a copy of each kind in turn."""
     kinds = list(COPIES.values())
     copies = [kinds[place % len(kinds)](image) for place, image in enumerate(world[:200])]
-    members = thumbnails.encode_images(world[:700])
-    others = thumbnails.encode_images([*world[700:], *copies])
+    members = encoded(world[:700])
+    others = encoded([*world[700:], *copies])
     pairs = [
         (row, column)
         for rows, columns, _ in duplicates.similar_pairs(members, others, THRESHOLD)
@@ -62,14 +66,14 @@ def test_planted_copies_are_all_found_and_nothing_else(world):
 
 def test_vectors_have_length_1_and_a_plain_image_has_none():
     plain = Image.new("RGB", (30, 20), (9, 99, 199))
-    found = thumbnails.encode_images([plain, *map(Image.fromarray, map(WORLDS["scenes"], [1, 2]))])
+    found = encoded([plain, *map(Image.fromarray, map(WORLDS["scenes"], [1, 2]))])
     assert found.shape == (3, thumbnails.DIMENSION) and found.dtype == np.float32
     assert np.linalg.norm(found, axis=1) == pytest.approx([0, 1, 1])
 
 
 def test_features_are_differences_of_neighbouring_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    [found] = thumbnails.encode_images([Image.fromarray(pixels)])
+    [found] = encoded([Image.fromarray(pixels)])
     exact = pixels.astype(float)
     steps = [exact[row, column + 1] - exact[row, column] for row in range(8) for column in range(7)]
     steps += [
