@@ -210,7 +210,9 @@ def test_a_seal_is_invisible_to_other_readers(path, reader):
     table = pa.table({"sample": np.arange(200_000), "label": ["a", "b"] * 100_000})
     tables.write_parquet(path, table, {"model": "clip_a"})
     assert list(reader(path)["sample"].to_numpy()) == list(range(200_000))
-    assert tables.metadata_of(tables.read_parquet(path, ["label"]).schema, path) == {"model": "clip_a"}
+    assert tables.metadata_of(tables.read_parquet(path, ["label"]).schema, path) == {
+        "model": "clip_a"
+    }
 
 
 def test_a_file_belongs_to_its_place(tmp_path):
