@@ -63,17 +63,21 @@ def source_content(wildcards):
     return content_of(source["path"]) if "path" in source else None
 
 
-def imported_sources(are_imported):
-    """A wildcard constraint: the sources that are folders of embeddings, or all the others."""
+def sources_of_kinds(kinds):
+    """A wildcard constraint: the sources of some kinds."""
     sources = config["vlm"]["sources"]
-    kinds = {name: sources[name]["kind"] == plan.IMPORTED for name in sources}
-    return "|".join(name for name in sources if kinds[name] == are_imported) or "(?!)"
+    return "|".join(name for name in sources if sources[name]["kind"] in kinds) or "(?!)"
 
 
 def in_stored_order(source):
     """Whether a folder of embeddings keeps its order: where one set takes the whole of it."""
     takers = [each for each in config["vlm"]["sets"].values() if each["source"] == source]
     return len(takers) == 1 and takers[0]["fraction"] == 1
+
+
+def metadata_content(wildcards):
+    """What tells that the metadata of embeddings have changed: names and sizes of their files."""
+    return listing_of(os.path.join(config["vlm"]["sources"][wildcards.source]["path"], "metadata"))
 
 
 def imported_source(wildcards):

@@ -39,7 +39,7 @@ rule scan_source:
     benchmark:
         "results/benchmarks/scan_source/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=imported_sources(False),
+        source=sources_of_kinds(["scenes", "img2dataset", "table"]),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
@@ -67,7 +67,7 @@ rule read_metadata:
     benchmark:
         "results/benchmarks/read_metadata/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=imported_sources(True),
+        source=sources_of_kinds(["clip_retrieval"]),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
@@ -77,9 +77,7 @@ rule read_metadata:
         runtime=minutes(120),
     params:
         source=source_settings,
-        content=lambda wildcards: listing_of(
-            config["vlm"]["sources"][wildcards.source]["path"] + "/metadata"
-        ),
+        content=metadata_content,
         stored_order=lambda wildcards: in_stored_order(wildcards.source),
         seed=config["seed"],
         versions=versions("polars"),

@@ -151,6 +151,7 @@ def test_a_vector_does_not_depend_on_its_batch(folder, images):
     together = encoder.encode_texts(CAPTIONS)
     alone = np.concatenate([encoder.encode_texts([caption]) for caption in CAPTIONS])
     np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert encoder.encode_texts([]).shape == (0, together.shape[1])
 
 
 def test_the_job_embeds_a_shard_and_writes_its_provenance(monkeypatch, tmp_path, folder, images):
@@ -171,6 +172,7 @@ def test_the_job_embeds_a_shard_and_writes_its_provenance(monkeypatch, tmp_path,
             input=SimpleNamespace(records="results/vlm/records/target/0000.parquet"),
             params=SimpleNamespace(model={"model": str(folder)}, batch=2, threads=1),
             wildcards=SimpleNamespace(model="web", input=column),
+            threads=2,
             output=[output],
         )
         embed_transformers.main(job)

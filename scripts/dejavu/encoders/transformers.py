@@ -69,6 +69,9 @@ class TransformersEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed captions: float32 [n, d], rows of length 1."""
+        if not texts:
+            # The processor takes no empty list; the width is known from any text.
+            return self.encode_texts([""])[:0]
         batch = self.processor(
             text=list(texts),
             padding="max_length",
