@@ -39,7 +39,7 @@ rule scan_source:
     benchmark:
         "results/benchmarks/scan_source/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=sources_of_kinds(["scenes", "img2dataset", "table"]),
+        source=sources_of_kinds(["scenes", "img2dataset", "table", "coco", "flickr"]),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
