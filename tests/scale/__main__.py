@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--public-shards", type=int, default=4)
     parser.add_argument("--tables-only", action="store_true", help="make up the predictions too")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
-    parser.add_argument("--directory", type=Path, required=True, help="to work in; it may be new")
+    parser.add_argument("--directory", type=Path, default="results/scale", help="to work in")
     return parser.parse_args()
 
 

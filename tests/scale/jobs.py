@@ -101,7 +101,7 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
     for role, model in (("first", target), ("second", reference)):
         pair[role] = {"name": model.name, "model": model.name, "query": model.query}
     return {
-        "input": {"samples": of_set("samples", "target", shards)},
+        "input": {"samples": of_set("samples", "target", shards), "left_out": []},
         "output": [f"results/tables/{name}.csv"],
         "params": {
             **SETTINGS,
