@@ -7,6 +7,7 @@ scripts is written without `<`, `>`, `&` and quotes that could end them.
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -208,14 +209,25 @@ def _contaminated(path: Path) -> list[str]:
 
 
 def cards(verdicts: Sequence[verdict.Verdict]) -> list[dict[str, Any]]:
-    """For each target model its verdict, with the first of each of its tests."""
+    """For each target model its verdict and its tests: of each the first, and how the others go."""
     found = []
     for target, kind in verdict.overall(verdicts):
-        of_target = [each for each in verdicts if each.target == target]
-        first = {each.test: each for each in reversed(of_target)}
-        shown = [each for each in of_target if first[each.test] is each]
-        found.append({"target": target, "kind": kind, "verdicts": shown})
+        tests: dict[str, list[verdict.Verdict]] = {}
+        for each in verdicts:
+            if each.target == target:
+                tests.setdefault(each.test, []).append(each)
+        shown = [{"first": several[0], "all": _kinds(several)} for several in tests.values()]
+        found.append({"target": target, "kind": kind, "tests": shown})
     return found
+
+
+def _kinds(several: Sequence[verdict.Verdict]) -> str:
+    """How often which verdict was found, where there are several references."""
+    if len(several) == 1:
+        return ""
+    counts = Counter(each.kind for each in several)
+    told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+    return f"Against all {len(several)} references: {told}."
 
 
 def times(folder: Path) -> list[dict[str, Any]]:

@@ -218,11 +218,19 @@ def test_times_come_from_what_benchmarks_there_are(tmp_path):
     assert page.times(tmp_path / "nowhere") == []
 
 
-def test_cards_show_one_verdict_a_test_for_each_target():
-    several = [Verdict(test, "net", ref, MEMORIZES, "", None) for test in "ab" for ref in "xy"]
-    [card] = page.cards(several)
-    assert [(each.test, each.reference) for each in card["verdicts"]] == [("a", "x"), ("b", "x")]
-    assert card["kind"] == verdict.MEMORIZES
+def test_cards_show_the_first_of_each_test_and_count_the_others():
+    kinds = {"x": MEMORIZES, "y": MEMORIZES, "z": verdict.NOT_SHOWN}
+    several = [Verdict("one", "net", ref, kind, "", None) for ref, kind in kinds.items()]
+    [card] = page.cards([Verdict("two", "net", "b", MEMORIZES, "", None), *several])
+    assert [(test["first"].test, test["first"].reference) for test in card["tests"]] == [
+        ("two", "b"),
+        ("one", "x"),
+    ]
+    assert [test["all"] for test in card["tests"]] == [
+        "",
+        "Against all 3 references: memorizes 2, no memorization shown 1.",
+    ]
+    assert card["kind"] == verdict.UNCLEAR
 
 
 def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
