@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 
 import polars as pl
 import pytest
@@ -300,3 +301,14 @@ def test_the_page_changes_with_times_alone(smoke_run, tmp_path):
         re.sub(r'(?s)<section id="times">.*?</section>', "", each.read_text()) for each in pages
     ]
     assert texts[0] == texts[1]
+
+
+def test_snakemakes_own_report_has_tables_figures_and_the_page_with_captions(smoke_run, tmp_path):
+    folder, _ = smoke_run
+    snakemake(folder, "--report", tmp_path / "report.zip", config=SMOKE)
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        held = {name.rpartition("/")[2] for name in archive.namelist()}
+        text = archive.read("report/report.html").decode()
+    assert {"vlm_ppg.csv", "vlm_population.svg", "index.html"} <= held
+    for words in ("Vision–language", "The area between the curves is the AUCG"):
+        assert words in text or json.dumps(words)[1:-1] in text
