@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dejavu import splits, tables
-from dejavu.sources.images import open_available
+from dejavu.sources.images import open_image
 from dejavu.votes import LabelLists
 
 SIDE_PIXELS = 160
@@ -19,13 +19,17 @@ WEBP_QUALITY = 80
 Row = dict[str, Any]
 
 
-def thumbnail(reference: str, crop: Mapping[str, int] | None = None) -> str:
+def thumbnail(reference: str, crop: Mapping[str, int] | None = None) -> str | None:
     """A picture, or a crop of it, as a data URI: WebP of at most 160 pixels a side.
 
-    Raises:
-        InputError: it can no longer be read.
+    None where it can't be read: embeddings may have been made where the pictures are not.
     """
-    image = open_available(reference, crop)
+    try:
+        image = open_image(reference)
+    except OSError:
+        return None
+    if crop is not None:
+        image = image.crop((crop["xmin"], crop["ymin"], crop["xmax"], crop["ymax"]))
     image.thumbnail((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.LANCZOS)
     content = io.BytesIO()
     image.save(content, "WEBP", quality=WEBP_QUALITY, method=6)

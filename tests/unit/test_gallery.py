@@ -65,6 +65,12 @@ def test_a_thumbnail_is_small_and_shows_the_crop(tmp_path):
         assert gallery.thumbnail(str(tmp_path / "wide.png"), box) == uri
 
 
+def test_a_picture_that_is_not_there_is_none(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    for reference in ("", str(tmp_path / "gone.png"), str(tmp_path / "text.png"), str(tmp_path)):
+        assert gallery.thumbnail(reference) is None
+
+
 def test_label_lists_hold_the_codes():
     lists = gallery.label_lists([["b", "a"], [], ["c"]], {"a": 0, "b": 1, "c": 2})
     assert lists.offsets.tolist() == [0, 2, 2, 3]

@@ -44,7 +44,8 @@ def content(folder):
     side = {
         "model": HOSTILE[0], "recovered": HOSTILE, "wrong": HOSTILE[:1], "missed": HOSTILE[1:2],
         "precision": 0.5, "recall": 1.0,
-        "neighbors": [{"id": "1", "caption": each, "image": PIXEL} for each in HOSTILE],
+        "neighbors": [{"id": "1", "caption": each, "image": PIXEL} for each in HOSTILE]
+        + [{"id": HOSTILE[0], "caption": None, "image": None}],
     }  # fmt: skip
     example = {
         "sample": 1, "id": HOSTILE[1], "caption": HOSTILE[0], "image": PIXEL, "objects": HOSTILE,
