@@ -1,6 +1,9 @@
 """Open-vocabulary detectors of random weights, against the post-processing of Transformers."""
 
 import json
+import os
+import shutil
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -210,7 +213,7 @@ def test_the_highest_scores_are_kept_and_none_of_nothing():
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (None, "does not load .* set `allow_download: true` to fetch it"),
+        (None, "it does not load .* set `allow_download: true` to fetch it"),
         ({"model_type": "detr"}, "is of the kind 'detr'; known are owlv2, grounding-dino"),
         ({"model_type": "owlv2"}, "does not load"),
     ],
@@ -220,3 +223,25 @@ def test_a_detector_that_is_none_is_one_sentence(tmp_path, config, told):
         (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=told):
         loaded(tmp_path if config else "google/owlv2-nowhere")
+
+
+def test_weights_that_would_run_code_are_refused(owl, tmp_path):
+    folder, mark = tmp_path / "owl", tmp_path / "mark"
+    shutil.copytree(owl, folder)
+    (folder / "model.safetensors").unlink()
+
+    class Call:
+        def __reduce__(self):
+            return os.system, (f"touch {mark}",)
+
+    torch.save({"logit_scale": Call()}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="it does not load"):
+        loaded(folder)
+    assert not mark.exists()
+
+
+def test_a_hub_out_of_reach_is_told(monkeypatch):
+    broken = mock.Mock(side_effect=ConnectionError("no route"))
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", broken)
+    with pytest.raises(InputError, match=r"The detector .*: the hub .* can't be reached"):
+        loaded("google/owlv2-nowhere")

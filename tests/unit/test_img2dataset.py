@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 
 import numpy as np
@@ -170,7 +171,7 @@ def test_huge_and_sparse_members_are_rejected_without_being_read(tar, sample, mo
 def test_a_bomb_of_pixels_is_rejected_and_not_decoded(tar, sample, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 20 - 1)
     path = tar(*sample("a"))
-    assert reasons(path)["a"].startswith("unreadable image: Image size (480 pixels) exceeds limit")
+    assert re.match("unreadable image: .*480 pixels", reasons(path)["a"])
 
 
 def test_objects_are_not_asked_for_where_they_are_annotated_elsewhere(tar, sample):

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from dejavu.encoders import hub
 from dejavu.errors import InputError
 from dejavu.tables import first_line
 
@@ -154,10 +155,11 @@ def load(
             processor = AutoProcessor.from_pretrained(source, **options)
             model = kinds[kind].from_pretrained(source, **options).eval().to(device)
     except Exception as error:
-        raise InputError(
-            f"The detector {source!r} does not load ({first_line(error)}): name a local folder, or"
-            " set `allow_download: true` to fetch it, where the hub can be reached."
-        ) from error
+        remedy = hub.unreachable(error) or (
+            f"it does not load ({first_line(error)}); name a local folder, or set"
+            " `allow_download: true` to fetch it."
+        )
+        raise InputError(f"The detector {source!r}: {remedy}") from error
     if kind not in kinds:
         raise InputError(
             f"The detector {source!r} is of the kind {kind!r}; known are {', '.join(kinds)}."
