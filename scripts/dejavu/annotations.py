@@ -64,6 +64,8 @@ def objects_of(samples: pl.DataFrame, labels: pl.DataFrame, min_score: float) ->
     high = labels.filter(
         pl.col("label").str.len_bytes() > 0,
         pl.col("score") >= pl.lit(min_score, dtype=pl.Float32),
+        # Polars takes what is not a number for the largest of all.
+        pl.col("score").is_not_nan(),
     )
     found = (
         samples.join(high, on="id").group_by("sample").agg(objects=pl.col("label").unique().sort())

@@ -156,6 +156,7 @@ def test_labels_reach_the_samples_of_their_image_from_the_threshold_on():
     rows = labels(
         ("a", "dog", 0.7), ("a", "cat", 0.3), ("a", None, 1), ("b", "", 1), ("c", "cow", 1)
     )
+    rows = pl.concat([rows, labels(("a", "bird", float("nan")))])
     objects = annotations.objects_of(SAMPLES, rows, 0.7)
     assert objects.rows() == [(3, ["dog"]), (4, []), (5, ["dog"]), (6, [])]
     assert annotations.objects_of(SAMPLES, rows, 0.3)["objects"][0].to_list() == ["cat", "dog"]
