@@ -1,7 +1,6 @@
 """The whole vision measurement at smoke-test size, checked from its files alone."""
 
 import copy
-import io
 import itertools
 import json
 import math
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from PIL import Image
+from PIL import ImageEnhance
 from scipy.stats import binomtest
 
 from dejavu import blind
@@ -395,7 +394,15 @@ def test_the_crops_of_target_and_control_look_alike(vision_smoke_run):
     assert found["auc_low"] < 0.5 < found["auc_high"] < 0.65
 
 
-def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, samples):
+@pytest.mark.parametrize(
+    ("change", "least"),
+    [
+        (lambda crop: ImageEnhance.Brightness(crop).enhance(1.15), 0.8),
+        (lambda crop: crop.resize((crop.width // 2, crop.height // 2)), 0.55),
+    ],
+    ids=["brightened", "reduced"],
+)
+def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, samples, change, least):
     model = vision_smoke_run / "results/vision/models/vicreg_b"
     settings = yaml.safe_load(VISION_SMOKE.read_text())["vision"]["models"]["vicreg_b"]
     channels = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -408,20 +415,17 @@ def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, sampl
         torch.device("cpu"),
     )
     sides = []
-    for name, quality in (("A", None), ("control", 30)):
+    for name in ("A", "control"):
         crops = []
         for image, crop in samples[name].select("image", "crop").iter_rows():
             path = image.replace("results/", f"{vision_smoke_run}/results/", 1)
             crops.append(open_available(path, crop))
-            if quality:
-                content = io.BytesIO()
-                crops[-1].save(content, "JPEG", quality=quality)
-                crops[-1] = Image.open(content).convert("RGB")
+        crops = crops if name == "A" else [change(crop) for crop in crops]
         prepared = [encoder.prepare_image(crop, "crop") for crop in crops]
         sides.append(encoder.encode_images(prepared))
     stored = read(vision_smoke_run, "embeddings/vicreg_b/crop/A/*.parquet")["embedding"].to_numpy()
     assert sides[0] == pytest.approx(stored, abs=1e-4)
-    assert blind.cross_validated_area(*sides).low > 0.6
+    assert blind.cross_validated_area(*sides).low > least
 
 
 def test_features_tell_the_labels_of_whole_images(vision_smoke_run):
