@@ -72,7 +72,7 @@ def decode(content: bytes) -> Image.Image:
             # Pillow itself only warns, up to twice as many, and not safely in threads.
             pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
             if most is not None and pixels > most:
-                raise OSError(f"its size of {pixels} pixels exceeds limit of {most}")
+                raise OSError(f"Image size ({pixels} pixels) exceeds limit of {most} pixels")
             return image.convert("RGB")
     except OSError:
         raise
