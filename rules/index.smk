@@ -1,13 +1,43 @@
-"""Indexes: one FAISS index for each public shard.
+"""Indexes: one FAISS index for each public shard, and what approximate ones miss.
 
-In: embeddings of public. Out: results/{domain}/index/{model}/{input}/{shard}.faiss.
+In: embeddings of public; for recall also embeddings and neighbours of the measured set. Out:
+results/{domain}/index/{model}/{input}/{shard}.faiss and, where the index is approximate,
+results/{domain}/trained_index/, results/{domain}/recall/ and results/tables/{domain}_recall.csv.
 """
 
 
-rule build_index:
-    """Put one public shard into a flat index whose ids are sample numbers."""
+rule train_index:
+    """Train an approximate index on a sample of the public vectors."""
     input:
-        "results/{domain}/embeddings/{model}/{input}/public/{shard}.parquet",
+        lambda wildcards: public_embeddings(wildcards.domain, wildcards.model, wildcards.input),
+    output:
+        "results/{domain}/trained_index/{model}/{input}.faiss",
+    log:
+        "results/logs/train_index/{domain}.{model}.{input}.log",
+    benchmark:
+        "results/benchmarks/train_index/{domain}.{model}.{input}.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000, 2),
+        runtime=minutes(60, 60),
+    params:
+        factory=lambda wildcards: index_settings(wildcards, "factory"),
+        train_samples=lambda wildcards: index_settings(wildcards, "train_samples"),
+        metric=metric_of,
+        seed=config["seed"],
+        versions=versions(FAISS, "numpy"),
+        code=code_version("train_index.py"),
+    script:
+        "../scripts/train_index.py"
+
+
+rule build_index:
+    """Put one public shard into an index whose ids are sample numbers."""
+    input:
+        public="results/{domain}/embeddings/{model}/{input}/public/{shard}.parquet",
+        trained=trained_index,
     output:
         "results/{domain}/index/{model}/{input}/{shard}.faiss",
     log:
@@ -22,7 +52,73 @@ rule build_index:
         runtime=minutes(10, 5),
     params:
         metric=metric_of,
+        factory=lambda wildcards: index_settings(wildcards, "factory"),
         versions=versions(FAISS),
         code=code_version("build_index.py"),
     script:
         "../scripts/build_index.py"
+
+
+rule measure_recall:
+    """Search a sample of the measured set exactly and compare with the neighbours found."""
+    input:
+        queries=lambda wildcards: measured_files(
+            wildcards, "embeddings", "crop" if wildcards.query == "crop" else "caption"
+        ),
+        neighbors=lambda wildcards: measured_files(wildcards, "neighbors", wildcards.query),
+        public=lambda wildcards: public_embeddings(
+            wildcards.domain, wildcards.model, plan.QUERY_INPUTS[wildcards.query]
+        ),
+    output:
+        "results/{domain}/recall/{model}/{query}.json",
+    log:
+        "results/logs/measure_recall/{domain}.{model}.{query}.log",
+    benchmark:
+        "results/benchmarks/measure_recall/{domain}.{model}.{query}.jsonl"
+    wildcard_constraints:
+        query="t2i|t2t|crop",
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000, 2),
+        runtime=minutes(60, 60),
+    params:
+        k=lambda wildcards: all_neighbors(wildcards.domain),
+        queries=lambda wildcards: index_settings(wildcards, "recall_queries"),
+        metric=metric_of,
+        seed=config["seed"],
+        versions=versions(FAISS, "numpy"),
+        code=code_version("measure_recall.py"),
+    script:
+        "../scripts/measure_recall.py"
+
+
+rule recall:
+    """What the approximate indexes find of the exact neighbours."""
+    input:
+        lambda wildcards: [
+            f"results/{wildcards.domain}/recall/{each['name']}/{each['query']}.json"
+            for each in plan.searches(wildcards.domain, config[wildcards.domain])
+        ],
+    output:
+        "results/tables/{domain}_recall.csv",
+    log:
+        "results/logs/recall/{domain}.log",
+    benchmark:
+        "results/benchmarks/recall/{domain}.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    params:
+        searched=lambda wildcards: [
+            {"model": each["model"], "input": plan.QUERY_INPUTS[each["query"]]}
+            for each in plan.searches(wildcards.domain, config[wildcards.domain])
+        ],
+        index=lambda wildcards: index_settings(wildcards, "factory"),
+        code=code_version("recall.py"),
+    script:
+        "../scripts/recall.py"

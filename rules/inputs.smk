@@ -77,6 +77,43 @@ def query_embeddings(wildcards):
     return pattern.format(wildcards, asking)
 
 
+def index_settings(wildcards, key):
+    """A setting of a domain's indexes."""
+    return config[wildcards.domain]["index"][key]
+
+
+def is_approximate(domain):
+    """Whether a domain's index may miss neighbours."""
+    return config[domain]["index"]["factory"] != plan.EXACT_INDEX
+
+
+def trained_index(wildcards):
+    """The trained index that a shard's is made from, where it is approximate."""
+    path = "results/{0.domain}/trained_index/{0.model}/{0.input}.faiss"
+    return path.format(wildcards) if is_approximate(wildcards.domain) else []
+
+
+def public_embeddings(domain, model, part):
+    """Embeddings of all public shards."""
+    pattern = f"results/{domain}/embeddings/{model}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(pattern, ["public"], domain)
+
+
+def measured_files(wildcards, stage, part):
+    """A stage's files of all shards of the set whose memorization is measured."""
+    pattern = (
+        f"results/{wildcards.domain}/{stage}/{wildcards.model}/{part}/{{set}}/{{shard}}.parquet"
+    )
+    measured = {"vlm": "target", "vision": "A"}[wildcards.domain]
+    return of_sets(pattern, [measured], wildcards.domain)
+
+
+def all_neighbors(domain):
+    """The numbers of neighbours that vote in a domain."""
+    k = config[domain]["k"]
+    return k if isinstance(k, list) else [k]
+
+
 def metric_of(wildcards):
     """How a domain measures nearness."""
     return config[wildcards.domain].get("metric", "cosine")
@@ -84,8 +121,7 @@ def metric_of(wildcards):
 
 def most_neighbors(wildcards):
     """The largest number of neighbours that vote in a domain."""
-    k = config[wildcards.domain]["k"]
-    return max(k) if isinstance(k, list) else k
+    return max(all_neighbors(wildcards.domain))
 
 
 def asked_names():
@@ -108,6 +144,8 @@ def asked_tables():
     for domain in tables:
         audits = ("contamination", "blind")
         tables[domain] += [name for name in audits if name in config.get(domain, {})]
+        if domain in config and is_approximate(domain):
+            tables[domain].append("recall")
     asked = [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]
     return [*asked, "utility"] if utility_facts() else asked
 

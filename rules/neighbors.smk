@@ -27,6 +27,8 @@ rule find_neighbors:
     params:
         k=most_neighbors,
         metric=metric_of,
+        approximate=lambda wildcards: is_approximate(wildcards.domain),
+        search=lambda wildcards: index_settings(wildcards, "search"),
         versions=versions(FAISS, "numpy"),
         code=code_version("find_neighbors.py"),
     script:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dejavu import provenance, search, tables
 from dejavu.job import Progress, job_log
+from dejavu.search import approximate
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -23,9 +24,11 @@ def main(job: Any) -> None:
         return shard
 
     shards = [partial(open_shard, *numbered) for numbered in enumerate(job.input.index)]
-    neighbors, scores = search.top_k(
-        queries.vectors, shards, job.params.k, job.params.metric, job.threads
-    )
+    asked = (queries.vectors, shards, job.params.k, job.params.metric)
+    if job.params.approximate:
+        neighbors, scores = approximate.top_k(*asked, job.params.search, job.threads)
+    else:
+        neighbors, scores = search.top_k(*asked, job.threads)
     progress.reach(len(shards))
     facts = {
         **{key: queries.metadata[key] for key in ("model", "fingerprint")},

@@ -26,6 +26,7 @@ IMAGE_ENCODERS = ("ssl", PUBLISHED)
 QUERY_INPUTS = {"t2i": "image", "t2t": "caption", "crop": "image"}
 DETECTORS = ("detector", "clip")
 NAIVE_BAYES = "naive_bayes@"
+EXACT_INDEX = "Flat"
 
 
 def seeds(settings: Config) -> Sequence[int]:
@@ -134,6 +135,27 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
 def query_of(model: str, query: str, models: Config) -> str:
     """The query a model answers: a text-only model always searches captions."""
     return "t2t" if models[model]["kind"] == TEXT_ONLY else query
+
+
+def searches(domain: str, settings: Config) -> list[Plan]:
+    """Each `model` of the tests that searches, with the `query`; `name`: its first replicate's."""
+    models = settings["models"]
+    if domain == "vision":
+        asked = [
+            (name, "crop")
+            for name in predictors_in_tests(settings)
+            if name in models and models[name]["kind"] != "classifier"
+        ]
+    else:
+        asked = [
+            (model, query_of(model, query, models))
+            for model in models_in_tests(settings)
+            for query in settings["queries"]
+        ]
+    return [
+        {"model": model, "query": query, "name": path_names(model, models[model])[0]}
+        for model, query in dict.fromkeys(asked)
+    ]
 
 
 def references_to_agree(vlm: Config) -> list[Plan]:
