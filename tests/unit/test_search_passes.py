@@ -1,5 +1,7 @@
 """Every pass gives the neighbours of float64 brute force, however hard to tell apart they are."""
 
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from unittest import mock
 
@@ -140,3 +142,100 @@ def test_neighbours_are_those_of_brute_force(way, metric, world, part):
     with only(way):
         found, _ = top_k(queries, sharded(numbers, public, cuts, metric), k, metric, threads=2)
     np.testing.assert_array_equal(found, expected)
+
+
+def unit_vectors(rng, rows, d=32):
+    return normalised(rng.normal(size=(rows, d))).astype(np.float32)
+
+
+def test_the_reduced_pass_rules_out_most_rows_and_not_one_that_matters():
+    rng = np.random.default_rng(0)
+    public, queries = unit_vectors(rng, 5000), unit_vectors(rng, 40)
+    scores = queries.astype(np.float64) @ public.T.astype(np.float64)
+    with ThreadPoolExecutor(1) as pool:
+        made = reduced.ReducedPrecision(queries, public, 10, "cosine", 5000, ON_CPU, pool)
+    proposals = made.propose(slice(0, 40), np.full(40, -np.inf), 1e-6)
+    assert proposals.complete.all() and len(proposals.rows) < 40 * 30
+    assert (scores[proposals.queries, proposals.rows] <= proposals.upper).all()
+    nearest = np.argsort(-scores, axis=1)[:, :10]
+    for query, rows in enumerate(nearest):
+        assert set(rows) <= set(proposals.rows[proposals.queries == query])
+
+
+def test_bounds_hold_for_every_product_and_are_not_idle():
+    rng = np.random.default_rng(1)
+    public, queries = unit_vectors(rng, 2000, 64), unit_vectors(rng, 64, 64)
+    with ThreadPoolExecutor(1) as pool:
+        made = reduced.ReducedPrecision(queries, public, 1, "cosine", 2000, ON_CPU, pool)
+    asked = made._encode_queries(queries)
+    products = np.concatenate([(asked.values.float() @ part.float().T) for part in made.parts], 1)
+    apart = np.abs(products - queries.astype(np.float64) @ public.T.astype(np.float64))
+    error = made._error(asked)[:, None]
+    assert (apart <= error).all()
+    # Worst cases are rare: half of the bound is never met here, a tenth of it is.
+    assert (apart > error / 20).any()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mass_of_equal_rows_is_settled_by_number_without_keeping_it(way, monkeypatch):
+    rng = np.random.default_rng(2)
+    public = np.repeat(unit_vectors(rng, 2), 2000, axis=0)
+    numbers = rng.permutation(4000).astype(np.int64)
+    largest = []
+    settle = exact.ranking.settle
+
+    def watched(candidates, *rest):
+        largest.append(len(candidates.scores))
+        return settle(candidates, *rest)
+
+    monkeypatch.setattr(exact.ranking, "settle", watched)
+    queries = public[[0, 0, 2000]]
+    with only(way):
+        found, _ = top_k(queries, sharded(numbers, public, [1500], "cosine"), 5, threads=2)
+    expected = [
+        np.sort(numbers[:2000])[:5],
+        np.sort(numbers[:2000])[:5],
+        np.sort(numbers[2000:])[:5],
+    ]
+    np.testing.assert_array_equal(found, expected)
+    assert max(largest) < 3 * 100
+
+
+def test_zero_queries_need_no_product(monkeypatch):
+    monkeypatch.setattr(exact, "_stream", None)
+    rng = np.random.default_rng(3)
+    public, numbers = unit_vectors(rng, 100), rng.permutation(100)
+    found, scores = top_k(
+        np.zeros((4, 32), np.float32), sharded(numbers, public, [30, 31], "cosine"), 7
+    )
+    assert found.tolist() == [list(range(7))] * 4 and not scores.any()
+
+
+def test_two_shards_at_most_are_in_memory():
+    alive, most = weakref.WeakSet(), []
+
+    def open_shard(start):
+        rng = np.random.default_rng(start)
+        shard = PublicIndex(build_index(np.arange(start, start + 50), unit_vectors(rng, 50)), {})
+        alive.add(shard.index)
+        most.append(len(alive))
+        return shard
+
+    shards = [lambda start=start: open_shard(start) for start in range(0, 500, 50)]
+    top_k(unit_vectors(np.random.default_rng(9), 20), shards, 3)
+    assert len(most) == 10 and max(most) <= 2
+
+
+@pytest.mark.parametrize("way", ["dense", "single", "reduced"])
+def test_scores_and_neighbours_are_the_same_bytes_whatever_the_threads_and_shards(way):
+    rng = np.random.default_rng(4)
+    public, queries = unit_vectors(rng, 900), unit_vectors(rng, 30)
+    numbers = rng.permutation(900).astype(np.int64)
+    results = []
+    for threads, cuts in ((1, []), (3, [100, 470]), (2, list(range(60, 900, 60)))):
+        with only(way):
+            found, scores = top_k(
+                queries, sharded(numbers, public, cuts, "cosine"), 12, "cosine", threads
+            )
+        results.append((found.tobytes(), scores.tobytes()))
+    assert len(set(results)) == 1

@@ -1,0 +1,62 @@
+"""Exact search against FAISS's flat index: seconds in turns, and the same neighbours."""
+
+import argparse
+import sys
+import time
+
+import faiss
+import numpy as np
+
+from dejavu import search
+from tests.bench.pairs import timed
+
+QUERIES, ROWS, DIMENSION, THREADS = 4096, 1_000_000, 512, 2
+
+
+def unit_vectors(rng: np.random.Generator, rows: int, d: int) -> np.ndarray:
+    """Random directions, float32 [rows, d]."""
+    vectors = rng.standard_normal((rows, d), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def compare(flat: search.PublicIndex, queries: np.ndarray, k: int, threads: int) -> None:
+    """Print how long both take, and how their neighbours differ."""
+    found: dict[str, np.ndarray] = {}
+
+    def ours() -> None:
+        found["ours"], found["scores"] = search.top_k(queries, [lambda: flat], k, threads=threads)
+
+    def of_faiss() -> None:
+        faiss.omp_set_num_threads(threads)
+        found["faiss"] = flat.index.search(queries, k)[1]
+
+    ours()
+    taken = timed(of_faiss, ours, clock=time.perf_counter)
+    print(f"k = {k}: {taken.line('FAISS', 'ours')}", flush=True)
+    differ = found["ours"] != found["faiss"]
+    rows, places = np.nonzero(differ)
+    theirs = flat.vectors[np.searchsorted(flat.numbers, found["faiss"][rows, places])]
+    exact = np.einsum("pd,pd->p", theirs.astype(np.float64), queries[rows].astype(np.float64))
+    apart = np.abs(exact - found["scores"][rows, places]).max(initial=0)
+    print(f"places that differ: {differ.mean():.2e}, by scores {apart:.1e} apart at most")
+
+
+def main() -> None:
+    """Search once at each k and time both in turns."""
+    known = argparse.ArgumentParser()
+    for name, size in (("queries", QUERIES), ("rows", ROWS), ("threads", THREADS)):
+        known.add_argument(f"--{name}", type=int, default=size)
+    sizes = known.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    rng = np.random.default_rng(0)
+    public = unit_vectors(rng, sizes.rows, DIMENSION)
+    queries = unit_vectors(rng, sizes.queries, DIMENSION)
+    flat = search.PublicIndex(search.build_index(np.arange(sizes.rows), public), {})
+    del public
+    print(f"{sizes.queries} queries, {sizes.rows} rows, {DIMENSION} dimensions", flush=True)
+    for k in (10, 100):
+        compare(flat, queries, k, sizes.threads)
+
+
+if __name__ == "__main__":
+    main()
