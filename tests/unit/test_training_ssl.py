@@ -237,6 +237,12 @@ def test_a_fingerprint_tells_weights_and_use_apart(folder):
     assert len(others) == 5 and first not in others
 
 
+def test_weights_are_for_everyone_who_may_read_the_settings_beside_them(folder):
+    place, _ = folder
+    modes = {(place / name).stat().st_mode for name in (ssl.WEIGHTS, ssl.SETTINGS)}
+    assert len(modes) == 1
+
+
 def test_the_published_input_is_the_middle_of_the_picture():
     pixels = np.zeros((256, 512, 3), np.uint8)
     pixels[16:240, 144:368] = 255

@@ -11,14 +11,12 @@ import torch
 from numpy.typing import NDArray
 from open_clip.loss import ClipLoss
 from open_clip.transform import PreprocessCfg, image_transform_v2
-from safetensors.torch import save_file
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from dejavu import provenance
 from dejavu.errors import InputError
-from dejavu.job import whole_file
 from dejavu.tables import first_line, write_settings
-from dejavu.training import loop
+from dejavu.training import loop, weights
 from dejavu.training.pixels import decoded
 
 LARGEST_SCALE = float(np.log(100))
@@ -188,10 +186,6 @@ def save(
     config_path: str | Path,
 ) -> None:
     """Write a model as a folder that OpenCLIP loads by ``local-dir:``, without code of ours."""
-    weights = {
-        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
-    }
-    with whole_file(weights_path) as partial:
-        save_file(weights, partial)
+    weights.save(model, weights_path)
     config = {"model_cfg": dict(model_settings), "preprocess_cfg": dict(preprocessing)}
     write_settings(config_path, config, weights_path)
