@@ -22,7 +22,7 @@ rule find_neighbors:
         "../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500, 2),
+        mem_mb=megabytes_a_file(1500, 8),
         runtime=minutes(30, 60),
     params:
         k=most_neighbors,
