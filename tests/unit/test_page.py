@@ -108,8 +108,11 @@ def test_hostile_data_stay_text(shown, written):
     assert view.inner_text("h1") == HOSTILE[0]
     assert view.inner_text("#vision_classes h3") == HOSTILE[0]
     assert view.locator(".caption").first.inner_text() == f"“{HOSTILE[0]}”"
-    view.click("#vlm_some summary")
-    ids = [cell.inner_text() for cell in view.query_selector_all("#vlm_some tbody td:first-child")]
+    view.click("#table-vlm_some summary")
+    ids = [
+        cell.inner_text()
+        for cell in view.query_selector_all("#table-vlm_some tbody td:first-child")
+    ]
     assert ids == [*HOSTILE, "plain"]
     labels = view.evaluate("[...document.querySelectorAll('.chart text')].map(t => t.textContent)")
     assert any("window.hacked" in label for label in labels)
@@ -140,11 +143,13 @@ def test_nothing_scrolls_sideways_at_any_width(shown, width):
 @needs_chromium
 def test_a_table_sorts_by_click_and_by_keyboard_with_empty_cells_last(shown):
     view = shown.view
-    view.click("#vlm_some summary")
-    heading = view.locator("#vlm_some th", has_text="value")
+    view.click("#table-vlm_some summary")
+    heading = view.locator("#table-vlm_some th", has_text="value")
 
     def values():
-        return [cell.inner_text() for cell in view.query_selector_all("#vlm_some tbody td + td")]
+        return [
+            cell.inner_text() for cell in view.query_selector_all("#table-vlm_some tbody td + td")
+        ]
 
     assert heading.get_attribute("aria-sort") is None
     heading.locator("button").click()
@@ -154,15 +159,15 @@ def test_a_table_sorts_by_click_and_by_keyboard_with_empty_cells_last(shown):
     view.keyboard.press("Enter")
     assert heading.get_attribute("aria-sort") == "descending"
     assert values() == ["10", "0.5", "1e−09", "−2", ""]
-    view.locator("#vlm_some th", has_text="id").locator("button").click()
+    view.locator("#table-vlm_some th", has_text="id").locator("button").click()
     assert heading.get_attribute("aria-sort") is None
 
 
 @needs_chromium
 def test_a_table_shows_the_rows_with_some_words(shown):
-    shown.view.click("#vlm_some summary")
-    shown.view.fill("#vlm_some .filter", "PLAIN")
-    rows = shown.view.query_selector_all("#vlm_some tbody tr")
+    shown.view.click("#table-vlm_some summary")
+    shown.view.fill("#table-vlm_some .filter", "PLAIN")
+    rows = shown.view.query_selector_all("#table-vlm_some tbody tr")
     assert [row.is_visible() for row in rows] == [False] * 4 + [True]
 
 

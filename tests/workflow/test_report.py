@@ -259,6 +259,9 @@ def test_the_page_opens_offline_and_fits_a_telephone(request, domain):
         view.wait_for_selector("body[data-drawn=true]")
         assert [line for line in told if not line.startswith("data:")] == [path.as_uri()]
         assert view.evaluate("document.documentElement.scrollWidth") <= 400
+        ids = view.evaluate("[...document.querySelectorAll('[id]')].map(each => each.id)")
+        ids = [each for each in ids if not each.startswith(("gradient", "clip"))]
+        assert len(ids) == len(set(ids))
         assert view.locator(".chart svg").count() == view.locator("figure").count() >= 6
         browser.close()
 
@@ -278,6 +281,7 @@ def test_without_control_and_two_model_tests_the_page_says_what_is_missing(
     shutil.copytree(smoke_run[0], folder, symlinks=True)
     config = copy.deepcopy(smoke_config)
     del config["vlm"]["tests"]["two_model"], config["vlm"]["sets"]["control"]
+    del config["vlm"]["blind"]
     page = "results/report/index.html"
     snakemake(folder, page, config=written(tmp_path / "less.yaml", config))
     text = (folder / page).read_text()
