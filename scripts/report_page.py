@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
 import yaml
 
 from dejavu import figures, page, provenance, tables, verdict
@@ -83,7 +82,7 @@ def model(path: str) -> dict[str, Any]:
     """What a model's embeddings or, of a classifier, its weights tell of it."""
     place = Path(path)
     if place.suffix == ".parquet":
-        facts = tables.metadata_of(pq.read_schema(path), path)
+        facts = tables.facts_of(path)
         libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
         names = ("fingerprint", "dimension")
         return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}

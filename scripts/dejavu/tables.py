@@ -163,9 +163,22 @@ def rows_of(path: str | Path) -> int:
     Raises:
         InputError: the file is missing, damaged or another than was written there.
     """
+    return _footer(path).num_rows
+
+
+def facts_of(path: str | Path) -> Metadata:
+    """Our metadata of a table, without reading its rows.
+
+    Raises:
+        InputError: the file is missing, damaged or another than was written there.
+    """
+    return metadata_of(_footer(path).schema.to_arrow_schema(), path)
+
+
+def _footer(path: str | Path) -> pq.FileMetaData:
     try:
         if provenance.has_footer_seal(path):
-            return pq.read_metadata(path).num_rows
+            return pq.read_metadata(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     raise provenance.spoiled(path)
