@@ -86,7 +86,8 @@ def top_k(
         numbers[pending[settled]] = places[settled]
         scores[pending[settled]] = exact[settled]
         pending = pending[~settled]
-    return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
 
 
 @dataclass
