@@ -82,7 +82,7 @@ def model(path: str) -> dict[str, Any]:
     """What a model's embeddings or, of a classifier, its weights tell of it."""
     place = Path(path)
     if place.suffix == ".parquet":
-        facts = tables.facts_of(path)
+        facts = tables.read_provenance(path)
         libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
         names = ("fingerprint", "dimension")
         return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}

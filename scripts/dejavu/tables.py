@@ -158,20 +158,12 @@ def _missing(path: object, columns: Iterable[str]) -> InputError:
 
 
 def rows_of(path: str | Path) -> int:
-    """Number of a table's rows, without reading them.
-
-    Raises:
-        InputError: the file is missing, damaged or another than was written there.
-    """
+    """Number of rows of a table, read from its end; raises `InputError` as `read_parquet` does."""
     return _footer(path).num_rows
 
 
-def facts_of(path: str | Path) -> Metadata:
-    """Our metadata of a table, without reading its rows.
-
-    Raises:
-        InputError: the file is missing, damaged or another than was written there.
-    """
+def read_provenance(path: str | Path) -> Metadata:
+    """Our metadata of a table, without its rows; raises `InputError` as `read_parquet` does."""
     return metadata_of(_footer(path).schema.to_arrow_schema(), path)
 
 

@@ -43,6 +43,7 @@ def test_embeddings_come_back_as_they_were_written(path, rows, kind):
     np.testing.assert_array_equal(found.vectors, vectors)
     assert found.vectors.dtype == kind
     assert {key: found.metadata[key] for key in FACTS} == FACTS
+    assert tables.read_provenance(path) == found.metadata
     assert found.metadata["dimension"] == 4
 
 
@@ -262,11 +263,13 @@ def test_a_write_that_fails_leaves_what_was_there(path, failure, before, monkeyp
     if before is not None:
         path.write_bytes(before)
 
-    def half(table, where, **options):
-        where.write_bytes(b"half of a file")
+    whole = pq.ParquetWriter.write_table
+
+    def half(writer, table, **options):
+        whole(writer, table, **options)
         raise failure
 
-    monkeypatch.setattr(pq, "write_table", half)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", half)
     with pytest.raises(failure):
         tables.write_parquet(path, pa.table({"a": [1]}))
     assert [each.name for each in path.parent.iterdir()] == ([path.name] if before else [])
