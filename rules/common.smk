@@ -52,13 +52,20 @@ def listing_of(*paths):
 
 
 def size_mb(input):
-    """Megabytes of a job's input; of many files, which are alike, an estimate by first and last.
+    """Megabytes of a job's input; of many files, which are alike, an estimate by the last.
 
     Asking each of them for its size would take longer than all else that is done before a run.
     """
-    if len(input) <= 8:
-        return input.size_mb
-    return len(input) * (os.path.getsize(input[0]) + os.path.getsize(input[-1])) / 2e6
+    sizes = some_sizes(input)
+    return (sum(sizes) + max(0, len(input) - len(sizes)) * sizes[-1] if sizes else 0) / 1e6
+
+
+def some_sizes(input):
+    """Bytes of a job's files: of all, or of the first few and the last."""
+    files = list(input)
+    return [
+        os.path.getsize(file) for file in (files if len(files) <= 8 else files[:7] + files[-1:])
+    ]
 
 
 def megabytes(base, per_input=0.0):
@@ -69,9 +76,9 @@ def megabytes(base, per_input=0.0):
 
 
 def megabytes_a_file(base, per_file):
-    """Memory of a job that holds a few of its input files at a time, and they are much alike."""
+    """Memory of a job that holds a few of its input files at a time: the largest one counts."""
     return lambda wildcards, input, attempt: int(
-        (base + per_file * size_mb(input) / max(1, len(input))) * 1.5 ** (attempt - 1)
+        (base + per_file * max(some_sizes(input)) / 1e6) * 1.5 ** (attempt - 1)
     )
 
 

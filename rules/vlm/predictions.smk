@@ -22,7 +22,7 @@ rule recover_objects:
         "../../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500, 2),
+        mem_mb=megabytes_a_file(1500, 16),
         runtime=minutes(30, 10),
     params:
         k=config["vlm"]["k"],
