@@ -196,6 +196,7 @@ def searched_shards(wildcards):
 def found_duplicates(wildcards):
     """Duplicates of all shards of all measured sets."""
     domain = wildcards.domain
+    audit(domain, "contamination")
     measured = plan.searched_for_duplicates(domain, config[domain]["sets"])
     return of_sets(f"results/{domain}/duplicates/{{set}}/{{shard}}.parquet", measured, domain)
 
