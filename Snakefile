@@ -71,6 +71,7 @@ if "vision" in config:
     include: "rules/vision/gallery.smk"
 
 
+include: "rules/lists.smk"
 include: "rules/index.smk"
 include: "rules/neighbors.smk"
 include: "rules/audits.smk"

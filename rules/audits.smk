@@ -36,7 +36,7 @@ rule find_duplicates:
     """Find the near-duplicates of one shard of measured samples in the other sets."""
     input:
         samples=audited_shard,
-        searched=searched_shards,
+        searched=searched_lists,
     output:
         "results/{domain}/duplicates/{set}/{shard}.parquet",
     log:
@@ -47,8 +47,8 @@ rule find_duplicates:
         "../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes_a_file(1000, 10),
-        runtime=minutes(30, 60),
+        mem_mb=megabytes_of_pairs(1000, "samples", "searched"),
+        runtime=minutes_of_pairs(30, "samples", "searched"),
     params:
         threshold=lambda wildcards: audit(wildcards.domain, "contamination")["threshold"],
         versions=versions("numpy"),

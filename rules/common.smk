@@ -1,5 +1,6 @@
 """Shared by the files of rules: config, code versions, lists of files. Standard library only."""
 
+import json
 import os
 import sys
 from importlib.metadata import version

@@ -61,13 +61,51 @@ def with_local_paths(model):
     return model
 
 
-def public_indexes(wildcards):
-    """Indexes of all public shards, of what the query searches."""
+def shards_of_folder(wildcards):
+    """The shards of a folder of samples, embeddings or indexes."""
+    kind, *_, last = wildcards.folder.split("/")
+    set_name, suffix = ("public", "faiss") if kind == "index" else (last, "parquet")
+    folder = f"results/{wildcards.domain}/{wildcards.folder}"
+    return [f"{folder}/{shard}.{suffix}" for shard in shards(wildcards.domain, set_name)]
+
+
+def list_of_indexes(wildcards):
+    """The list of the indexes of all public shards, of what the query searches."""
     searched = plan.QUERY_INPUTS[wildcards.query]
-    return [
-        f"results/{wildcards.domain}/index/{wildcards.model}/{searched}/{shard}.faiss"
-        for shard in shards(wildcards.domain, "public")
-    ]
+    return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
+
+
+def megabytes_of_pairs(base, asking, searched):
+    """Memory where one shard meets listed ones, two of them at a time."""
+    return lambda wildcards, input, attempt: int(
+        (
+            base
+            + 2 * os.path.getsize(getattr(input, asking)) / 1e6
+            + 4 * max(listed_megabytes(getattr(input, searched)))
+        )
+        * 1.5 ** (attempt - 1)
+    )
+
+
+def minutes_of_pairs(base, asking, searched):
+    """Time where one shard meets listed ones: it grows with the product of their sizes."""
+    return lambda wildcards, input, attempt: int(
+        (
+            base
+            + os.path.getsize(getattr(input, asking))
+            / 1e6
+            * sum(listed_megabytes(getattr(input, searched)))
+            / 5000
+        )
+        * 2 ** (attempt - 1)
+    )
+
+
+def listed_megabytes(lists):
+    """Megabytes of each shard that one or several lists name; 0 for none."""
+    paths = [lists] if isinstance(lists, str) else lists
+    listed = [shard for path in paths for shard in json.loads(Path(path).read_text())["shards"]]
+    return [shard["bytes"] / 1e6 for shard in listed] or [0]
 
 
 def query_embeddings(wildcards):
@@ -186,11 +224,17 @@ def audited_shard(wildcards):
     return embedded_for_duplicates(wildcards.domain, [wildcards.set])[int(wildcards.shard)]
 
 
-def searched_shards(wildcards):
-    """Embeddings of the sets in which a set's duplicates are looked for."""
+def searched_lists(wildcards):
+    """Lists of the embeddings of the sets in which a set's duplicates are looked for."""
     domain = wildcards.domain
-    searched = plan.searched_for_duplicates(domain, config[domain]["sets"])
-    return embedded_for_duplicates(domain, searched[wildcards.set])
+    searched = plan.searched_for_duplicates(domain, config[domain]["sets"])[wildcards.set]
+    folders = dict.fromkeys(
+        os.path.dirname(path) for path in embedded_for_duplicates(domain, searched)
+    )
+    return [
+        f"results/{domain}/lists/{os.path.relpath(folder, f'results/{domain}')}.json"
+        for folder in folders
+    ]
 
 
 def found_duplicates(wildcards):

@@ -1,6 +1,6 @@
 """Neighbours: the nearest public samples of every query.
 
-In: embeddings of queries, indexes of public. Out:
+In: embeddings of queries, the list of public's indexes. Out:
 results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet.
 """
 
@@ -9,7 +9,7 @@ rule find_neighbors:
     """Rank the public samples for every caption or crop of one shard."""
     input:
         queries=query_embeddings,
-        index=public_indexes,
+        indexes=list_of_indexes,
     output:
         "results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet",
     log:
@@ -22,8 +22,8 @@ rule find_neighbors:
         "../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes_a_file(1500, 8),
-        runtime=minutes(30, 60),
+        mem_mb=megabytes_of_pairs(1500, "queries", "indexes"),
+        runtime=minutes_of_pairs(30, "queries", "indexes"),
     params:
         k=most_neighbors,
         metric=metric_of,

@@ -22,8 +22,9 @@ def main(job: Any) -> None:
         for name in tables.DUPLICATES.names
     }
     found = 0
-    progress = Progress("comparing", len(job.input.searched), "shards")
-    for path in job.input.searched:
+    searched_shards = [path for listed in job.input.searched for path in tables.read_list(listed)]
+    progress = Progress("comparing", len(searched_shards), "shards")
+    for path in searched_shards:
         other = tables.read_embeddings(path)
         provenance.check_same_model(own.metadata, job.input.samples, other.metadata, path)
         searched = duplicates.unit_rows(other.vectors)

@@ -15,7 +15,8 @@ def main(job: Any) -> None:
     """Search the public shards one after the other."""
     queries = tables.read_embeddings(job.input.queries)
 
-    progress = Progress("searching", len(job.input.index), "public shards")
+    indexes = tables.read_list(job.input.indexes)
+    progress = Progress("searching", len(indexes), "public shards")
 
     def open_shard(number: int, path: str) -> search.PublicIndex:
         progress.reach(number)
@@ -23,7 +24,7 @@ def main(job: Any) -> None:
         provenance.check_same_model(queries.metadata, job.input.queries, shard.metadata, path)
         return shard
 
-    shards = [partial(open_shard, *numbered) for numbered in enumerate(job.input.index)]
+    shards = [partial(open_shard, *numbered) for numbered in enumerate(indexes)]
     asked = (queries.vectors, shards, job.params.k, job.params.metric)
     if job.params.approximate:
         neighbors, scores = approximate.top_k(*asked, job.params.search, job.threads)

@@ -1,6 +1,6 @@
 """Predictions: the objects that neighbours vote for, counted against those that are there.
 
-In: neighbours of a shard, samples of that shard and of public. Out:
+In: neighbours of a shard, samples of that shard, the list of public's samples. Out:
 results/vlm/recovered/{model}/{query}/{set}/{shard}.parquet.
 """
 
@@ -10,7 +10,7 @@ rule recover_objects:
     input:
         neighbors="results/vlm/neighbors/{model}/{query}/{set}/{shard}.parquet",
         samples="results/vlm/samples/{set}/{shard}.parquet",
-        public=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+        public="results/vlm/lists/samples/public.json",
         vocabulary="results/vlm/vocabulary.json",
     output:
         "results/vlm/recovered/{model}/{query}/{set}/{shard}.parquet",

@@ -1,5 +1,6 @@
 """The files between stages: their Arrow schemas, readers and writers, all in this one place."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -518,6 +519,31 @@ def _sealed_facts(path: str | Path) -> Metadata:
     if not isinstance(facts, dict):
         raise InputError(f"{path} holds no facts of this workflow: delete it and run again.")
     return facts
+
+
+def write_list(path: str | Path, shards: Iterable[str]) -> None:
+    """List shards in one small file, with their sizes and the hashes of their content."""
+    listed = []
+    for shard in shards:
+        with Path(shard).open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+            listed.append({"path": str(shard), "bytes": file.tell(), "content": content})
+    write_json(path, {"shards": listed})
+
+
+def read_list(path: str | Path) -> list[str]:
+    """Paths of the shards that a list names.
+
+    Raises:
+        InputError: the list is missing or damaged, or one of its shards is gone. The list is then
+            removed, so that the next run makes both anew.
+    """
+    shards = [shard["path"] for shard in read_json(path)["shards"]]
+    gone = [shard for shard in shards if not Path(shard).is_file()]
+    if gone:
+        Path(path).unlink()
+        raise InputError(f"{gone[0]} is missing: run again, it will be made anew.")
+    return shards
 
 
 def write_settings(path: str | Path, settings: Metadata, weights: str | Path) -> None:

@@ -41,6 +41,7 @@ def write_inputs(folder: Path, targets: int) -> dict[str, int]:
 
 def stage(shards: dict[str, int]) -> None:
     """The workflow's own jobs, one after the other, in the working folder."""
+    jobs.run("list_shards", jobs.list_samples(shards))
     for model in (TARGET, REFERENCE):
         for shard in range(shards["target"]):
             job = jobs.recover_objects(model, "target", shard, shards)

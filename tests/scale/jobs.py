@@ -51,6 +51,27 @@ def index_path(model: Model, shard: int) -> str:
     return f"results/vlm/index/{model.name}/{model.searched}/{plan.shard_name(shard)}.faiss"
 
 
+def list_path(folder: str) -> str:
+    """Where the list of a folder's shards is."""
+    return f"results/vlm/lists/{folder}.json"
+
+
+def list_indexes(model: Model, shards: Shards) -> Job:
+    """The list of the public shards' indexes."""
+    return {
+        "input": [index_path(model, place) for place in range(shards["public"])],
+        "output": [list_path(f"index/{model.name}/{model.searched}")],
+    }
+
+
+def list_samples(shards: Shards) -> Job:
+    """The list of the public samples."""
+    return {
+        "input": of_set("samples", "public", shards),
+        "output": [list_path("samples/public")],
+    }
+
+
 def neighbors_path(model: Model, set_name: str, shard: int) -> str:
     """Where a shard's neighbours are."""
     return (
@@ -59,13 +80,13 @@ def neighbors_path(model: Model, set_name: str, shard: int) -> str:
     )
 
 
-def find_neighbors(model: Model, set_name: str, shard: int, shards: Shards) -> Job:
+def find_neighbors(model: Model, set_name: str, shard: int) -> Job:
     """The neighbours of one shard."""
     name = f"{model.name}/caption/{set_name}/{plan.shard_name(shard)}"
     return {
         "input": {
             "queries": f"results/vlm/embeddings/{name}.parquet",
-            "index": [index_path(model, place) for place in range(shards["public"])],
+            "indexes": list_path(f"index/{model.name}/{model.searched}"),
         },
         "output": [neighbors_path(model, set_name, shard)],
         "params": {"k": max(KS), "metric": "cosine"},
@@ -80,7 +101,7 @@ def recover_objects(model: Model, set_name: str, shard: int, shards: Shards) -> 
         "input": {
             "neighbors": neighbors_path(model, set_name, shard),
             "samples": of_set("samples", set_name, shards)[shard],
-            "public": of_set("samples", "public", shards),
+            "public": list_path("samples/public"),
             "vocabulary": "results/vlm/vocabulary.json",
         },
         "output": [plan.recovered_path(model.name, model.query, set_name, shard)],

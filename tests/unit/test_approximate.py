@@ -142,8 +142,9 @@ def test_from_embeddings_to_the_table_of_recall(tmp_path, world):
     built = [place / f"{shard}.faiss" for shard in range(2)]
     for path, index in zip(paths, built, strict=True):
         build_index.main(job(index, SimpleNamespace(public=path, trained=trained), metric="cosine"))
-    found = place / "neighbors.parquet"
-    find_neighbors.main(job(found, SimpleNamespace(queries=asked, index=built), **settings))
+    found, listed = place / "neighbors.parquet", place / "list.json"
+    tables.write_list(listed, built)
+    find_neighbors.main(job(found, SimpleNamespace(queries=asked, indexes=listed), **settings))
     measured = place / "recall.json"
     searched = SimpleNamespace(queries=[asked], neighbors=[found], public=paths)
     measure_recall.main(job(measured, searched, metric="cosine", k=[1, 10], queries=25, seed=0))

@@ -94,8 +94,11 @@ def test_the_table_names_the_sets_and_lists_each_pair_once(tmp_path):
     found = []
     for name, others in (("target", ("control", "public")), ("control", ("public",))):
         found.append(tmp_path / f"found_{name}.parquet")
+        lists = [tmp_path / f"list_{each}.json" for each in others]
+        for each, listed in zip(others, lists, strict=True):
+            tables.write_list(listed, [paths[each]])
         job = SimpleNamespace(
-            input=SimpleNamespace(samples=paths[name], searched=[paths[each] for each in others]),
+            input=SimpleNamespace(samples=paths[name], searched=lists),
             params=SimpleNamespace(threshold=0.99),
             output=[found[-1]],
         )

@@ -3,6 +3,7 @@
 import csv
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -363,3 +364,29 @@ def test_a_models_settings_are_read_with_the_weights_of_the_same_training_alone(
     weights.unlink()
     with pytest.raises(InputError, match=r"model.safetensors are missing"):
         tables.read_settings(settings, weights)
+
+
+def test_a_list_names_its_shards_and_follows_their_content(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shards = ["results/a/0000.parquet", "results/a/0001.parquet"]
+    for number, shard in enumerate(shards):
+        tables.write_parquet(shard, pa.table({"sample": [number]}))
+    tables.write_list("results/list.json", shards)
+    first = Path("results/list.json").read_bytes()
+    assert tables.read_list("results/list.json") == shards
+    tables.write_list("results/list.json", shards)
+    assert Path("results/list.json").read_bytes() == first
+    tables.write_parquet(shards[1], pa.table({"sample": [2]}))
+    tables.write_list("results/list.json", shards)
+    assert Path("results/list.json").read_bytes() != first
+
+
+def test_a_list_whose_shard_is_gone_says_so_and_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shard = "results/a/0000.parquet"
+    tables.write_parquet(shard, pa.table({"sample": [1]}))
+    tables.write_list("results/list.json", [shard])
+    Path(shard).unlink()
+    with pytest.raises(InputError, match=r"results/a/0000\.parquet is missing: run again"):
+        tables.read_list("results/list.json")
+    assert not Path("results/list.json").exists()

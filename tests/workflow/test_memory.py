@@ -77,7 +77,10 @@ def targets(tmp_path_factory):
 
 def test_memory_of_the_search_depends_on_a_public_shard(public):
     def job(count):
-        return jobs.find_neighbors(TARGET, "target", 0, {"public": count})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(public)
+            jobs.run("list_shards", jobs.list_indexes(TARGET, {"public": count}))
+        return jobs.find_neighbors(TARGET, "target", 0)
 
     assert ratio("find_neighbors", job, public) <= LIMIT
 
@@ -85,7 +88,10 @@ def test_memory_of_the_search_depends_on_a_public_shard(public):
 def test_memory_of_predictions_depends_on_a_shard_and_k(public):
     def job(count):
         synthetic.write_neighbors(public, TARGET, "target", [QUERIES], [PUBLIC_ROWS] * count, 100)
-        return jobs.recover_objects(TARGET, "target", 0, {"public": count, "target": 1})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(public)
+            jobs.run("list_shards", jobs.list_samples({"public": count}))
+        return jobs.recover_objects(TARGET, "target", 0, {"target": 1})
 
     assert ratio("recover_objects", job, public) <= LIMIT
 

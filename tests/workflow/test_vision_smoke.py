@@ -475,6 +475,7 @@ MATRIX = [
             "train_ssl": 1,
             "embed_ssl": 6,
             "build_index": 2,
+            "list_shards": 1,
             "find_neighbors": 4,
             "vote_labels": 3,
             **dict.fromkeys([*TABLES, "blind", "linear_probe", "utility"], 1),
@@ -486,6 +487,7 @@ MATRIX = [
         {
             "embed_ssl": 6,
             "build_index": 2,
+            "list_shards": 1,
             "find_neighbors": 4,
             "vote_labels": 3,
             **dict.fromkeys([*TABLES, "blind"], 1),
@@ -504,7 +506,15 @@ MATRIX = [
     (
         "vision.metric",
         "euclidean",
-        {"embed_ssl", "build_index", "find_neighbors", "vote_labels", "blind", *TABLES},
+        {
+            "embed_ssl",
+            "build_index",
+            "list_shards",
+            "find_neighbors",
+            "vote_labels",
+            "blind",
+            *TABLES,
+        },
     ),
     ("vision.contamination.threshold", 0.9, {"find_duplicates", "contamination"}),
     (
