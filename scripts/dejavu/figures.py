@@ -242,7 +242,9 @@ def panels(chart: Any, rows: Rows, column: str, columns: int, order: Sequence[st
     """One panel for each value of a column, in an order, so many side by side."""
     if len({row[column] for row in rows}) < 2:
         return chart.properties(data=data(rows))
-    header = alt.Facet(f"{column}:N").sort(list(order)).title(None)
+    # A long heading goes on two lines.
+    heading = alt.Header(title=None, labelExpr="split(datum.label, ': ')")
+    header = alt.Facet(f"{column}:N").sort(list(order)).header(heading)
     return chart.facet(header, columns=min(columns, len(order)), data=data(rows))
 
 
