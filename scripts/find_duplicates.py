@@ -22,19 +22,20 @@ def main(job: Any) -> None:
         for name in tables.DUPLICATES.names
     }
     found = 0
-    searched_shards = [path for listed in job.input.searched for path in tables.read_list(listed)]
-    progress = Progress("comparing", len(searched_shards), "shards")
-    for path in searched_shards:
-        other = tables.read_embeddings(path)
-        provenance.check_same_model(own.metadata, job.input.samples, other.metadata, path)
-        searched = duplicates.unit_rows(other.vectors)
-        for here, there, similarity in duplicates.similar_pairs(vectors, searched, threshold):
-            found += len(here)
-            duplicates.check_number(found, len(own.samples), threshold)
-            columns["first_sample"].append(own.samples[here])
-            columns["second_sample"].append(other.samples[there])
-            columns["similarity"].append(similarity)
-        progress.advance(1)
+    for searched_list in job.input.searched:
+        with tables.listed(searched_list) as shards:
+            progress = Progress("comparing", len(shards), "shards")
+            for path in shards:
+                other = tables.read_embeddings(path)
+                provenance.check_same_model(own.metadata, job.input.samples, other.metadata, path)
+                second = duplicates.unit_rows(other.vectors)
+                for here, there, similarity in duplicates.similar_pairs(vectors, second, threshold):
+                    found += len(here)
+                    duplicates.check_number(found, len(own.samples), threshold)
+                    columns["first_sample"].append(own.samples[here])
+                    columns["second_sample"].append(other.samples[there])
+                    columns["similarity"].append(similarity)
+                progress.advance(1)
     table = pa.table(
         {name: np.concatenate(parts) for name, parts in columns.items()}, schema=tables.DUPLICATES
     )

@@ -15,7 +15,20 @@ def main(job: Any) -> None:
     """Search the public shards one after the other."""
     queries = tables.read_embeddings(job.input.queries)
 
-    indexes = tables.read_list(job.input.indexes)
+    with tables.listed(job.input.indexes) as indexes:
+        neighbors, scores = searched(job, queries, indexes)
+    facts = {
+        **{key: queries.metadata[key] for key in ("model", "fingerprint")},
+        "metric": job.params.metric,
+        "query": job.wildcards.query,
+    }
+    tables.write_neighbors(
+        job.output[0], tables.Neighbors(queries.samples, neighbors, scores, facts)
+    )
+
+
+def searched(job: Any, queries: tables.Embeddings, indexes: list[str]) -> tuple[Any, Any]:
+    """Numbers and scores of the nearest samples of all shards."""
     progress = Progress("searching", len(indexes), "public shards")
 
     def open_shard(number: int, path: str) -> search.PublicIndex:
@@ -27,18 +40,11 @@ def main(job: Any) -> None:
     shards = [partial(open_shard, *numbered) for numbered in enumerate(indexes)]
     asked = (queries.vectors, shards, job.params.k, job.params.metric)
     if job.params.approximate:
-        neighbors, scores = approximate.top_k(*asked, job.params.search, job.threads)
+        found = approximate.top_k(*asked, job.params.search, job.threads)
     else:
-        neighbors, scores = search.top_k(*asked, job.threads)
+        found = search.top_k(*asked, job.threads)
     progress.reach(len(shards))
-    facts = {
-        **{key: queries.metadata[key] for key in ("model", "fingerprint")},
-        "metric": job.params.metric,
-        "query": job.wildcards.query,
-    }
-    tables.write_neighbors(
-        job.output[0], tables.Neighbors(queries.samples, neighbors, scores, facts)
-    )
+    return found
 
 
 if "snakemake" in globals():

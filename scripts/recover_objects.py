@@ -23,7 +23,8 @@ def main(job: Any) -> None:
             f"{job.input.neighbors} ranks other samples than {job.input.samples} holds: delete it"
             " and run again."
         )
-    public, rows = public_objects(tables.read_list(job.input.public), ranking.neighbors, vocabulary)
+    with tables.listed(job.input.public) as shards:
+        public, rows = public_objects(shards, ranking.neighbors, vocabulary)
     truth = votes.LabelLists(*tables.label_codes(samples, "objects", vocabulary))
     named = votes.LabelLists(*tables.label_codes(samples, "named", vocabulary))
     nothing = votes.LabelLists(np.zeros(len(samples) + 1, np.int64), np.empty(0, np.int32))

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -531,19 +532,25 @@ def write_list(path: str | Path, shards: Iterable[str]) -> None:
     write_json(path, {"shards": listed})
 
 
-def read_list(path: str | Path) -> list[str]:
-    """Paths of the shards that a list names.
+@contextmanager
+def listed(path: str | Path) -> Iterator[list[str]]:
+    """Paths of the shards that a list names, to be read inside the context.
+
+    After bad input the list is removed, so that the next run makes it anew, and with it whatever
+    shard was deleted.
 
     Raises:
-        InputError: the list is missing or damaged, or one of its shards is gone. The list is then
-            removed, so that the next run makes both anew.
+        InputError: the list is missing or damaged, or one of its shards is gone.
     """
-    shards = [shard["path"] for shard in read_json(path)["shards"]]
-    gone = [shard for shard in shards if not Path(shard).is_file()]
-    if gone:
-        Path(path).unlink()
-        raise InputError(f"{gone[0]} is missing: run again, it will be made anew.")
-    return shards
+    try:
+        shards = [shard["path"] for shard in read_json(path)["shards"]]
+        gone = [shard for shard in shards if not Path(shard).is_file()]
+        if gone:
+            raise InputError(f"{gone[0]} is missing: run again, it will be made anew.")
+        yield shards
+    except InputError:
+        Path(path).unlink(missing_ok=True)
+        raise
 
 
 def write_settings(path: str | Path, settings: Metadata, weights: str | Path) -> None:

@@ -123,7 +123,7 @@ def test_faults_of_three_stages_are_three_sentences_and_mended_give_the_same_tab
     told = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     for path, sentence in {
         index: "or the file of another model",
-        ranking: "checksum verification failed",
+        ranking: "does not hold what was written to it",
         embeddings: "cannot be read as Parquet",
     }.items():
         name = str(path.relative_to(finished))

@@ -1,5 +1,7 @@
 """Folders of images in ImageNet's layout: sets with sources of their own, and bad input."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
@@ -133,6 +135,9 @@ def test_what_can_not_be_measured_is_told_before_models_are_trained(
 
 
 def test_sets_must_not_share_images(tmp_path, config):
-    config["sources"]["val"] = config["sources"]["train"] | {"parts": 1}
+    again = tmp_path / "again"
+    shutil.copytree(tmp_path / "train", again)
+    folders = {"path": str(again / "images"), "annotations": str(again / "boxes")}
+    config["sources"]["val"] = config["sources"]["train"] | folders | {"parts": 1}
     _, done = run(tmp_path, config, "results/vision/sets.json", check=False)
     assert "share" in done.stderr and "take sources without common images" in done.stderr
