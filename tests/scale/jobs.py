@@ -40,7 +40,10 @@ def build_index(model: Model, shard: int) -> Job:
     """One public shard's index."""
     name = f"{model.name}/{model.searched}"
     return {
-        "input": [f"results/vlm/embeddings/{name}/public/{plan.shard_name(shard)}.parquet"],
+        "input": {
+            "public": f"results/vlm/embeddings/{name}/public/{plan.shard_name(shard)}.parquet",
+            "trained": [],
+        },
         "output": [index_path(model, shard)],
         "params": {"metric": "cosine"},
     }
@@ -89,7 +92,7 @@ def find_neighbors(model: Model, set_name: str, shard: int) -> Job:
             "indexes": list_path(f"index/{model.name}/{model.searched}"),
         },
         "output": [neighbors_path(model, set_name, shard)],
-        "params": {"k": max(KS), "metric": "cosine"},
+        "params": {"k": max(KS), "metric": "cosine", "approximate": False},
         "wildcards": {"query": model.query},
         "threads": 1,
     }
