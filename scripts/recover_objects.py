@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from dejavu import recovered, splits, tables, votes
 from dejavu.errors import InputError
@@ -70,12 +71,21 @@ def public_objects(
         rows[some : some + 1024] = starts[splits.shard_of(numbers)] + splits.row_of(numbers)
     needed, places = votes.renumbered(rows, starts[-1])
     bounds = np.searchsorted(needed, starts)
-    lists = []
-    for path, start, low, high in zip(paths, starts, bounds, bounds[1:], strict=False):
-        objects = tables.read_parquet(path, ["objects"], read_dictionary=tables.LABEL_LEAVES)
-        codes = votes.LabelLists(*tables.label_codes(objects, "objects", vocabulary))
-        lists.append(codes.take(needed[low:high] - start))
+    lists = [
+        objects_of(path, needed[low:high] - start, vocabulary)
+        for path, start, low, high in zip(paths, starts, bounds, bounds[1:], strict=False)
+    ]
     return votes.concatenated(lists), places
+
+
+def objects_of(path: str, rows: np.ndarray, vocabulary: list[str]) -> votes.LabelLists:
+    """The objects of some samples of a shard, of which nothing else stays in memory."""
+    objects = tables.read_parquet(path, ["objects"], read_dictionary=tables.LABEL_LEAVES)
+    chosen = votes.LabelLists(*tables.label_codes(objects, "objects", vocabulary)).take(rows)
+    del objects
+    # Arrow would keep the memory of every shard for the next.
+    pa.default_memory_pool().release_unused()
+    return chosen
 
 
 if "snakemake" in globals():
