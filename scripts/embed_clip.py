@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from dejavu import tables
 from dejavu.embedding import embed_records
-from dejavu.encoders import clip, downloads_allowed, prepare_torch
+from dejavu.encoders import clip, downloads_allowed, precision, prepare_torch
 from dejavu.job import job_log
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def main(job: Any) -> None:
         tables.read_settings(config, weights)
     encoder = clip.load(job.wildcards.model, job.params.model, device, downloads_allowed())
     embed_records(
-        encoder,
+        precision.applied(encoder, job.params.precision, device),
         job.input.records,
         job.wildcards.input,
         batch=job.params.batch,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dejavu import tables
 from dejavu.embedding import embed_images
-from dejavu.encoders import prepare_torch, ssl
+from dejavu.encoders import precision, prepare_torch, ssl
 from dejavu.job import Progress, job_log
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ def main(job: Any) -> None:
     device = prepare_torch(job.params.threads)
     name, part = job.wildcards.model, job.wildcards.input
     folder, normalise = Path(job.input.weights).parent, job.params.metric == "cosine"
-    encoder = ssl.load(name, folder, job.params.model, normalise, device)
+    loaded = ssl.load(name, folder, job.params.model, normalise, device)
+    encoder = precision.applied(loaded, job.params.precision, device)
     samples, places = tables.read_places(job.input.records, part)
     progress = Progress(f"embedding with {name}", len(samples), f"{part}s")
     prepare = partial(encoder.prepare_image, part=part)
@@ -26,7 +27,7 @@ def main(job: Any) -> None:
         places, prepare, encoder.encode_images, job.params.batch, job.threads, progress
     )
     facts = {**encoder.facts, "input": part}
-    tables.write_embeddings(job.output[0], samples, vectors.reshape(-1, encoder.dimension), facts)
+    tables.write_embeddings(job.output[0], samples, vectors.reshape(-1, loaded.dimension), facts)
 
 
 if "snakemake" in globals():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from dejavu import tables
 from dejavu.embedding import CAPTIONS_A_CALL, embed_texts
-from dejavu.encoders import downloads_allowed, prepare_torch, text
+from dejavu.encoders import downloads_allowed, precision, prepare_torch, text
 from dejavu.job import Progress, job_log
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ def main(job: Any) -> None:
     encoder = text.load(
         job.wildcards.model, job.params.model, job.params.batch, device, downloads_allowed()
     )
+    encoder = precision.applied(encoder, job.params.precision, device)
     records = tables.read_parquet(job.input.records, ["sample", "caption"])
     captions = tables.column_strings(records, "caption")
     progress = Progress(f"embedding with {job.wildcards.model}", len(captions), "captions")

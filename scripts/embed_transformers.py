@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from dejavu.embedding import embed_records
-from dejavu.encoders import downloads_allowed, prepare_torch, transformers
+from dejavu.encoders import downloads_allowed, precision, prepare_torch, transformers
 from dejavu.job import job_log
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def main(job: Any) -> None:
     device = prepare_torch(job.params.threads)
     encoder = transformers.load(job.wildcards.model, job.params.model, device, downloads_allowed())
     embed_records(
-        encoder,
+        precision.applied(encoder, job.params.precision, device),
         job.input.records,
         job.wildcards.input,
         batch=job.params.batch,

@@ -31,6 +31,7 @@ rule embed_ssl:
         metric=config["vision"]["metric"],
         batch=config["vision"]["embedding"]["batch"],
         threads=config["vision"]["embedding"]["threads"],
+        precision=config["vision"]["embedding"]["precision"],
         versions=versions("torch", "torchvision", "timm", "lightly", "pillow"),
         code=code_version("embed_ssl.py"),
     script:

@@ -30,6 +30,7 @@ rule embed_clip:
         content=weights_content,
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
+        precision=config["vlm"]["embedding"]["precision"],
         versions=versions("torch", "torchvision", "open_clip_torch", "timm", "pillow"),
         code=code_version("embed_clip.py"),
     script:
@@ -60,6 +61,7 @@ rule embed_transformers:
         content=weights_content,
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
+        precision=config["vlm"]["embedding"]["precision"],
         versions=versions("torch", "torchvision", "transformers", "tokenizers", "pillow"),
         code=code_version("embed_transformers.py"),
     script:
@@ -89,6 +91,7 @@ rule embed_text:
         content=weights_content,
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
+        precision=config["vlm"]["embedding"]["precision"],
         versions=versions("torch", "sentence-transformers", "transformers", "tokenizers"),
         code=code_version("embed_text.py"),
     script:

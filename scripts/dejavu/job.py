@@ -1,6 +1,7 @@
 """What every job does the same way: its log, its outputs that appear whole, its progress."""
 
 import errno
+import gc
 import os
 import sys
 import time
@@ -37,6 +38,9 @@ def job_log(path: str | Path) -> Iterator[None]:
     Raises:
         SystemExit: with status 1 after an `InputError`, whose sentence also goes to the terminal.
     """
+    # What is imported stays: neither this job's collections nor the end need to look at it.
+    gc.freeze()
+    gc.enable()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     terminal = _Terminal.descriptor = os.dup(2)

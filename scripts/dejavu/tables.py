@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 from numpy.typing import NDArray
 
 from dejavu import provenance, splits
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
     from dejavu.predictions import Predictions
 
 METADATA_KEY = b"dejavu"
+# Of arrays: the hash of all bytes before the footer.
+BODY_KEY = b"dejavu_body"
 ROW_GROUP_ROWS = 2**16
+# Of a page of arrays: a page has less than 2^31 bytes.
+ARRAY_ROWS = 2**14
 READING_THREADS = 2
 FINITE_ROWS = 2**12
 
@@ -116,19 +122,13 @@ def write_parquet(path: str | Path, table: pa.Table, metadata: Metadata | None =
     """Write a table whole or not at all, sealed, with our metadata beside Arrow's."""
     if metadata is not None:
         table = table.replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
-    _write_table(path, table, version="2.6")
+    _write_parts(path, [table], table.schema)
 
 
-def _write_table(path: str | Path, table: pa.Table, **options: Any) -> None:
-    _write_parts(path, [table], table.schema, **options)
-
-
-def _write_parts(
-    path: str | Path, parts: Iterable[pa.Table], schema: pa.Schema, **options: Any
-) -> None:
+def _write_parts(path: str | Path, parts: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write with a checksum on every page and a seal on the footer: nothing goes unguarded."""
     with whole_file(path) as partial:
-        with pq.ParquetWriter(partial, schema, write_page_checksum=True, **options) as writer:
+        with pq.ParquetWriter(partial, schema, write_page_checksum=True) as writer:
             for part in parts:
                 writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
         provenance.seal_footer(partial, path)
@@ -166,7 +166,7 @@ def rows_of(path: str | Path) -> int:
 
 def read_provenance(path: str | Path) -> Metadata:
     """Our metadata of a table, without its rows; raises `InputError` as `read_parquet` does."""
-    return metadata_of(_footer(path).schema.to_arrow_schema(), path)
+    return _metadata_of(_footer(path), path)
 
 
 def _footer(path: str | Path) -> pq.FileMetaData:
@@ -199,9 +199,8 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def metadata_of(schema: pa.Schema, path: object) -> Metadata:
-    """Our metadata of a table that was read."""
-    found = (schema.metadata or {}).get(METADATA_KEY)
+def _metadata_of(footer: pq.FileMetaData, path: object) -> Metadata:
+    found = (footer.metadata or {}).get(METADATA_KEY)
     if found is None:
         raise InputError(f"{path} carries no provenance: it was not made by this workflow.")
     try:
@@ -213,28 +212,9 @@ def metadata_of(schema: pa.Schema, path: object) -> Metadata:
     return metadata
 
 
-def column_types(table: pa.Table) -> dict[str, str]:
-    """Names of the columns' types, with a question mark where there are nulls."""
-    types = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_fixed_size_list(kind):
-            kind = f"{kind.value_type}[{kind.list_size}]"
-        types[name] = f"{kind}?" if column.null_count else str(kind)
-    return types
-
-
 def matrix_column(matrix: NDArray[Any]) -> pa.FixedSizeListArray:
     """A matrix [n, d] as a column of fixed-size lists, without a copy."""
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
-
-
-def column_matrix(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column of fixed-size lists as a matrix [n, d]."""
-    lists = column.combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = lists.chunk(0)
-    return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), lists.type.list_size)
 
 
 def column_strings(table: pa.Table, name: str) -> list[str]:
@@ -242,7 +222,12 @@ def column_strings(table: pa.Table, name: str) -> list[str]:
     return table.column(name).to_pylist()
 
 
-def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: Metadata) -> None:
+def _write_arrays(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: Metadata) -> None:
+    """Write arrays [n] and [n, d] so that the values of a row group's column are one run of bytes.
+
+    A page a column and row group, plain and without compression: any reader of Parquet reads that,
+    and `_read_arrays` has no need of one.
+    """
     arrays = {name: np.ascontiguousarray(array) for name, array in columns.items()}
     table = pa.table(
         {
@@ -250,44 +235,66 @@ def _write_sealed(path: str | Path, columns: Mapping[str, NDArray[Any]], facts: 
             for name, array in arrays.items()
         }
     )
-    facts = {**facts, "columns": column_types(table)}
     metadata = provenance.seal(facts, *map(provenance.array_bytes, arrays.values()))
     table = table.replace_schema_metadata({METADATA_KEY: provenance.canonical(metadata)})
-    _write_table(path, table, compression="none", use_dictionary=False)
+    layout: dict[str, Any] = {"compression": "none", "use_dictionary": False}
+    layout |= {"data_page_size": 2**31 - 1, "max_rows_per_page": ARRAY_ROWS}
+    with whole_file(path) as partial:
+        with pq.ParquetWriter(partial, table.schema, write_page_checksum=True, **layout) as writer:
+            writer.write_table(table, row_group_size=ARRAY_ROWS)
+            body = provenance.array_bytes(np.memmap(partial, np.uint8, "r"))
+            writer.add_key_value_metadata({BODY_KEY: provenance.hashed(body)})
+            del body
+        provenance.seal_footer(partial, path)
 
 
-def _read_sealed(path: str | Path, names: Sequence[str]) -> tuple[list[NDArray[Any]], Metadata]:
-    """Read columns of a sealed table as arrays, its row groups side by side.
+def _read_arrays(path: str | Path, names: Sequence[str]) -> tuple[list[NDArray[Any]], Metadata]:
+    """Read what `_write_arrays` wrote, each value straight to its place, and check the seal.
 
-    The seal covers the columns, so that the pages' own checksums need no second look.
+    A Parquet page has its values at its end. Parquet's own readers would first unpack a level for
+    every value of a list, which takes several times as long.
     """
     try:
         if not provenance.has_footer_seal(path):
             raise provenance.spoiled(path)
-        with pq.ParquetFile(path) as file:
-            schema, groups = file.schema_arrow, file.metadata
-            if missing := set(names) - set(schema.names):
-                raise _missing(path, missing)
-            metadata = metadata_of(schema, path)
-            arrays = [_empty(schema.field(name).type, groups.num_rows) for name in names]
-            sizes = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
-
-            def fill(group: int, start: int) -> None:
-                with pq.ParquetFile(path, metadata=groups) as part:
-                    table = part.read_row_group(group, columns=names, use_threads=False)
-                if column_types(table) != metadata.get("columns"):
-                    raise InputError(
-                        f"{path} has columns of other types than were written: delete it and rerun."
-                    )
-                for array, name in zip(arrays, names, strict=True):
-                    array[start : start + len(table)] = _values(table.column(name))
-
-            with ThreadPoolExecutor(READING_THREADS) as pool:
-                list(pool.map(fill, range(len(sizes)), np.cumsum([0, *sizes[:-1]])))
+        footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema()
+        if missing := set(names) - set(schema.names):
+            raise _missing(path, missing)
+        arrays = [_empty(field.type, footer.num_rows) for field in schema]
+        body = _read_body(path, footer, arrays)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise _unreadable(path, error) from error
+    metadata = _metadata_of(footer, path)
     provenance.check_seal(path, metadata, *map(provenance.array_bytes, arrays))
-    return arrays, metadata
+    if provenance.hashed(*body).encode() != footer.metadata.get(BODY_KEY):
+        raise provenance.spoiled(path)
+    return [arrays[schema.names.index(name)] for name in names], metadata
+
+
+def _read_body(
+    path: str | Path, footer: pq.FileMetaData, arrays: Sequence[NDArray[Any]]
+) -> list[memoryview]:
+    """Fill the arrays of a file's columns; all bytes before the footer, in order, in pieces."""
+    body, starts, row = [memoryview(bytearray(len(provenance.PARQUET_MAGIC)))], [0], 0
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for place, array in enumerate(arrays):
+            chunk = group.column(place)
+            values = provenance.array_bytes(array[row : row + group.num_rows])
+            if chunk.total_compressed_size < len(values):
+                raise provenance.spoiled(path)
+            levels = bytearray(chunk.total_compressed_size - len(values))
+            body += [memoryview(levels), values]
+            starts += [chunk.data_page_offset, chunk.data_page_offset + len(levels)]
+        row += group.num_rows
+    with Path(path).open("rb") as file, ThreadPoolExecutor(READING_THREADS) as pool:
+
+        def read(piece: memoryview, start: int) -> bool:
+            return os.preadv(file.fileno(), [piece], start) == len(piece)
+
+        if not all(pool.map(read, body, starts)):
+            raise provenance.spoiled(path)
+    return body
 
 
 def _empty(kind: pa.DataType, rows: int) -> NDArray[Any]:
@@ -295,11 +302,6 @@ def _empty(kind: pa.DataType, rows: int) -> NDArray[Any]:
     if pa.types.is_fixed_size_list(kind):
         return np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
     return np.empty(rows, kind.to_pandas_dtype())
-
-
-def _values(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column of numbers or of fixed-size lists as an array."""
-    return column_matrix(column) if pa.types.is_fixed_size_list(column.type) else column.to_numpy()
 
 
 def write_embeddings(
@@ -324,7 +326,7 @@ def write_embeddings(
             " check the checkpoint, or train with a lower learning rate."
         )
     facts = {**facts, "dimension": int(vectors.shape[1])}
-    _write_sealed(path, {"sample": samples, "embedding": vectors}, facts)
+    _write_arrays(path, {"sample": samples, "embedding": vectors}, facts)
 
 
 def finite_rows(vectors: NDArray[Any]) -> NDArray[np.bool_]:
@@ -342,7 +344,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
     Raises:
         InputError: the file is damaged, or holds values that are not finite.
     """
-    (samples, vectors), metadata = _read_sealed(path, ["sample", "embedding"])
+    (samples, vectors), metadata = _read_arrays(path, ["sample", "embedding"])
     if not finite_rows(vectors).all():
         raise InputError(f"{path} holds embeddings that are not finite: delete it and run again.")
     return Embeddings(samples, vectors, metadata)
@@ -355,12 +357,12 @@ def write_neighbors(path: str | Path, ranking: Neighbors) -> None:
         "neighbors": ranking.neighbors,
         "score": ranking.scores,
     }
-    _write_sealed(path, columns, ranking.metadata)
+    _write_arrays(path, columns, ranking.metadata)
 
 
 def read_neighbors(path: str | Path) -> Neighbors:
     """Read one shard of rankings and check its seal."""
-    (samples, neighbors, scores), metadata = _read_sealed(path, ["sample", "neighbors", "score"])
+    (samples, neighbors, scores), metadata = _read_arrays(path, ["sample", "neighbors", "score"])
     return Neighbors(samples, neighbors, scores, metadata)
 
 
@@ -527,7 +529,7 @@ def write_list(path: str | Path, shards: Iterable[str]) -> None:
     listed = []
     for shard in shards:
         with Path(shard).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+            content = hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
             listed.append({"path": str(shard), "bytes": file.tell(), "content": content})
     write_json(path, {"shards": listed})
 

@@ -88,6 +88,11 @@ MATRIX = [
         },
     ),
     ("vlm.embedding", {"batch": 128}, (CLIP | TEXT | USEFUL | AUDITS) - {"train_clip"}),
+    (
+        "vlm.embedding",
+        {"precision": "bfloat16"},
+        (CLIP | TEXT | USEFUL | AUDITS) - {"train_clip"},
+    ),
     ("vlm.queries", ["t2i"], SCORES),
     ("vlm.k", [1, 10], {"check_sets", "find_neighbors", "recover_objects", *SCORES}),
     ("vlm.k", [1, 5, 100], {"recover_objects", *SCORES}),

@@ -66,9 +66,10 @@ def test_the_bytes_of_an_array_are_its_bytes(rows, kind):
 def test_a_seal_holds_content_and_metadata():
     sealed = provenance.seal({"model": "a"}, b"content")
     provenance.check_seal("file", sealed, b"content")
+    provenance.check_seal("file", sealed, b"con", memoryview(b"tent"))
     spoiled = [
         (sealed, [b"contents"]),
-        (sealed, [b"con", b"tent"]),
+        (sealed, [b"tent", b"con"]),
         ({**sealed, "model": "b"}, [b"content"]),
         ({**sealed, "more": 1}, [b"content"]),
         ({**sealed, "hash": "0" * 32}, [b"content"]),

@@ -70,7 +70,7 @@ def test_embeddings_that_are_not_finite_are_neither_written_nor_read(path, bad):
     assert one_sentence(error)
     assert not path.exists()
     # As an older version, or another program, might have written it.
-    tables._write_sealed(path, {"sample": samples, "embedding": vectors}, FACTS)
+    tables._write_arrays(path, {"sample": samples, "embedding": vectors}, FACTS)
     with pytest.raises(InputError, match="not finite"):
         tables.read_embeddings(path)
 
@@ -150,18 +150,17 @@ def test_vectors_that_are_missing_give_a_sentence(path):
     table = pq.read_table(path)
     column = pa.array([None, *vectors[1:].tolist()], type=pa.list_(pa.float32(), 4))
     tables.write_parquet(path, table.set_column(1, "embedding", column))
-    with pytest.raises(InputError, match="columns of other types"):
+    with pytest.raises(InputError, match="does not hold what was written to it"):
         tables.read_embeddings(path)
 
 
 def test_rows_moved_from_one_column_to_the_next_break_the_seal(path):
-    # Without the lengths of the parts, [1, 2] [3] and [1] [2, 3] would hash alike.
-    tables._write_sealed(path, {"a": np.array([1, 2]), "b": np.array([3, 4])}, FACTS)
+    tables._write_arrays(path, {"a": np.array([1, 2]), "b": np.array([3, 4])}, FACTS)
     table = pq.read_table(path)
     swapped = table.select(["b", "a"]).rename_columns(["a", "b"])
     tables.write_parquet(path, swapped.replace_schema_metadata(table.schema.metadata))
     with pytest.raises(InputError, match="does not hold"):
-        tables._read_sealed(path, ["a", "b"])
+        tables._read_arrays(path, ["a", "b"])
 
 
 def test_a_table_of_somebody_else_is_refused(path):
@@ -212,9 +211,39 @@ def test_a_seal_is_invisible_to_other_readers(path, reader):
     table = pa.table({"sample": np.arange(200_000), "label": ["a", "b"] * 100_000})
     tables.write_parquet(path, table, {"model": "clip_a"})
     assert list(reader(path)["sample"].to_numpy()) == list(range(200_000))
-    assert tables.metadata_of(tables.read_parquet(path, ["label"]).schema, path) == {
-        "model": "clip_a"
-    }
+    assert tables.read_provenance(path) == {"model": "clip_a"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "width"),
+    [(0, 5), (1, 5), (2 * tables.ARRAY_ROWS + 3, 3), (tables.ARRAY_ROWS + 1, 768)],
+)
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_other_readers_find_the_same_arrays(path, rows, width, kind):
+    samples = np.arange(rows) + 2**40
+    vectors = np.random.default_rng(0).standard_normal((rows, width)).astype(kind)
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    ours, read = tables.read_embeddings(path), pq.read_table(path, page_checksum_verification=True)
+    values = read["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    for found in (ours.vectors, values.reshape(rows, width)):
+        assert found.dtype == kind
+        np.testing.assert_array_equal(found, vectors)
+    for found in (ours.samples, read["sample"].to_numpy()):
+        np.testing.assert_array_equal(found, samples)
+    if kind == np.float32:
+        np.testing.assert_array_equal(pl.read_parquet(path)["embedding"].to_numpy(), vectors)
+
+
+def test_every_flipped_byte_around_the_values_is_found(path):
+    samples, vectors = some_embeddings(6)
+    tables.write_embeddings(path, samples, vectors, FACTS)
+    content = bytearray(path.read_bytes())
+    for place in range(len(content)):
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        with pytest.raises(InputError):
+            tables.read_embeddings(path)
+        content[place] ^= 1 << place % 8
 
 
 def test_a_file_belongs_to_its_place(tmp_path):

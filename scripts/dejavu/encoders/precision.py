@@ -1,0 +1,68 @@
+"""The arithmetic of an encoder: float32, or bfloat16 where its effect on embeddings is small.
+
+In bfloat16 (PyTorch's autocast) matrix products round to 8 binary digits, and processors that
+multiply in it take about half the time. The first vectors of every shard are computed in float32
+too, so that a model that does not bear it is found out.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dejavu import provenance
+from dejavu.errors import InputError
+
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
+# The largest distance from a vector in float32, as a part of that vector's length.
+TOLERANCE = 0.03
+CHECKED = 32
+
+Vectors = NDArray[np.float32]
+
+
+class ReducedPrecision:
+    """An encoder in bfloat16; its embeddings go by a fingerprint of their own."""
+
+    def __init__(self, encoder: Any, device: torch.device) -> None:
+        """Take an encoder in float32."""
+        self.encoder, self.device = encoder, device
+        own = provenance.digest(encoder.facts["fingerprint"].encode(), BFLOAT16.encode())
+        self.facts = {**encoder.facts, "fingerprint": own, "precision": BFLOAT16}
+        self.unchecked = True
+
+    def prepare_image(self, image: Any, **options: Any) -> Any:
+        """What an RGB image becomes before it meets its batch."""
+        return self.encoder.prepare_image(image, **options)
+
+    def encode_images(self, prepared: Sequence[Any]) -> Vectors:
+        """Embed prepared images: float32 [n, d]; raises `InputError` beyond the tolerance."""
+        return self._encode(self.encoder.encode_images, prepared)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed captions: float32 [n, d]; raises `InputError` beyond the tolerance."""
+        return self._encode(self.encoder.encode_texts, texts)
+
+    def _encode(self, encode: Callable[[Sequence[Any]], Vectors], batch: Sequence[Any]) -> Vectors:
+        with torch.autocast(self.device.type, torch.bfloat16):
+            vectors = encode(batch)
+        if self.unchecked and len(batch):
+            self._check(vectors[:CHECKED], encode(batch[:CHECKED]))
+            self.unchecked = False
+        return vectors
+
+    def _check(self, vectors: Vectors, exact: Vectors) -> None:
+        lengths = np.linalg.norm(exact, axis=1)
+        off = np.linalg.norm(vectors - exact, axis=1) / np.where(lengths > 0, lengths, 1)
+        if not off.max() <= TOLERANCE:
+            raise InputError(
+                f"Model {self.facts['model']}: in bfloat16 an embedding is off by {off.max():.2g}"
+                f" of its length, more than {TOLERANCE}: set `embedding.precision: float32`."
+            )
+
+
+def applied(encoder: Any, precision: str, device: torch.device) -> Any:
+    """The encoder in the arithmetic that is asked for, `float32` or `bfloat16`."""
+    return ReducedPrecision(encoder, device) if precision == BFLOAT16 else encoder
