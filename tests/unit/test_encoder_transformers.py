@@ -154,7 +154,10 @@ def test_a_vector_does_not_depend_on_its_batch(folder, images):
     assert encoder.encode_texts([]).shape == (0, together.shape[1])
 
 
-def test_the_job_embeds_a_shard_and_writes_its_provenance(monkeypatch, tmp_path, folder, images):
+@pytest.mark.parametrize(("precision", "off"), [("fp32", 1e-6), ("bf16", 0.03)])
+def test_the_job_embeds_a_shard_and_writes_its_provenance(
+    monkeypatch, tmp_path, folder, images, precision, off
+):
     monkeypatch.chdir(tmp_path)
     for number, image in enumerate(images):
         image.save(f"{number}.png")
@@ -170,7 +173,9 @@ def test_the_job_embeds_a_shard_and_writes_its_provenance(monkeypatch, tmp_path,
         output = f"results/vlm/embeddings/web/{column}/target/0000.parquet"
         job = SimpleNamespace(
             input=SimpleNamespace(records="results/vlm/records/target/0000.parquet"),
-            params=SimpleNamespace(model={"model": str(folder)}, batch=2, threads=1),
+            params=SimpleNamespace(
+                model={"model": str(folder)}, batch=2, threads=1, precision=precision
+            ),
             wildcards=SimpleNamespace(model="web", input=column),
             threads=2,
             output=[output],
@@ -178,8 +183,9 @@ def test_the_job_embeds_a_shard_and_writes_its_provenance(monkeypatch, tmp_path,
         embed_transformers.main(job)
         found = tables.read_embeddings(output)
         assert found.samples.tolist() == [7, 8, 9]
-        assert found.metadata["fingerprint"] == load(folder).facts["fingerprint"]
-        np.testing.assert_allclose(found.vectors, vectors.numpy()[:count], atol=1e-6)
+        same = found.metadata["fingerprint"] == load(folder).facts["fingerprint"]
+        assert same == (precision == "fp32")
+        np.testing.assert_allclose(found.vectors, vectors.numpy()[:count], atol=off)
 
 
 def test_facts_name_the_model_and_what_its_vectors_depend_on(folder):

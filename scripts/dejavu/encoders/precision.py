@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dejavu import provenance
 from dejavu.errors import InputError
 
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
+BF16 = "bf16"
 # The largest distance from a vector in float32, as a part of that vector's length.
 TOLERANCE = 0.03
 CHECKED = 32
@@ -29,8 +29,8 @@ class ReducedPrecision:
     def __init__(self, encoder: Any, device: torch.device) -> None:
         """Take an encoder in float32."""
         self.encoder, self.device = encoder, device
-        own = provenance.digest(encoder.facts["fingerprint"].encode(), BFLOAT16.encode())
-        self.facts = {**encoder.facts, "fingerprint": own, "precision": BFLOAT16}
+        own = provenance.digest(encoder.facts["fingerprint"].encode(), BF16.encode())
+        self.facts = {**encoder.facts, "fingerprint": own, "precision": BF16}
         self.unchecked = True
 
     def prepare_image(self, image: Any, **options: Any) -> Any:
@@ -59,10 +59,10 @@ class ReducedPrecision:
         if not off.max() <= TOLERANCE:
             raise InputError(
                 f"Model {self.facts['model']}: in bfloat16 an embedding is off by {off.max():.2g}"
-                f" of its length, more than {TOLERANCE}: set `embedding.precision: float32`."
+                f" of its length, more than {TOLERANCE}: set `embedding.precision: fp32`."
             )
 
 
 def applied(encoder: Any, precision: str, device: torch.device) -> Any:
-    """The encoder in the arithmetic that is asked for, `float32` or `bfloat16`."""
-    return ReducedPrecision(encoder, device) if precision == BFLOAT16 else encoder
+    """The encoder in the arithmetic that is asked for, `fp32` or `bf16`."""
+    return ReducedPrecision(encoder, device) if precision == BF16 else encoder
