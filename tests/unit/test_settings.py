@@ -141,7 +141,7 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
         ("vlm/predict", ["top5"], ["vlm.predict.0", "top1, top10, all"]),
         ("vlm/objects", "all", ["vlm.objects", "array"]),
         ("vlm/kk", [1], ["vlm", "kk", "may hold", "queries"]),
-        ("vlm/embedding", {"batches": 3}, ["vlm.embedding", "batches", "batch, threads"]),
+        ("vlm/embedding", {"batches": 3}, ["vlm.embedding", "batches", "batch, precision"]),
         ("vlm/sets/public", REMOVED, ["vlm.sets", "lacks", "'public'"]),
         ("vlm/sets/extra", {"source": "world"}, ["vlm.sets", "extra", "control, public"]),
         ("vlm/sets/public/fraction", 0, ["vlm.sets.public.fraction"]),
