@@ -1,8 +1,8 @@
 """The arithmetic of an encoder: float32, or bfloat16 where its effect on embeddings is small.
 
-In bfloat16 (PyTorch's autocast) matrix products round to 8 binary digits, and processors that
-multiply in it take about half the time. The first vectors of every shard are computed in float32
-too, so that a model that does not bear it is found out.
+In bfloat16 (PyTorch's autocast) the factors of matrix products are rounded to 8 binary digits. The
+first vectors of every shard are computed in float32 too, so that a model that does not bear it is
+found out.
 """
 
 from collections.abc import Callable, Sequence
