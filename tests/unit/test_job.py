@@ -234,3 +234,24 @@ def test_a_long_stage_is_told_on_the_terminal_too_by_rule_and_wildcards(run):
         "training",
         "training",
     ]
+
+
+@pytest.mark.parametrize(("first", "collected"), [("snakemake = None", "False"), ("", "True")])
+def test_garbage_is_collected_again_once_a_script_has_imported_what_it_needs(
+    tmp_path, first, collected
+):
+    program = [
+        first,
+        "import gc, dejavu",
+        "before = gc.isenabled()",
+        "from dejavu.job import job_log",
+        f"with job_log({str(tmp_path / 'job.log')!r}):",
+        f"    open({str(tmp_path / 'told')!r}, 'w').write(f'{{before}} {{gc.isenabled()}}')",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)],
+        env={**os.environ, "PYTHONPATH": SCRIPTS},
+        check=False,
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "told").read_text() == f"{collected} True"

@@ -144,6 +144,18 @@ def test_values_changed_with_good_checksums_break_the_seal(path):
             tables.read_embeddings(path)
 
 
+@pytest.mark.parametrize("change", [{"hash": "0" * 32}, {"normalised": False}])
+def test_facts_that_do_not_fit_the_columns_break_the_seal(path, monkeypatch, change):
+    samples, vectors = some_embeddings()
+    seal = tables.provenance.seal
+    with monkeypatch.context() as false:
+        # All that surrounds the facts is in order.
+        false.setattr(tables.provenance, "seal", lambda *parts: {**seal(*parts), **change})
+        tables.write_embeddings(path, samples, vectors, {**FACTS, "normalised": True})
+    with pytest.raises(InputError, match="does not hold what was written to it"):
+        tables.read_embeddings(path)
+
+
 def test_vectors_that_are_missing_give_a_sentence(path):
     samples, vectors = some_embeddings()
     tables.write_embeddings(path, samples, vectors, FACTS)
