@@ -33,6 +33,8 @@ def searched(job: Any, queries: tables.Embeddings, indexes: list[str]) -> tuple[
 
     def open_shard(number: int, path: str) -> search.PublicIndex:
         progress.reach(number)
+        for following in indexes[number + 1 : number + 2]:
+            search.expect(following)
         shard = search.read_index(path)
         provenance.check_same_model(queries.metadata, job.input.queries, shard.metadata, path)
         return shard

@@ -12,6 +12,7 @@ from unittest import mock
 
 import polars as pl
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from dejavu import vlm_scores
 from tests.bench.pairs import seconds
@@ -132,7 +133,8 @@ def main() -> None:
     """Check, time and print."""
     home = Path.cwd()
     ratios, shared_ratios, doublings, parts = [], [], [], []
-    with tempfile.TemporaryDirectory() as folder:
+    # One thread, to which Snakemake limits these jobs.
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         sizes = {"small": PLAIN_TARGETS, "half": TARGETS // 2, "whole": TARGETS}
         shards = {name: write_inputs(Path(folder) / name, n) for name, n in sizes.items()}
         try:

@@ -1,7 +1,7 @@
 """Exact search against FAISS's flat index: seconds in turns, and the same neighbours.
 
-At last the same search over the files of several shards against shards in memory: what reading and
-checking them costs while others are searched.
+Then on a part of the rows as on a machine without bfloat16, and at last over the files of several
+shards against shards in memory: what reading and checking them costs.
 """
 
 import argparse
@@ -10,15 +10,20 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import faiss
 import numpy as np
 
 from dejavu import search
+from dejavu.search import reduced
 from tests.bench.pairs import timed
 
 QUERIES, ROWS, DIMENSION, THREADS = 4096, 1_000_000, 512, 2
+# Of the rows, the part that is searched without bfloat16.
+PART = 4
 SHARDS, K = 8, 10
+OWN_BLOCK = faiss.cvar.distance_compute_blas_database_bs
 
 
 def unit_vectors(rng: np.random.Generator, rows: int, d: int) -> np.ndarray:
@@ -37,6 +42,7 @@ def compare(flat: search.PublicIndex, queries: np.ndarray, k: int, threads: int)
 
     def of_faiss() -> None:
         faiss.omp_set_num_threads(threads)
+        faiss.cvar.distance_compute_blas_database_bs = OWN_BLOCK
         found["faiss"] = flat.index.search(queries, k)[1]
 
     ours()
@@ -78,11 +84,18 @@ def main() -> None:
     rng = np.random.default_rng(0)
     public = unit_vectors(rng, sizes.rows, DIMENSION)
     queries = unit_vectors(rng, sizes.queries, DIMENSION)
-    flat = search.PublicIndex(search.build_index(np.arange(sizes.rows), public), {})
+    flat, part = (
+        search.PublicIndex(search.build_index(np.arange(rows), public[:rows]), {})
+        for rows in (sizes.rows, sizes.rows // PART)
+    )
     del public
     print(f"{sizes.queries} queries, {sizes.rows} rows, {DIMENSION} dimensions", flush=True)
     for k in (10, 100):
         compare(flat, queries, k, sizes.threads)
+    print(f"without bfloat16, {sizes.rows // PART} rows")
+    with mock.patch.object(reduced, "device", return_value=None):
+        for k in (10, 100):
+            compare(part, queries, k, sizes.threads)
     reading(flat, queries, sizes.threads)
 
 

@@ -10,6 +10,7 @@ from dejavu.search.indexes import (
     EUCLIDEAN,
     PublicIndex,
     build_index,
+    expect,
     read_index,
     write_index,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "EUCLIDEAN",
     "PublicIndex",
     "build_index",
+    "expect",
     "read_index",
     "top_k",
     "write_index",

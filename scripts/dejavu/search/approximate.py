@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dejavu.errors import InputError
 from dejavu.search import ranking
-from dejavu.search.indexes import COSINE, EUCLIDEAN, Numbers, OpenShard, prefetched, too_few
+from dejavu.search.indexes import COSINE, EUCLIDEAN, Numbers, OpenShard, too_few
 from dejavu.search.ranking import Candidates, Floats
 
 # Odd, so that it turns numbers in order into numbers all over the range of 64 bits.
@@ -90,7 +90,7 @@ def top_k(
 
     Args:
         queries: float [n, d].
-        shards: functions that open the public shards, so that two are in memory at a time.
+        shards: functions that open the public shards, so that one is in memory at a time.
         k: how many neighbours.
         metric: of the indexes.
         parameters: FAISS's own, such as `nprobe=16` or `efSearch=64`.
@@ -105,7 +105,8 @@ def top_k(
     wanted = np.ascontiguousarray(queries, dtype=np.float32)
     sign = -1.0 if metric == EUCLIDEAN else 1.0
     best = Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    for shard in prefetched(shards):
+    for open_shard in shards:
+        shard = open_shard()
         faiss.omp_set_num_threads(threads)
         if parameters:
             _set_parameters(shard.index, parameters)
@@ -113,6 +114,7 @@ def top_k(
         query, place = np.nonzero(numbers >= 0)
         found = Candidates(query, numbers[query, place], sign * scores[query, place])
         best = _first(ranking.merged([best, found]), len(wanted), k)
+        del shard
     counts = np.diff(best.bounds(len(wanted)))
     if counts.min(initial=k) < k:
         raise too_few(k, int(counts.min()))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dejavu.search import ranking, scoring
-from dejavu.search.indexes import COSINE, EUCLIDEAN, OpenShard, PublicIndex, prefetched, too_few
+from dejavu.search.indexes import COSINE, EUCLIDEAN, OpenShard, PublicIndex, too_few
 from dejavu.search.proposals import Proposals, SinglePrecision
 from dejavu.search.ranking import TIE, Candidates, Floats, Numbers
 
@@ -56,8 +56,8 @@ def top_k(
 
     Args:
         queries: float [n, d].
-        shards: functions that open the public shards, so that two are in memory at a time, the
-            one that is searched and the next; their indexes are flat and of the metric.
+        shards: functions that open the public shards, so that one is in memory at a time; their
+            indexes are flat and of the metric.
         k: how many neighbours.
         metric: `cosine`, the inner product, which is the cosine similarity of unit vectors; or
             `euclidean`, the squared distance.
@@ -81,11 +81,14 @@ def top_k(
     for slack in SLACKS:
         if not len(pending):
             break
-        best, left_out = _stream(wanted[pending], shards, k, metric, slack, threads)
-        places, exact, settled = ranking.settle(best, len(pending), k, left_out)
-        numbers[pending[settled]] = places[settled]
-        scores[pending[settled]] = exact[settled]
-        pending = pending[~settled]
+        waiting = []
+        for block in _stream(wanted[pending], shards, k, metric, slack, threads):
+            places, exact, settled = ranking.settle(block.best, k, block.floor - slack)
+            asked = pending[block.place]
+            numbers[asked[settled]] = places[settled]
+            scores[asked[settled]] = exact[settled]
+            waiting.append(asked[~settled])
+        pending = np.concatenate(waiting)
     with np.errstate(over="ignore"):
         return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
 
@@ -106,8 +109,8 @@ class _Block:
 
 def _stream(
     queries: Vectors, shards: Sequence[OpenShard], k: int, metric: str, slack: float, threads: int
-) -> tuple[Candidates, Floats]:
-    """Candidates from all shards, and the highest score, [n], that what was left out may have."""
+) -> list[_Block]:
+    """The queries in blocks, with their candidates from all shards."""
     size = min(QUERY_BLOCK, -(-len(queries) // threads))
     blocks = [
         _Block(slice(start, start + size), queries[start : start + size])
@@ -116,7 +119,8 @@ def _stream(
     total = 0
     faiss.omp_set_num_threads(threads)
     with ThreadPoolExecutor(threads) as pool:
-        for shard in prefetched(shards):
+        for open_shard in shards:
+            shard = open_shard()
             rows = shard.index.ntotal
             total += rows
             if rows:
@@ -127,11 +131,7 @@ def _stream(
             del shard
     if total < k:
         raise too_few(k, total)
-    parts = [
-        Candidates(block.best.queries + block.place.start, block.best.numbers, block.best.scores)
-        for block in blocks
-    ]
-    return ranking.merged(parts), np.concatenate([block.floor for block in blocks]) - slack
+    return blocks
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,8 @@ def _choose(
 def _lowest_numbers(shards: Sequence[OpenShard], k: int) -> Numbers:
     """The k lowest of all sample numbers."""
     lowest = np.empty(0, dtype=np.int64)
-    for shard in prefetched(shards):
-        lowest = np.sort(np.concatenate([lowest, shard.numbers]))[:k]
+    for open_shard in shards:
+        lowest = np.sort(np.concatenate([lowest, open_shard().numbers]))[:k]
     if len(lowest) < k:
         raise too_few(k, len(lowest))
     return lowest

@@ -1,7 +1,8 @@
 """FAISS indexes over public shards, and their files with a sealed provenance."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ TRAILER = b"dejavu-index"
 COSINE, EUCLIDEAN = "cosine", "euclidean"
 # Bytes before the vectors in a flat index's file; their address is to be a multiple of 64.
 VECTORS_AT, ALIGNMENT = 82, 64
+READING_THREADS, PIECE = 2, 2**24
 
 Numbers = NDArray[np.int64]
 
@@ -92,17 +94,12 @@ def read_index(path: str | Path) -> PublicIndex:
     return PublicIndex(index, metadata, content)
 
 
-def prefetched(shards: Sequence[OpenShard]) -> Iterator[PublicIndex]:
-    """Shards in order; the next is read while one is searched, so that two are in memory."""
-    with ThreadPoolExecutor(1) as reader:
-        waiting = iter(shards)
-        upcoming = reader.submit(next(waiting))
-        for following in waiting:
-            shard = upcoming.result()
-            upcoming = reader.submit(following)
-            yield shard
-            del shard
-        yield upcoming.result()
+def expect(path: str | Path) -> None:
+    """Let the system fetch a file that is to be read soon, while others are searched."""
+    # macOS has no such call: there the file is fetched when it is read.
+    if hasattr(os, "posix_fadvise"):
+        with Path(path).open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def too_few(k: int, total: int) -> InputError:
@@ -118,8 +115,11 @@ def _read_aligned(path: str | Path) -> NDArray[np.uint8]:
     buffer = np.empty(size + ALIGNMENT, dtype=np.uint8)
     start = -(buffer.ctypes.data + VECTORS_AT) % ALIGNMENT
     content = buffer[start : start + size]
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        view, done = content.data, 0
-        while done < size and (count := file.readinto(view[done:])):
-            done += count
-    return content[:done]
+    with Path(path).open("rb") as file, ThreadPoolExecutor(READING_THREADS) as pool:
+
+        def read(place: int) -> int:
+            return os.preadv(file.fileno(), [content.data[place : place + PIECE]], place)
+
+        if sum(pool.map(read, range(0, size, PIECE))) < size:
+            raise InputError(f"{path} could not be read to its end: run again.")
+    return content

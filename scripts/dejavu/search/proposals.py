@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +10,8 @@ from dejavu.search.indexes import EUCLIDEAN, PublicIndex
 from dejavu.search.ranking import Flags, Floats, Numbers
 
 SPARE = 32
+# Rows multiplied at a time: several percent faster than FAISS's own 1,024.
+BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class SinglePrecision:
     ) -> None:
         """Search a shard for the first k places of queries [n, d], and some to spare."""
         flat = shard.index.index
+        faiss.cvar.distance_compute_blas_database_bs = BLOCK_ROWS
         proposed, self.rows = flat.search(queries, min(k + SPARE, flat.ntotal))
         self.k = k
         self.scores = proposed.astype(np.float64) * (-1 if metric == EUCLIDEAN else 1)

@@ -37,9 +37,20 @@ class Candidates:
 
 
 def ordered(queries: Numbers, numbers: Numbers, scores: Floats) -> Candidates:
-    """Candidates from pairs in any order."""
+    """Candidates from pairs in any order; equal scores, which are rare, cost a slower sort."""
+    order = np.argsort(-scores)
+    order = order[np.argsort(_narrow(queries[order]), kind="stable")]
+    found = Candidates(queries[order], numbers[order], scores[order])
+    equal = (found.queries[1:] == found.queries[:-1]) & (found.scores[1:] == found.scores[:-1])
+    if not equal.any():
+        return found
     order = np.lexsort((numbers, -scores, queries))
     return Candidates(queries[order], numbers[order], scores[order])
+
+
+def _narrow(queries: Numbers) -> NDArray[np.integer]:
+    """The same in 16 bits where they fit, which NumPy sorts in a fraction of the time."""
+    return queries.astype(np.uint16) if queries.max(initial=0) < 2**16 else queries
 
 
 def merged(parts: list[Candidates]) -> Candidates:
@@ -71,7 +82,7 @@ def thinned(candidates: Candidates, k: int) -> Candidates:
     interval = np.floor(scores / (TIE / 2))
     first = np.ones(len(scores), dtype=bool)
     first[1:] = (queries[1:] != queries[:-1]) | (interval[1:] != interval[:-1])
-    if first.all():
+    if np.diff(np.flatnonzero(first), append=len(scores)).max(initial=0) <= k:
         return candidates
     group = np.cumsum(first) - 1
     order = np.lexsort((candidates.numbers, group))
@@ -82,26 +93,27 @@ def thinned(candidates: Candidates, k: int) -> Candidates:
     return candidates.where(keep)
 
 
-def settle(
-    candidates: Candidates, count: int, k: int, left_out: Floats
-) -> tuple[Numbers, Floats, Flags]:
+def settle(candidates: Candidates, k: int, left_out: Floats) -> tuple[Numbers, Floats, Flags]:
     """The first k places of every query.
 
     Args:
         candidates: at least k of every query.
-        count: number of queries.
         k: number of places.
-        left_out: float64 [count], the highest score that a row may have that is no candidate.
+        left_out: float64 [count], for each query the highest score that a row may have that is no
+            candidate.
 
     Returns:
         Numbers int64 and scores float64 [count, k], and for which queries they are proven, [count].
     """
     queries, numbers, scores = candidates.queries, candidates.numbers, candidates.scores
-    bounds = candidates.bounds(count)
+    bounds = candidates.bounds(len(left_out))
     new_run = np.ones(len(scores), dtype=bool)
     new_run[1:] = (queries[1:] != queries[:-1]) | (scores[:-1] - scores[1:] >= TIE)
     run = np.cumsum(new_run)
-    order = np.lexsort((numbers, run))
+    order = np.arange(len(scores))
+    # Alone in a run, a candidate keeps its place.
+    tied = np.flatnonzero(~(new_run & np.append(new_run[1:], True)))
+    order[tied] = tied[np.lexsort((numbers[tied], run[tied]))]
     places = bounds[:-1, None] + np.arange(k)
     chosen = order[places]
     # The run that holds the last place must end before anything that may have been left out.

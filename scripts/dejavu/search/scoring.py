@@ -23,13 +23,13 @@ def pair_scores(
     step = max(1, BLOCK_VALUES // queries.shape[1])
     for start in range(0, len(row), step):
         block = slice(start, start + step)
-        first = queries[query[block]].astype(np.float64)
-        second = vectors[row[block]].astype(np.float64)
+        first = queries.take(query[block], axis=0).astype(np.float64)
+        second = vectors.take(row[block], axis=0).astype(np.float64)
         if metric == EUCLIDEAN:
             second -= first
-            scores[block] = -np.einsum("pd,pd->p", second, second)
+            scores[block] = -np.vecdot(second, second)
         else:
-            scores[block] = np.einsum("pd,pd->p", first, second)
+            scores[block] = np.vecdot(first, second)
     return scores
 
 
