@@ -1,7 +1,7 @@
 """Exact search against FAISS's flat index: seconds in turns, and the same neighbours.
 
-Then on a part of the rows as on a machine without bfloat16, and at last over the files of several
-shards against shards in memory: what reading and checking them costs.
+Then on a part of the rows, as on a machine without bfloat16; and over the files of several shards
+against shards in memory: what reading and checking them costs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from dejavu.search import reduced
 from tests.bench.pairs import timed
 
 QUERIES, ROWS, DIMENSION, THREADS = 4096, 1_000_000, 512, 2
-# Of the rows, the part that is searched without bfloat16.
+# Of the rows, the part that is searched without bfloat16, and from files.
 PART = 4
 SHARDS, K = 8, 10
 OWN_BLOCK = faiss.cvar.distance_compute_blas_database_bs
@@ -72,7 +72,8 @@ def reading(flat: search.PublicIndex, queries: np.ndarray, threads: int) -> None
             lambda: search.top_k(queries, held, K, threads=threads),
             clock=time.perf_counter,
         )
-    print(f"{SHARDS} shards: {taken.line('from files', 'from memory')}", flush=True)
+    asked = f"{len(queries)} queries, {SHARDS} shards of {len(numbers[0])} rows"
+    print(f"{asked}: {taken.line('from files', 'from memory')}", flush=True)
 
 
 def main() -> None:
@@ -96,7 +97,10 @@ def main() -> None:
     with mock.patch.object(reduced, "device", return_value=None):
         for k in (10, 100):
             compare(part, queries, k, sizes.threads)
-    reading(flat, queries, sizes.threads)
+    del flat
+    # The more queries a shard has, the less its files cost.
+    for times in (1, PART):
+        reading(part, unit_vectors(rng, times * sizes.queries, DIMENSION), sizes.threads)
 
 
 if __name__ == "__main__":
