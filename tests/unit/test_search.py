@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from dejavu import provenance
 from dejavu.errors import InputError
-from dejavu.search import PublicIndex, build_index, read_index, top_k, write_index
+from dejavu.search import (
+    PublicIndex,
+    build_index,
+    expect,
+    indexes,
+    ranking,
+    read_index,
+    top_k,
+    write_index,
+)
 
 FACTS = {"model": "m", "fingerprint": "0" * 32, "input": "image", "normalised": True}
 
@@ -176,6 +185,35 @@ def test_an_index_comes_back_as_it_was_written(stored):
     assert shard.numbers.tolist() == [10**12 + row for row in range(6)]
     np.testing.assert_array_equal(shard.vectors, vectors)
     assert {key: shard.metadata[key] for key in FACTS} == FACTS
+
+
+@pytest.mark.parametrize("piece", [1, 7, 64, 2**20])
+def test_an_index_is_the_same_in_whatever_pieces_it_is_read(stored, piece, monkeypatch):
+    path, vectors = stored
+    monkeypatch.setattr(indexes, "PIECE", piece)
+    expect(path)
+    np.testing.assert_array_equal(read_index(path).vectors, vectors)
+
+
+@given(st.data())
+def test_candidates_are_ordered_by_query_then_score_then_number(data):
+    pairs = data.draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from([0, 1, 2, 65_535, 65_536, 10**6]),
+                st.integers(0, 30),
+                st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-300, 0.5, 0.5 + 1e-16]),
+            ),
+            unique_by=lambda pair: pair[:2],
+        )
+    )
+    columns = (np.array([pair[place] for pair in pairs]) for place in range(2))
+    queries, numbers = (column.astype(np.int64) for column in columns)
+    scores = np.array([pair[2] for pair in pairs], dtype=np.float64)
+    found = ranking.ordered(queries, numbers, scores)
+    assert list(
+        zip(found.queries.tolist(), (-found.scores).tolist(), found.numbers.tolist(), strict=True)
+    ) == sorted((query, -score, number) for query, number, score in pairs)
 
 
 def test_faiss_alone_reads_and_searches_the_file(stored):
