@@ -21,6 +21,7 @@ TRAILER = b"dejavu-index"
 COSINE, EUCLIDEAN = "cosine", "euclidean"
 # Bytes before the vectors in a flat index's file; their address is to be a multiple of 64.
 VECTORS_AT, ALIGNMENT = 82, 64
+# Bytes that one of the threads reads at a time: smaller and larger pieces were slower.
 READING_THREADS, PIECE = 2, 2**24
 
 Numbers = NDArray[np.int64]
