@@ -3,12 +3,13 @@
 CORES ?= all
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $(p) -c $(is_3_11) 2>/dev/null && echo $(p))))
 LOCK_FLAGS ?=
+PARTS ?= unit rules workflow docs cluster
 
 BIN := .venv/bin
 is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
 .DELETE_ON_ERROR:
-.PHONY: help install table test test-full bench scale lint format lock
+.PHONY: help install table test test-unit test-full bench scale lint format lock
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -18,11 +19,11 @@ install: .venv/.installed ## Create .venv and install the locked packages into i
 table: install ## Build results/tables/vlm_ppg.csv (CORES=all)
 	$(BIN)/snakemake --cores $(CORES) results/tables/vlm_ppg.csv
 
-test: install ## Run the tests at smoke-test size
-	$(BIN)/pytest -m "not full" tests/unit tests/rules tests/workflow tests/docs tests/cluster
+test: install ## Run the tests at smoke-test size (PARTS="workflow docs")
+	$(BIN)/pytest -m "not full" $(PARTS:%=tests/%)
 
 test-full: install ## Run all tests, with the default configuration and its scientific gates
-	$(BIN)/pytest tests/unit tests/rules tests/workflow tests/docs tests/cluster
+	$(BIN)/pytest $(PARTS:%=tests/%)
 
 bench: install ## Measure speeds, as ratios (minutes; best on an idle machine)
 	$(BIN)/python -m tests.bench
@@ -30,11 +31,13 @@ bench: install ## Measure speeds, as ratios (minutes; best on an idle machine)
 scale: install ## Rehearse a size without models (SIZE="--targets 10000 --public 100000")
 	$(BIN)/python -m tests.scale $(SIZE)
 
-lint: install ## Check format, style and types
+lint: install ## Check format, style, types, imports and spelling
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 
 format: install ## Format the sources
