@@ -54,6 +54,19 @@ def test_conda_environment_has_the_pins_of_the_lock():
     assert by_name(pip["pip"]) == requirements("requirements.lock"), "run `make lock`"
 
 
+def test_hooks_have_the_locked_versions():
+    lock = requirements("requirements-dev.lock")
+    hooks = yaml.safe_load((ENVS.parent / ".pre-commit-config.yaml").read_text())
+    revisions = {Path(repo["repo"]).name: repo["rev"] for repo in hooks["repos"]}
+    for package, repo in {
+        "ruff": "ruff-pre-commit",
+        "snakefmt": "snakefmt",
+        "codespell": "codespell",
+    }.items():
+        [pin] = lock[package].specifier
+        assert revisions[repo] == f"v{pin.version}", package
+
+
 @pytest.mark.parametrize(
     ("platform", "machine", "expected"),
     [
