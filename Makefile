@@ -22,6 +22,9 @@ table: install ## Build results/tables/vlm_ppg.csv (CORES=all)
 test: install ## Run the tests at smoke-test size (PARTS="workflow docs")
 	$(BIN)/pytest -m "not full" $(PARTS:%=tests/%)
 
+test-unit: install ## Run what is fast of the tests of the core and the rules (about a minute)
+	$(BIN)/pytest -n 2 -m "not slow" tests/unit tests/rules
+
 test-full: install ## Run all tests, with the default configuration and its scientific gates
 	$(BIN)/pytest $(PARTS:%=tests/%)
 
@@ -36,7 +39,7 @@ lint: install ## Check format, style, types, imports and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 
