@@ -16,7 +16,7 @@ rule embed_pixels:
     benchmark:
         "results/benchmarks/embed_pixels/{domain}.{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        domain=domains_with_models([plan.PIXELS]),
+        domain=domains_with_models([kinds.PIXELS]),
         input="image|crop",
     conda:
         "../envs/dejavu.yaml"

@@ -6,7 +6,19 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from dejavu import faults, plan, reruns, settings, splits
+from dejavu.config import (
+    checks,
+    domains,
+    faults,
+    kinds,
+    layout,
+    plan_vision,
+    plan_vlm,
+    ranges,
+    replicates,
+    reruns,
+    schema,
+)
 
 BASE = Path(workflow.basedir)
 SCRIPTS = BASE / "scripts"
@@ -21,9 +33,9 @@ def complete_config(given):
     """Fill in the config's defaults and check it."""
     import yaml
 
-    schema = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text())
-    completed = settings.complete(given, schema)
-    settings.check(completed, BASE)
+    rules = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text())
+    completed = schema.complete(given, rules)
+    checks.check(completed, BASE)
     return completed
 
 

@@ -67,7 +67,7 @@ rule measure_recall:
         ),
         neighbors=lambda wildcards: measured_files(wildcards, "neighbors", wildcards.query),
         public=lambda wildcards: public_embeddings(
-            wildcards.domain, wildcards.model, plan.QUERY_INPUTS[wildcards.query]
+            wildcards.domain, wildcards.model, domains.QUERY_INPUTS[wildcards.query]
         ),
     output:
         "results/{domain}/recall/{model}/{query}.json",
@@ -99,7 +99,7 @@ rule recall:
     input:
         lambda wildcards: [
             f"results/{wildcards.domain}/recall/{each['name']}/{each['query']}.json"
-            for each in plan.searches(wildcards.domain, config[wildcards.domain])
+            for each in domains.searches(wildcards.domain, config[wildcards.domain])
         ],
     output:
         "results/tables/{domain}_recall.csv",
@@ -115,8 +115,8 @@ rule recall:
         runtime=minutes(10),
     params:
         searched=lambda wildcards: [
-            {"model": each["model"], "input": plan.QUERY_INPUTS[each["query"]]}
-            for each in plan.searches(wildcards.domain, config[wildcards.domain])
+            {"model": each["model"], "input": domains.QUERY_INPUTS[each["query"]]}
+            for each in domains.searches(wildcards.domain, config[wildcards.domain])
         ],
         index=lambda wildcards: index_settings(wildcards, "factory"),
         code=code_version("recall.py"),

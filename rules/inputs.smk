@@ -3,7 +3,7 @@
 
 def shards(domain, set_name):
     """Names of a set's shards."""
-    return [plan.shard_name(shard) for shard in range(config[domain]["sets"][set_name]["shards"])]
+    return [layout.shard_name(shard) for shard in range(config[domain]["sets"][set_name]["shards"])]
 
 
 def of_sets(pattern, sets, domain="vlm"):
@@ -15,7 +15,7 @@ def of_sets(pattern, sets, domain="vlm"):
 
 def sets_of(domain):
     """The configured sets, in the order that hash ranges and sample numbers follow."""
-    return settings.in_order(domain, config[domain]["sets"])
+    return domains.in_order(domain, config[domain]["sets"])
 
 
 def sources_of(domain):
@@ -27,7 +27,7 @@ def sources_of(domain):
 def of_sources(pattern, sources, domain="vlm"):
     """The files of a pattern for every part of some sources."""
     return [
-        pattern.format(source=name, part=plan.shard_name(part))
+        pattern.format(source=name, part=layout.shard_name(part))
         for name in sources
         for part in range(config[domain]["sources"][name]["parts"])
     ]
@@ -39,7 +39,7 @@ def one_of(domain, kinds):
         name
         for model, settings in config[domain]["models"].items()
         if settings["kind"] in kinds
-        for name in plan.path_names(model, settings)
+        for name in replicates.path_names(model, settings)
     ]
     return "|".join(names) or "(?!)"
 
@@ -47,7 +47,7 @@ def one_of(domain, kinds):
 def model_settings(path_name, domain="vlm"):
     """The config of the model that a path name stands for."""
     models = config[domain]["models"]
-    return models[plan.model_of(path_name, models)]
+    return models[replicates.model_of(path_name, models)]
 
 
 def with_local_paths(model):
@@ -71,7 +71,7 @@ def shards_of_folder(wildcards):
 
 def list_of_indexes(wildcards):
     """The list of the indexes of all public shards, of what the query searches."""
-    searched = plan.QUERY_INPUTS[wildcards.query]
+    searched = domains.QUERY_INPUTS[wildcards.query]
     return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
 
 
@@ -122,7 +122,7 @@ def index_settings(wildcards, key):
 
 def is_approximate(domain):
     """Whether a domain's index may miss neighbours."""
-    return config[domain]["index"]["factory"] != plan.EXACT_INDEX
+    return config[domain]["index"]["factory"] != kinds.EXACT_INDEX
 
 
 def trained_index(wildcards):
@@ -177,7 +177,7 @@ def asked_tables():
             *("confidence", "crops", "rejected"),
         ],
     }
-    if "vision" in config and plan.most_tags(config["vision"]) is not None:
+    if "vision" in config and plan_vision.most_tags(config["vision"]) is not None:
         tables["vision"].append("tags")
     for domain in tables:
         audits = ("contamination", "blind")
@@ -193,8 +193,8 @@ def domains_with_models(kinds):
 
     A name may stand for a model of another kind in the other domain.
     """
-    domains = [domain for domain in plan.SETS if domain in config]
-    return "|".join(f"{domain}(?=/embeddings/(?:{one_of(domain, kinds)})/)" for domain in domains)
+    asked = [domain for domain in domains.SETS if domain in config]
+    return "|".join(f"{domain}(?=/embeddings/(?:{one_of(domain, kinds)})/)" for domain in asked)
 
 
 def audit(domain, name):
@@ -208,7 +208,7 @@ def audit(domain, name):
 
 def embedded(domain, model, part, sets):
     """Embeddings of sets under a model; of several replicates the first."""
-    name = plan.path_names(model, config[domain]["models"][model])[0]
+    name = replicates.path_names(model, config[domain]["models"][model])[0]
     pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
     return of_sets(pattern, sets, domain)
 
@@ -227,7 +227,7 @@ def audited_shard(wildcards):
 def searched_lists(wildcards):
     """Lists of the embeddings of the sets in which a set's duplicates are looked for."""
     domain = wildcards.domain
-    searched = plan.searched_for_duplicates(domain, config[domain]["sets"])[wildcards.set]
+    searched = domains.searched_for_duplicates(domain, config[domain]["sets"])[wildcards.set]
     folders = dict.fromkeys(
         os.path.dirname(path) for path in embedded_for_duplicates(domain, searched)
     )
@@ -241,7 +241,7 @@ def found_duplicates(wildcards):
     """Duplicates of all shards of all measured sets."""
     domain = wildcards.domain
     audit(domain, "contamination")
-    measured = plan.searched_for_duplicates(domain, config[domain]["sets"])
+    measured = domains.searched_for_duplicates(domain, config[domain]["sets"])
     return of_sets(f"results/{domain}/duplicates/{{set}}/{{shard}}.parquet", measured, domain)
 
 
@@ -253,7 +253,7 @@ def left_out(domain):
 
 def told_apart(domain):
     """The sets that the blind baseline tells apart: the target's, and control."""
-    return plan.MEASURED[domain][0], "control"
+    return domains.MEASURED[domain][0], "control"
 
 
 def embedded_for_blind(domain, side):
@@ -271,17 +271,17 @@ def records_for_blind(domain, side):
 def utility_facts():
     """How well each measured model does what it is for, in the domains that ask for it."""
     return [
-        f"results/{domain}/utility/{plan.path_names(model, config[domain]['models'][model])[0]}.json"
-        for domain in plan.SETS
+        f"results/{domain}/utility/{replicates.path_names(model, config[domain]['models'][model])[0]}.json"
+        for domain in domains.SETS
         if "utility" in config.get(domain, {})
-        for model in plan.useful_models(domain, config[domain])
+        for model in domains.useful_models(domain, config[domain])
     ]
 
 
 def trainings(domain):
     """Name, seed and path name of every training that a domain's tests ask for."""
-    asked = {"vlm": plan.models_in_tests, "vision": plan.predictors_in_tests}[domain]
-    return plan.trainings(config[domain]["models"], asked(config[domain]))
+    asked = {"vlm": plan_vlm.models_in_tests, "vision": plan_vision.predictors_in_tests}[domain]
+    return replicates.trainings(config[domain]["models"], asked(config[domain]))
 
 
 def asked_figures():
@@ -290,9 +290,9 @@ def asked_figures():
         "vlm": ["population", "checks", "records", "distributions"],
         "vision": ["dejavu", "checks", "quadrants", "confidence", "correlation", "classes"],
     }
-    if "vlm" in config and plan.references_to_agree(config["vlm"]):
+    if "vlm" in config and plan_vlm.references_to_agree(config["vlm"]):
         figures["vlm"].append("agreement")
-    if "vision" in config and len(plan.vision_references(config["vision"])) > 1:
+    if "vision" in config and len(plan_vision.references(config["vision"])) > 1:
         figures["vision"].append("agreement")
     for domain in figures:
         if domain in config and trainings(domain):
@@ -317,15 +317,18 @@ def captions(names):
 def measured_models():
     """For each model of the tests a file that tells its fingerprint: embeddings, or weights."""
     files = []
-    for domain, asked in (("vlm", plan.models_in_tests), ("vision", plan.predictors_in_tests)):
+    for domain, asked in (
+        ("vlm", plan_vlm.models_in_tests),
+        ("vision", plan_vision.predictors_in_tests),
+    ):
         if domain not in config:
             continue
         models = config[domain]["models"]
         for model in asked(config[domain]):
-            for name in plan.path_names(model, models[model]) if model in models else []:
+            for name in replicates.path_names(model, models[model]) if model in models else []:
                 if models[model]["kind"] == "classifier":
                     files.append(f"results/{domain}/models/{name}/model.safetensors")
                     continue
-                part = "caption" if models[model]["kind"] == plan.TEXT_ONLY else "image"
+                part = "caption" if models[model]["kind"] == kinds.TEXT_ONLY else "image"
                 files.append(f"results/{domain}/embeddings/{name}/{part}/public/0000.parquet")
     return files

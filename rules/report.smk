@@ -11,7 +11,9 @@ rule report_page:
         tables=expand("results/tables/{table}.csv", table=asked_tables()),
         charts=expand("results/figures/{figure}.json", figure=asked_figures()),
         pictures=expand("results/figures/{figure}.svg", figure=asked_figures()),
-        galleries=[f"results/galleries/{domain}.json" for domain in plan.SETS if domain in config],
+        galleries=[
+            f"results/galleries/{domain}.json" for domain in domains.SETS if domain in config
+        ],
         models=measured_models(),
     output:
         report("results/report/index.html", caption="captions/page.rst", category="Page"),
@@ -28,11 +30,11 @@ rule report_page:
     params:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
-        headline=plan.headline(config["vlm"]) if "vlm" in config else {},
+        headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
         captions=captions(asked_tables() + asked_figures()),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
         " CC BY-SA 4.0.",
-        templates=content_of("scripts/dejavu/templates"),
+        templates=content_of("scripts/dejavu/report/templates"),
         versions=versions(
             "altair",
             "jinja2",

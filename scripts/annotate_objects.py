@@ -1,23 +1,22 @@
 """Objects of the samples of one shard: the labels whose score reaches the threshold."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import annotations, tables
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.parquet import read_parquet, write_parquet
+from dejavu.job import run
+from dejavu.labels import annotations
+from dejavu.samples.hashes import within_hashes
 
 
 def main(job: Any) -> None:
     """Match samples and annotations by the ids of the images."""
     params = job.params
-    within = None if params.hashes is None else tables.within_hashes(*params.hashes)
-    labels = pl.DataFrame(pl.from_arrow(tables.read_parquet(job.input.labels, filters=within)))
-    records = pl.DataFrame(pl.from_arrow(tables.read_parquet(job.input.records, ["sample", "id"])))
+    within = None if params.hashes is None else within_hashes(*params.hashes)
+    labels = pl.DataFrame(pl.from_arrow(read_parquet(job.input.labels, filters=within)))
+    records = pl.DataFrame(pl.from_arrow(read_parquet(job.input.records, ["sample", "id"])))
     samples = records.with_columns(annotations.image_ids(pl.col("id"), params.captions))
     known = samples["id"].is_in(labels["id"].unique().implode())
     print(f"{known.sum()} of {len(samples)} samples have annotations")
@@ -27,9 +26,7 @@ def main(job: Any) -> None:
             f" shard, such as {samples['id'][0]!r}: their ids must be those of the samples."
         )
     objects = annotations.objects_of(samples, labels, params.min_score)
-    tables.write_parquet(job.output[0], objects.to_arrow().cast(tables.OBJECTS))
+    write_parquet(job.output[0], objects.to_arrow().cast(annotations.OBJECTS))
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

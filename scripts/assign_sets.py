@@ -1,17 +1,15 @@
 """The set of every image of a source, and every reason why it could not give its sets."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from dejavu import checks, class_splits, tables
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.parquet import column_strings, read_parquet, write_parquet
+from dejavu.job import run
+from dejavu.samples import checks, class_splits
 
 
 def main(job: Any) -> None:
@@ -21,19 +19,19 @@ def main(job: Any) -> None:
     limits = job.config["vision"]
     source = job.wildcards.source
     images = pl.concat([of_part(path) for path in job.input.images])
-    rejected = pa.concat_tables(tables.read_parquet(path) for path in job.input.rejected)
-    reasons, items = (tables.column_strings(rejected, name) for name in ("reason", "item"))
+    rejected = pa.concat_tables(read_parquet(path) for path in job.input.rejected)
+    reasons, items = (column_strings(rejected, name) for name in ("reason", "item"))
     checks.check_rejected(source, len(images), reasons, items, limits["max_rejected"])
     images = images.unique("id", keep="first", maintain_order=True)
     images = images.with_columns(sets_of(images, source, job.params, len(reasons)))
     check_sizes(images, source, job.params.sets, limits["k"])
-    tables.write_parquet(job.output[0], images.select("id", "set").to_arrow())
+    write_parquet(job.output[0], images.select("id", "set").to_arrow())
 
 
 def of_part(path: str) -> pl.DataFrame:
     """Id, label and position of each image of a part, and whether it is boxed."""
     columns = ["id", "label", "boxes", "position"]
-    images = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, columns)))
+    images = pl.DataFrame(pl.from_arrow(read_parquet(path, columns)))
     return images.select("id", "label", "position", boxed=pl.col("boxes").list.len() > 0)
 
 
@@ -87,6 +85,4 @@ def check_sizes(images: pl.DataFrame, source: str, sets: list[str], k: int) -> N
             )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

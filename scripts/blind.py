@@ -1,20 +1,20 @@
 """Whether target and control differ without any model: results/tables/{domain}_blind.csv."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from dejavu import blind, duplicates, splits, tables
+from dejavu.audits import blind, duplicates
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.files.csv import write_csv
+from dejavu.files.embeddings import read_embeddings
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
+from dejavu.samples.hashes import keyed_hash, row_of
 
 COLUMNS = {
     "encoder": pl.String,
@@ -44,7 +44,7 @@ def main(job: Any) -> None:
         area = blind.cross_validated_area(sides["target"], sides["control"])
     row = {"encoder": params.model, "auc": area.value, "auc_low": area.low, "auc_high": area.high}
     counts = {name: len(rows) for name, rows in sides.items()}
-    tables.write_csv(job.output[0], [{**row, **counts}], COLUMNS)
+    write_csv(job.output[0], [{**row, **counts}], COLUMNS)
 
 
 def hashed(
@@ -52,13 +52,11 @@ def hashed(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Hashes and vectors of a set, shard by shard, without the samples that are left out."""
     for path, known in zip(embeddings, records, strict=True):
-        shard = tables.read_embeddings(path)
+        shard = read_embeddings(path)
         kept = ~np.isin(shard.samples, left_out)
-        ids = tables.read_parquet(known, ["id"])["id"]
-        own = pc.take(ids, splits.row_of(shard.samples[kept])).to_pylist()
-        yield splits.keyed_hash(own, seed, "blind"), shard.vectors[kept]
+        ids = read_parquet(known, ["id"])["id"]
+        own = pc.take(ids, row_of(shard.samples[kept])).to_pylist()
+        yield keyed_hash(own, seed, "blind"), shard.vectors[kept]
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

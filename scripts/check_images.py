@@ -1,18 +1,18 @@
 """Counts of the sets, and every reason why they could not give a measurement."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from dejavu import checks, splits, tables
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.facts import write_json
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
+from dejavu.samples import checks
+from dejavu.samples.hashes import keyed_hash
 
 
 def main(job: Any) -> None:
@@ -21,7 +21,7 @@ def main(job: Any) -> None:
     sets = {}
     for name, settings in job.params.sets.items():
         shards = [
-            tables.read_parquet(next(remaining), ["id", "label", "crop_status"])
+            read_parquet(next(remaining), ["id", "label", "crop_status"])
             for _ in range(settings["shards"])
         ]
         sets[name] = pl.DataFrame(pl.from_arrow(pa.concat_tables(shards)))
@@ -33,7 +33,7 @@ def main(job: Any) -> None:
         name: {"images": len(images), "crops": images["crop_status"].eq("ok").sum()}
         for name, images in sets.items()
     }
-    tables.write_json(job.output[0], counts)
+    write_json(job.output[0], counts)
 
 
 def check_crops(name: str, images: pl.DataFrame) -> None:
@@ -61,8 +61,7 @@ def check_labels(sets: dict[str, pl.DataFrame]) -> None:
 def check_ids(sets: dict[str, pl.DataFrame]) -> None:
     """Stop if two sets share an id."""
     hashes = {
-        name: splits.keyed_hash(images["id"].to_list(), 0, "overlap")
-        for name, images in sets.items()
+        name: keyed_hash(images["id"].to_list(), 0, "overlap") for name, images in sets.items()
     }
     found = checks.shared_hashes(hashes)
     if found is not None:
@@ -74,6 +73,4 @@ def check_ids(sets: dict[str, pl.DataFrame]) -> None:
         )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

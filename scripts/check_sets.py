@@ -1,16 +1,16 @@
 """Counts of the sets, once they are known to be apart and large enough."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from dejavu import checks, splits, tables
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.facts import write_json
+from dejavu.files.parquet import column_strings, read_parquet
+from dejavu.job import run
+from dejavu.samples import checks
+from dejavu.samples.hashes import keyed_hash
 
 
 def main(job: Any) -> None:
@@ -22,12 +22,12 @@ def main(job: Any) -> None:
     for name, source, _ in job.params.sets:
         counts[name], hashed, objects = [], [], 0
         for path in paths[name]:
-            shard = tables.read_parquet(path, ["id", "objects"])
+            shard = read_parquet(path, ["id", "objects"])
             counts[name].append(len(shard))
-            ids = tables.column_strings(shard, "id")
-            hashed.append(splits.keyed_hash(ids, 0, "overlap"))
+            ids = column_strings(shard, "id")
+            hashed.append(keyed_hash(ids, 0, "overlap"))
             if name in job.params.annotated:
-                shard = tables.read_parquet(next(annotated), ["objects"])
+                shard = read_parquet(next(annotated), ["objects"])
             objects += pc.sum(pc.list_value_length(shard["objects"])).as_py() or 0
         checks.check_set(name, source, sum(counts[name]), objects, job.params.k)
         hashes[name] = np.concatenate(hashed)
@@ -46,19 +46,17 @@ def main(job: Any) -> None:
             " samples happen to have the same id, name a field or column with ids that are unique"
             " in both (`id` of the source)."
         )
-    tables.write_json(job.output[0], counts)
+    write_json(job.output[0], counts)
 
 
 def id_of(hashed: np.uint64, paths: list[str]) -> str:
     """The id that has a hash."""
     for path in paths:
-        ids = tables.column_strings(tables.read_parquet(path, ["id"]), "id")
-        matches = np.flatnonzero(splits.keyed_hash(ids, 0, "overlap") == hashed)
+        ids = column_strings(read_parquet(path, ["id"]), "id")
+        matches = np.flatnonzero(keyed_hash(ids, 0, "overlap") == hashed)
         if len(matches):
             return ids[matches[0]]
     raise LookupError(hashed)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,15 @@
 """Near-duplicates between the sets of a domain: results/tables/{domain}_contamination.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from dejavu import duplicates, plan, tables
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.config import domains
+from dejavu.files.csv import write_csv
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
 
 COLUMNS = {
     "first_set": pl.String,
@@ -25,16 +24,14 @@ DECIMALS = 6
 
 def main(job: Any) -> None:
     """List the pairs of all shards, by their sample numbers."""
-    names = plan.SETS[job.wildcards.domain]
-    pairs = pa.concat_tables([tables.read_parquet(path) for path in job.input])
+    names = domains.SETS[job.wildcards.domain]
+    pairs = pa.concat_tables([read_parquet(path) for path in job.input])
     frame = pl.DataFrame(pl.from_arrow(pairs)).sort("first_sample", "second_sample")
     frame = frame.with_columns(pl.col("similarity").round(DECIMALS))
     for side in ("first", "second"):
         sets = duplicates.sets_of(frame[f"{side}_sample"].to_numpy(), names)
         frame = frame.with_columns(pl.Series(f"{side}_set", sets, dtype=pl.String))
-    tables.write_csv(job.output[0], frame.select(list(COLUMNS)).iter_rows(named=True), COLUMNS)
+    write_csv(job.output[0], frame.select(list(COLUMNS)).iter_rows(named=True), COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,33 +1,34 @@
 """Images of one shard of a set, numbered in the order of their hashes, with background crops."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dejavu import crops, splits, tables
-from dejavu.crops import Box
+from dejavu.config import ranges
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.parquet import read_parquet, write_parquet
+from dejavu.job import run
+from dejavu.samples import crops
+from dejavu.samples.crops import Box
+from dejavu.samples.hashes import within_hashes
+from dejavu.samples.schemas import BOX, REJECTED, VISION_RECORDS
 
 
 def main(job: Any) -> None:
     """Take the shard's images out of all parts of its source; reject ids seen before."""
-    within = tables.within_hashes(*job.params.hashes)
-    found = pa.concat_tables(tables.read_parquet(path, filters=within) for path in job.input.images)
+    within = within_hashes(*job.params.hashes)
+    found = pa.concat_tables(read_parquet(path, filters=within) for path in job.input.images)
     # Equal hashes stay in the order of the source, so that the first of equal ids is kept.
     found = found.take(np.argsort(found["hash"].to_numpy(), kind="stable"))
-    given = tables.read_parquet(job.input.sets, filters=[("set", "==", job.wildcards.set)])
+    given = read_parquet(job.input.sets, filters=[("set", "==", job.wildcards.set)])
     found = found.filter(pc.is_in(found["id"], value_set=given["id"].combine_chunks()))
     first = pl.Series(found["id"]).is_first_distinct().to_numpy()
     kept = found.filter(pa.array(first))
-    if len(kept) > splits.ROWS_PER_SHARD:
+    if len(kept) > ranges.ROWS_PER_SHARD:
         raise InputError(
             f"Set {job.wildcards.set}: a shard holds {len(kept)} images, more than numbers can"
             " tell apart: raise `shards` of the set."
@@ -37,12 +38,12 @@ def main(job: Any) -> None:
     records = (
         kept.drop_columns("hash")
         .add_column(0, "sample", numbers)
-        .append_column("crop", pa.array([crop for crop, _ in cut], tables.BOX))
+        .append_column("crop", pa.array([crop for crop, _ in cut], BOX))
         .append_column("crop_status", pa.array([status for _, status in cut], pa.string()))
     )
-    tables.write_parquet(
+    write_parquet(
         job.output.records,
-        records.select(tables.VISION_RECORDS.names).cast(tables.VISION_RECORDS),
+        records.select(VISION_RECORDS.names).cast(VISION_RECORDS),
     )
     repeated = found.filter(pa.array(~first))
     columns = {
@@ -52,7 +53,7 @@ def main(job: Any) -> None:
             [f"duplicate id {each}" for each in repeated["id"].to_pylist()], pa.string()
         ),
     }
-    tables.write_parquet(job.output.rejected, pa.table(columns, schema=tables.REJECTED))
+    write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))
 
 
 def background_crop(image: Mapping[str, Any], min_side: int) -> tuple[dict[str, int] | None, str]:
@@ -62,6 +63,4 @@ def background_crop(image: Mapping[str, Any], min_side: int) -> tuple[dict[str, 
     return (None if crop is None else crop._asdict()), status
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,14 +1,13 @@
 """Embeddings of one shard of images or captions under a CLIP model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import tables
-from dejavu.embedding import embed_records
-from dejavu.encoders import clip, downloads_allowed, precision, prepare_torch
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.encoders import clip, precision
+from dejavu.encoders.device import prepare_torch
+from dejavu.encoders.hub import downloads_allowed
+from dejavu.encoders.shards import embed_records
+from dejavu.files.weights import read_settings
+from dejavu.job import run
 
 
 def main(job: Any) -> None:
@@ -16,7 +15,7 @@ def main(job: Any) -> None:
     device = prepare_torch(job.params.threads)
     if job.input.model:
         weights, config = job.input.model
-        tables.read_settings(config, weights)
+        read_settings(config, weights)
     encoder = clip.load(job.wildcards.model, job.params.model, device, downloads_allowed())
     embed_records(
         precision.applied(encoder, job.params.precision, device),
@@ -28,6 +27,4 @@ def main(job: Any) -> None:
     )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -2,15 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import tables
-from dejavu.embedding import embed_images
-from dejavu.encoders import precision, prepare_torch, ssl
-from dejavu.job import Progress, job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.encoders import precision, ssl
+from dejavu.encoders.device import prepare_torch
+from dejavu.encoders.shards import embed_images
+from dejavu.files.embeddings import write_embeddings
+from dejavu.job import Progress, run
+from dejavu.samples.images import read_places
 
 
 def main(job: Any) -> None:
@@ -20,16 +19,14 @@ def main(job: Any) -> None:
     folder, normalise = Path(job.input.weights).parent, job.params.metric == "cosine"
     loaded = ssl.load(name, folder, job.params.model, normalise, device)
     encoder = precision.applied(loaded, job.params.precision, device)
-    samples, places = tables.read_places(job.input.records, part)
+    samples, places = read_places(job.input.records, part)
     progress = Progress(f"embedding with {name}", len(samples), f"{part}s")
     prepare = partial(encoder.prepare_image, part=part)
     vectors = embed_images(
         places, prepare, encoder.encode_images, job.params.batch, job.threads, progress
     )
     facts = {**encoder.facts, "input": part}
-    tables.write_embeddings(job.output[0], samples, vectors.reshape(-1, loaded.dimension), facts)
+    write_embeddings(job.output[0], samples, vectors.reshape(-1, loaded.dimension), facts)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

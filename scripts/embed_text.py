@@ -1,14 +1,14 @@
 """Embeddings of one shard of captions under a general text encoder."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import tables
-from dejavu.embedding import CAPTIONS_A_CALL, embed_texts
-from dejavu.encoders import downloads_allowed, precision, prepare_torch, text
-from dejavu.job import Progress, job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.encoders import precision, text
+from dejavu.encoders.device import prepare_torch
+from dejavu.encoders.hub import downloads_allowed
+from dejavu.encoders.shards import CAPTIONS_A_CALL, embed_texts
+from dejavu.files.embeddings import write_embeddings
+from dejavu.files.parquet import column_strings, read_parquet
+from dejavu.job import Progress, run
 
 
 def main(job: Any) -> None:
@@ -18,14 +18,12 @@ def main(job: Any) -> None:
         job.wildcards.model, job.params.model, job.params.batch, device, downloads_allowed()
     )
     encoder = precision.applied(encoder, job.params.precision, device)
-    records = tables.read_parquet(job.input.records, ["sample", "caption"])
-    captions = tables.column_strings(records, "caption")
+    records = read_parquet(job.input.records, ["sample", "caption"])
+    captions = column_strings(records, "caption")
     progress = Progress(f"embedding with {job.wildcards.model}", len(captions), "captions")
     vectors = embed_texts(captions, encoder.encode_texts, CAPTIONS_A_CALL, progress)
     facts = {**encoder.facts, "input": "caption"}
-    tables.write_embeddings(job.output[0], records["sample"].to_numpy(), vectors, facts)
+    write_embeddings(job.output[0], records["sample"].to_numpy(), vectors, facts)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,13 +1,12 @@
 """Embeddings of one shard of images or captions under a CLIP or SigLIP model of Transformers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu.embedding import embed_records
-from dejavu.encoders import downloads_allowed, precision, prepare_torch, transformers
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.encoders import precision, transformers
+from dejavu.encoders.device import prepare_torch
+from dejavu.encoders.hub import downloads_allowed
+from dejavu.encoders.shards import embed_records
+from dejavu.job import run
 
 
 def main(job: Any) -> None:
@@ -24,6 +23,4 @@ def main(job: Any) -> None:
     )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

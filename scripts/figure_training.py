@@ -1,15 +1,12 @@
 """Figure: training curves of the models of a domain."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.job import run
+from dejavu.report import figures
 
 
 def main(job: Any) -> None:
@@ -57,6 +54,4 @@ def drawn(rows: figures.Rows) -> Any:
     return chart.resolve_scale(x="independent", y="independent")
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

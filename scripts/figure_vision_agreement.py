@@ -1,12 +1,9 @@
 """Figure: how often two references are right or wrong on the same crops."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.job import run
+from dejavu.report import figures
 
 
 def main(job: Any) -> None:
@@ -28,6 +25,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.matrix(names, "agreement").properties(data=figures.data(whole))
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

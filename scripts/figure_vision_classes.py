@@ -1,14 +1,11 @@
 """Figure: the five classes that each reference predicts best."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.job import run
+from dejavu.report import figures
 
 
 def main(job: Any) -> None:
@@ -42,6 +39,4 @@ def drawn(rows: figures.Rows) -> Any:
     return chart.resolve_scale(y="independent")
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

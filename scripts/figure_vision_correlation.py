@@ -1,16 +1,12 @@
 """Figure: how well the references alone infer the labels of crops."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.job import run
+from dejavu.report import figures
 
 MEASURES = {"accuracy_top1": "top 1", "accuracy_top5": "top 5"}
 CROPS = {"all": "all crops of A", "intersection": "crops that all two-model references get right"}
@@ -65,6 +61,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.panels(layers, rows, "panel", 2, order)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,15 +1,12 @@
 """Figure: déjà vu scores, one-model against two-model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.job import run
+from dejavu.report import figures
 
 
 def main(job: Any) -> None:
@@ -72,6 +69,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.panels(layers, rows, "panel", 3, order)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

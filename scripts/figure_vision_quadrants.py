@@ -1,16 +1,12 @@
 """Figure: who is right about a crop's label, target or reference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.job import run
+from dejavu.report import figures
 
 QUADRANTS = {
     "memorized": figures.VERMILLION,
@@ -75,6 +71,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.panels(bars, rows, "target_model", 3, targets)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,14 +1,11 @@
 """Figure: how often two references agree."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.job import run
+from dejavu.report import figures
 
 
 def main(job: Any) -> None:
@@ -39,6 +36,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.panels(cells, whole, "metric", 2, ["precision", "recall"])
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,12 @@
 """Figure: scores beside their controls, placebo and non-member check."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.job import run
+from dejavu.report import figures
 
 SETS = {
     "target": "training captions, raw",
@@ -74,6 +70,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.panels(layers, rows, "comparison", 2, comparisons)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,15 +1,12 @@
 """Figure: distributions of recall of target and reference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.job import run
+from dejavu.report import figures
 
 
 def main(job: Any) -> None:
@@ -70,6 +67,4 @@ def drawn(rows: figures.Rows) -> Any:
     return figures.panels(line, rows, "panel", 3, panels)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

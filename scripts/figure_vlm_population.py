@@ -1,16 +1,12 @@
 """Figure: population scores, one-model against two-model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.job import run
+from dejavu.report import figures
 
 MEASURES = {"ppg": "PPG, precision", "prg": "PRG, recall"}
 
@@ -80,6 +76,4 @@ def drawn(rows: figures.Rows, headline: dict[str, Any]) -> Any:
     )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,12 @@
 """Figure: gaps over the first records."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import polars as pl
 
-from dejavu import figures
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.job import run
+from dejavu.report import figures
 
 MEASURES = {"precision_gap": "precision", "recall_gap": "recall", "fscore_gap": "F-score"}
 
@@ -74,6 +70,4 @@ def drawn(rows: figures.Rows) -> Any:
     )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,42 +1,42 @@
 """Nearest public samples of one shard of queries."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import provenance, search, tables
-from dejavu.job import Progress, job_log
+from dejavu.files import fingerprints
+from dejavu.files.embeddings import Embeddings, read_embeddings
+from dejavu.files.lists import listed
+from dejavu.files.neighbors import Neighbors, write_neighbors
+from dejavu.job import Progress, run
 from dejavu.search import approximate
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.search.exact import top_k
+from dejavu.search.indexes import PublicIndex, expect, read_index
 
 
 def main(job: Any) -> None:
     """Search the public shards one after the other."""
-    queries = tables.read_embeddings(job.input.queries)
+    queries = read_embeddings(job.input.queries)
 
-    with tables.listed(job.input.indexes) as indexes:
+    with listed(job.input.indexes) as indexes:
         neighbors, scores = searched(job, queries, indexes)
     facts = {
         **{key: queries.metadata[key] for key in ("model", "fingerprint")},
         "metric": job.params.metric,
         "query": job.wildcards.query,
     }
-    tables.write_neighbors(
-        job.output[0], tables.Neighbors(queries.samples, neighbors, scores, facts)
-    )
+    write_neighbors(job.output[0], Neighbors(queries.samples, neighbors, scores, facts))
 
 
-def searched(job: Any, queries: tables.Embeddings, indexes: list[str]) -> tuple[Any, Any]:
+def searched(job: Any, queries: Embeddings, indexes: list[str]) -> tuple[Any, Any]:
     """Numbers and scores of the nearest samples of all shards."""
     progress = Progress("searching", len(indexes), "public shards")
 
-    def open_shard(number: int, path: str) -> search.PublicIndex:
+    def open_shard(number: int, path: str) -> PublicIndex:
         progress.reach(number)
         for following in indexes[number + 1 : number + 2]:
-            search.expect(following)
-        shard = search.read_index(path)
-        provenance.check_same_model(queries.metadata, job.input.queries, shard.metadata, path)
+            expect(following)
+        shard = read_index(path)
+        fingerprints.check_same_model(queries.metadata, job.input.queries, shard.metadata, path)
         return shard
 
     shards = [partial(open_shard, *numbered) for numbered in enumerate(indexes)]
@@ -44,11 +44,9 @@ def searched(job: Any, queries: tables.Embeddings, indexes: list[str]) -> tuple[
     if job.params.approximate:
         found = approximate.top_k(*asked, job.params.search, job.threads)
     else:
-        found = search.top_k(*asked, job.threads)
+        found = top_k(*asked, job.threads)
     progress.reach(len(shards))
     return found
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -3,17 +3,14 @@
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
-from dejavu import provenance
-from dejavu.job import Progress, job_log, whole_file
+from dejavu.files import seals
+from dejavu.job import Progress, run, whole_file
 from dejavu.sources import foregrounds
 from dejavu.sources.images import add_member
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
@@ -34,9 +31,7 @@ def main(job: Any) -> None:
                     archive, f"{number:09d}.json", json.dumps(foregrounds.facts(layout)).encode()
                 )
                 progress.advance(1)
-        provenance.seal_end(partial, job.output[0])
+        seals.seal_end(partial, job.output[0])
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,15 +1,12 @@
 """A published self-supervised model, brought into the form of those that the workflow trains."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import tables
 from dejavu.encoders import published
 from dejavu.encoders.ssl import check_sides
-from dejavu.job import job_log
+from dejavu.files.weights import write_settings
+from dejavu.job import run
 from dejavu.training.weights import save
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
@@ -20,9 +17,7 @@ def main(job: Any) -> None:
     )
     check_sides(job.wildcards.model, model, settings["sides"])
     save(model, job.output.weights)
-    tables.write_settings(job.output.settings, architecture, job.output.weights)
+    write_settings(job.output.settings, architecture, job.output.weights)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

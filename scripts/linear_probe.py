@@ -2,20 +2,21 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from dejavu import regression, splits, tables
-from dejavu.embedding import embed_images
-from dejavu.encoders import prepare_torch, ssl
+from dejavu.audits import regression
+from dejavu.encoders import ssl
+from dejavu.encoders.device import prepare_torch
+from dejavu.encoders.shards import embed_images
 from dejavu.errors import InputError
-from dejavu.job import Progress, job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.facts import write_json
+from dejavu.files.parquet import read_parquet
+from dejavu.job import Progress, run
+from dejavu.samples.hashes import keyed_hash
 
 
 def main(job: Any) -> None:
@@ -40,7 +41,7 @@ def main(job: Any) -> None:
         model = regression.fit(features[is_fitted], labels[is_fitted])
         right = model.predict(features[~is_fitted]) == labels[~is_fitted]
     fact = {"model": params.name, "task": "linear_probe"}
-    tables.write_json(job.output[0], {**fact, "right": int(right.sum()), "images": len(right)})
+    write_json(job.output[0], {**fact, "right": int(right.sum()), "images": len(right)})
 
 
 def chosen(records: list[str], limit: int, seed: int) -> pl.DataFrame:
@@ -51,8 +52,8 @@ def chosen(records: list[str], limit: int, seed: int) -> pl.DataFrame:
     """
     kept = pl.DataFrame(schema={"hash": pl.UInt64, "image": pl.String, "label": pl.String})
     for path in records:
-        shard = pl.DataFrame(pl.from_arrow(tables.read_parquet(path, ["id", "image", "label"])))
-        hashes = splits.keyed_hash(shard["id"].to_list(), seed, "probe")
+        shard = pl.DataFrame(pl.from_arrow(read_parquet(path, ["id", "image", "label"])))
+        hashes = keyed_hash(shard["id"].to_list(), seed, "probe")
         shard = shard.select(pl.Series("hash", hashes), "image", "label")
         kept = pl.concat([kept, shard]).sort("hash", maintain_order=True).head(limit)
     if kept[::2]["label"].n_unique() < 2:
@@ -63,6 +64,4 @@ def chosen(records: list[str], limit: int, seed: int) -> pl.DataFrame:
     return kept
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

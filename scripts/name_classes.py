@@ -1,15 +1,14 @@
 """Readable names of the classes of all sets: results/vision/class_names.json."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.compute as pc
 
-from dejavu import class_names, tables
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.facts import write_json
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
+from dejavu.samples import class_names
 
 
 def main(job: Any) -> None:
@@ -19,13 +18,11 @@ def main(job: Any) -> None:
         known |= class_names.read(Path(path))
     labels: set[str] = set()
     for path in job.input:
-        labels.update(pc.unique(tables.read_parquet(path, ["label"])["label"]).to_pylist())
+        labels.update(pc.unique(read_parquet(path, ["label"])["label"]).to_pylist())
     nameless = sorted(labels - set(known))
     if nameless:
         print(f"{len(nameless)} labels have no name, as {nameless[0]}")
-    tables.write_json(job.output[0], {label: known.get(label, label) for label in sorted(labels)})
+    write_json(job.output[0], {label: known.get(label, label) for label in sorted(labels)})
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,30 +1,28 @@
 """Samples of one shard: its records, and the labels that their captions name."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-from dejavu import naming, tables
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.facts import read_json
+from dejavu.files.parquet import column_strings, read_parquet, write_parquet
+from dejavu.job import run
+from dejavu.samples import naming
+from dejavu.samples.schemas import STRINGS, VLM_SAMPLES
 
 
 def main(job: Any) -> None:
     """Add the column `named`, and the objects where they are annotated."""
-    records = tables.read_parquet(job.input.records)
-    vocabulary = tables.read_json(job.input.vocabulary)["labels"]
-    captions = tables.column_strings(records, "caption")
+    records = read_parquet(job.input.records)
+    vocabulary = read_json(job.input.vocabulary)["labels"]
+    captions = column_strings(records, "caption")
     named = naming.named_labels(captions, vocabulary, job.params.synonyms)
     if job.input.objects:
-        objects = tables.read_parquet(job.input.objects[0])
+        objects = read_parquet(job.input.objects[0])
         place = records.schema.get_field_index("objects")
         records = records.set_column(place, "objects", objects["objects"])
-    samples = records.append_column("named", pa.array(named, type=tables.STRINGS))
-    tables.write_parquet(job.output[0], samples.cast(tables.VLM_SAMPLES))
+    samples = records.append_column("named", pa.array(named, type=STRINGS))
+    write_parquet(job.output[0], samples.cast(VLM_SAMPLES))
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,18 +1,17 @@
 """Records of one part of a folder of embeddings: its metadata, without looking at any image."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dejavu import splits, tables
 from dejavu.errors import InputError
-from dejavu.job import Progress, job_log
+from dejavu.files.parquet import write_parquet
+from dejavu.job import Progress, run
+from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.schemas import RECORDS, REJECTED
 from dejavu.sources import clip_retrieval
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
@@ -33,7 +32,7 @@ def main(job: Any) -> None:
                 hashes = [keys[each["row"].to_numpy()] for each in (kept, others)]
             else:
                 hashes = [
-                    splits.keyed_hash(each["id"].fill_null("").to_list(), params.seed, "split")
+                    keyed_hash(each["id"].fill_null("").to_list(), params.seed, "split")
                     for each in (kept, others)
                 ]
             records.append(kept.with_columns(hash=hashes[0]))
@@ -44,14 +43,12 @@ def main(job: Any) -> None:
     except InputError as error:
         raise InputError(f"Source {job.wildcards.source}: {error}") from error
     for frames, schema, path in (
-        (records, tables.RECORDS, job.output.records),
-        (rejected, tables.REJECTED, job.output.rejected),
+        (records, RECORDS, job.output.records),
+        (rejected, REJECTED, job.output.rejected),
     ):
         table = pl.concat(frames).select(schema.names).to_arrow().cast(schema)
         order = np.argsort(table["hash"].to_numpy(), kind="stable")
-        tables.write_parquet(path, table.take(order) if schema is tables.RECORDS else table)
+        write_parquet(path, table.take(order) if schema is RECORDS else table)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,36 +1,40 @@
 """Objects recovered for every sample of one shard under one model."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dejavu import recovered, splits, tables, votes
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.facts import read_json
+from dejavu.files.lists import listed
+from dejavu.files.neighbors import read_neighbors
+from dejavu.files.parquet import column_strings, read_parquet, rows_of
+from dejavu.job import run
+from dejavu.predictions import object_votes
+from dejavu.samples.hashes import in_first_half, row_of, shard_of
+from dejavu.samples.schemas import LABEL_LEAVES
+from dejavu.scores import recovered
 
 
 def main(job: Any) -> None:
     """Vote, predict and count for every setting."""
-    ranking = tables.read_neighbors(job.input.neighbors)
-    vocabulary = tables.read_json(job.input.vocabulary)["labels"]
+    ranking = read_neighbors(job.input.neighbors)
+    vocabulary = read_json(job.input.vocabulary)["labels"]
     columns = ["sample", "id", "objects", "named"]
-    samples = tables.read_parquet(job.input.samples, columns, read_dictionary=tables.LABEL_LEAVES)
+    samples = read_parquet(job.input.samples, columns, read_dictionary=LABEL_LEAVES)
     if not np.array_equal(samples["sample"].to_numpy(), ranking.samples):
         raise InputError(
             f"{job.input.neighbors} ranks other samples than {job.input.samples} holds: delete it"
             " and run again."
         )
-    with tables.listed(job.input.public) as shards:
+    with listed(job.input.public) as shards:
         public, rows = public_objects(shards, ranking.neighbors, vocabulary)
-    truth = votes.LabelLists(*tables.label_codes(samples, "objects", vocabulary))
-    named = votes.LabelLists(*tables.label_codes(samples, "named", vocabulary))
-    nothing = votes.LabelLists(np.zeros(len(samples) + 1, np.int64), np.empty(0, np.int32))
+    truth = object_votes.LabelLists(*object_votes.label_codes(samples, "objects", vocabulary))
+    named = object_votes.LabelLists(*object_votes.label_codes(samples, "named", vocabulary))
+    nothing = object_votes.LabelLists(np.zeros(len(samples) + 1, np.int64), np.empty(0, np.int32))
     hidden = {"all": nothing, "unnamed": named}
-    counts = votes.count_recovered(
+    counts = object_votes.count_recovered(
         rows,
         public,
         truth,
@@ -41,8 +45,8 @@ def main(job: Any) -> None:
     )
     first_half = None
     if job.wildcards.set == "control":
-        ids = tables.column_strings(samples, "id")
-        first_half = splits.in_first_half(ids, job.params.seed)
+        ids = column_strings(samples, "id")
+        first_half = in_first_half(ids, job.params.seed)
     settings = recovered.settings(job.params.k, job.params.predict, job.params.objects)
     recovered.write(
         job.output[0],
@@ -57,37 +61,37 @@ def main(job: Any) -> None:
 
 def public_objects(
     paths: list[str], neighbors: np.ndarray, vocabulary: list[str]
-) -> tuple[votes.LabelLists, np.ndarray]:
+) -> tuple[object_votes.LabelLists, np.ndarray]:
     """The objects of those public samples that are somebody's neighbours.
 
     Returns their label lists and, for every neighbour, its row in them; public shards are read one
     after the other.
     """
-    starts = np.cumsum([0, *(tables.rows_of(path) for path in paths)])
+    starts = np.cumsum([0, *(rows_of(path) for path in paths)])
     rows = np.empty(neighbors.shape, dtype=np.int64)
     # Some at a time, as whole temporary arrays of this size cost more than the arithmetic.
     for some in range(0, len(neighbors), 1024):
         numbers = neighbors[some : some + 1024]
-        rows[some : some + 1024] = starts[splits.shard_of(numbers)] + splits.row_of(numbers)
-    needed, places = votes.renumbered(rows, starts[-1])
+        rows[some : some + 1024] = starts[shard_of(numbers)] + row_of(numbers)
+    needed, places = object_votes.renumbered(rows, starts[-1])
     bounds = np.searchsorted(needed, starts)
     lists = [
         objects_of(path, needed[low:high] - start, vocabulary)
         for path, start, low, high in zip(paths, starts, bounds, bounds[1:], strict=False)
     ]
-    return votes.concatenated(lists), places
+    return object_votes.concatenated(lists), places
 
 
-def objects_of(path: str, rows: np.ndarray, vocabulary: list[str]) -> votes.LabelLists:
+def objects_of(path: str, rows: np.ndarray, vocabulary: list[str]) -> object_votes.LabelLists:
     """The objects of some samples of a shard, of which nothing else stays in memory."""
-    objects = tables.read_parquet(path, ["objects"], read_dictionary=tables.LABEL_LEAVES)
-    chosen = votes.LabelLists(*tables.label_codes(objects, "objects", vocabulary)).take(rows)
+    objects = read_parquet(path, ["objects"], read_dictionary=LABEL_LEAVES)
+    chosen = object_votes.LabelLists(
+        *object_votes.label_codes(objects, "objects", vocabulary)
+    ).take(rows)
     del objects
     # Arrow would keep the memory of every shard for the next.
     pa.default_memory_pool().release_unused()
     return chosen
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,15 +1,15 @@
 """The page that tells what was measured: results/report/index.html."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from dejavu import figures, page, provenance, tables, verdict
-from dejavu.job import job_log, whole_file
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files import seals
+from dejavu.files.facts import read_json
+from dejavu.files.parquet import read_provenance
+from dejavu.job import run, whole_file
+from dejavu.report import figures, page, verdict
 
 
 def main(job: Any) -> None:
@@ -68,7 +68,7 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
             for name in names
             if name.startswith(f"{key}_")
         ],
-        "gallery": tables.read_json(gallery),
+        "gallery": read_json(gallery),
     }
 
 
@@ -82,15 +82,13 @@ def model(path: str) -> dict[str, Any]:
     """What a model's embeddings or, of a classifier, its weights tell of it."""
     place = Path(path)
     if place.suffix == ".parquet":
-        facts = tables.read_provenance(path)
+        facts = read_provenance(path)
         libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
         names = ("fingerprint", "dimension")
         return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}
-    fingerprint = provenance.digest(place.read_bytes())
+    fingerprint = seals.digest(place.read_bytes())
     name = place.parent.name
     return {"name": name, "fingerprint": fingerprint, "dimension": None, "versions": ""}
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dejavu import provenance, splits, tables
 from dejavu.errors import InputError
-from dejavu.job import Progress, job_log
+from dejavu.files import seals
+from dejavu.files.parquet import write_parquet
+from dejavu.job import Progress, run
+from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.schemas import IMAGES, REJECTED
 from dejavu.sources import Photograph, Rejected
 from dejavu.sources.images import open_image, why_unreadable
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
@@ -34,7 +34,7 @@ def main(job: Any) -> None:
         else:
             rejected.append(found)
         progress.advance(1)
-    hashes = splits.keyed_hash([image.id for image in images], job.params.seed, "split")
+    hashes = keyed_hash([image.id for image in images], job.params.seed, "split")
     columns = {
         "hash": hashes,
         **{
@@ -46,14 +46,14 @@ def main(job: Any) -> None:
             [{"tag": tag, "box": box._asdict()} for tag, box in image.context] for image in images
         ],
     }
-    table = pa.table(columns, schema=tables.IMAGES)
-    tables.write_parquet(job.output.images, table.take(np.argsort(hashes, kind="stable")))
+    table = pa.table(columns, schema=IMAGES)
+    write_parquet(job.output.images, table.take(np.argsort(hashes, kind="stable")))
     columns = {
-        "hash": splits.keyed_hash([item.id or "" for item in rejected], job.params.seed, "split"),
+        "hash": keyed_hash([item.id or "" for item in rejected], job.params.seed, "split"),
         "item": [item.item for item in rejected],
         "reason": [item.reason for item in rejected],
     }
-    tables.write_parquet(job.output.rejected, pa.table(columns, schema=tables.REJECTED))
+    write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))
 
 
 def decoded(found: Photograph | Rejected) -> Photograph | Rejected:
@@ -74,7 +74,7 @@ def read_part(
         from dejavu.sources import foregrounds
 
         for tar in tars:
-            provenance.check_end(tar)
+            seals.check_end(tar)
             yield from foregrounds.read_tar(Path(tar))
         return
     from dejavu.sources.imagenet import read_folders
@@ -83,6 +83,4 @@ def read_part(
     yield from read_folders(Path(source["path"]), annotations, part, source["parts"])
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dejavu import provenance, splits, tables
 from dejavu.errors import InputError
-from dejavu.job import Progress, job_log
+from dejavu.files import seals
+from dejavu.files.parquet import write_parquet
+from dejavu.job import Progress, run
+from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.schemas import RECORDS, REJECTED
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
@@ -33,7 +33,7 @@ def main(job: Any) -> None:
         raise InputError(f"Source {job.wildcards.source}: {error}") from error
     # Captions of an image share its hash, and so its set.
     images = [record.image_id or record.id for record in records]
-    hashes = splits.keyed_hash(images, job.params.seed, "split")
+    hashes = keyed_hash(images, job.params.seed, "split")
     columns = {
         "hash": hashes,
         "id": [record.id for record in records],
@@ -41,16 +41,16 @@ def main(job: Any) -> None:
         "caption": [record.caption for record in records],
         "objects": [record.objects for record in records],
     }
-    table = pa.table(columns, schema=tables.RECORDS)
-    tables.write_parquet(job.output.records, table.take(np.argsort(hashes, kind="stable")))
+    table = pa.table(columns, schema=RECORDS)
+    write_parquet(job.output.records, table.take(np.argsort(hashes, kind="stable")))
     # An item without an id has no hash, and so no set.
-    known = splits.keyed_hash([item.id or "" for item in rejected], job.params.seed, "split")
+    known = keyed_hash([item.id or "" for item in rejected], job.params.seed, "split")
     columns = {
         "hash": pa.array(known, mask=np.array([item.id is None for item in rejected], dtype=bool)),
         "item": [item.item for item in rejected],
         "reason": [item.reason for item in rejected],
     }
-    tables.write_parquet(job.output.rejected, pa.table(columns, schema=tables.REJECTED))
+    write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))
 
 
 def read_part(
@@ -74,7 +74,7 @@ def read_part(
     from dejavu.sources.img2dataset import read_tar, tar_files
 
     for tar in tars:
-        provenance.check_end(tar)
+        seals.check_end(tar)
     if source["kind"] == "img2dataset":
         tars = tar_files(Path(source["path"]))[part :: source["parts"]]
     progress = Progress("reading", len(tars), "tar files")
@@ -83,6 +83,4 @@ def read_part(
         progress.advance(1)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

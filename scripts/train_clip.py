@@ -1,26 +1,23 @@
 """A CLIP model trained from scratch on one set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import tables
-from dejavu.encoders import prepare_torch
-from dejavu.job import discard, job_log, whole_file
+from dejavu.encoders.device import prepare_torch
+from dejavu.files.parquet import column_strings, read_parquet
+from dejavu.job import discard, run, whole_file
 from dejavu.training import clip
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
     """Train the model, or go on from its checkpoint."""
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
-    records = [tables.read_parquet(path, ["image", "caption"]) for path in job.input.records]
-    images = [image for table in records for image in tables.column_strings(table, "image")]
-    captions = [caption for table in records for caption in tables.column_strings(table, "caption")]
+    records = [read_parquet(path, ["image", "caption"]) for path in job.input.records]
+    images = [image for table in records for image in column_strings(table, "image")]
+    captions = [caption for table in records for caption in column_strings(table, "caption")]
     model = clip.build(settings["model_cfg"], seed)
     checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
     history = clip.train(
@@ -45,6 +42,4 @@ def main(job: Any) -> None:
     discard(checkpoint)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,19 +1,16 @@
 """An empty approximate index, trained on a sample of the public vectors."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dejavu import tables
-from dejavu.job import job_log
+from dejavu.files.embeddings import read_embeddings
+from dejavu.job import run
 from dejavu.search import approximate, indexes
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
     """Train on the vectors whose sample numbers hash lowest."""
-    first = tables.read_embeddings(job.input[0]).metadata
-    shards = map(tables.read_embeddings, job.input)
+    first = read_embeddings(job.input[0]).metadata
+    shards = map(read_embeddings, job.input)
     _, vectors = approximate.lowest_hashed(
         ((shard.samples, shard.vectors) for shard in shards),
         job.params.train_samples,
@@ -24,6 +21,4 @@ def main(job: Any) -> None:
     indexes.write_index(job.output[0], index, facts)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,18 +1,16 @@
 """A self-supervised image model trained from scratch on one training set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import tables
-from dejavu.encoders import prepare_torch
-from dejavu.job import discard, job_log, whole_file
+from dejavu.encoders.device import prepare_torch
+from dejavu.files.parquet import column_strings, read_parquet
+from dejavu.files.weights import write_settings
+from dejavu.job import discard, run, whole_file
 from dejavu.training import processes, ssl
 from dejavu.training.weights import save
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def main(job: Any) -> None:
@@ -22,7 +20,7 @@ def main(job: Any) -> None:
     images = [
         image
         for path in job.input.records
-        for image in tables.column_strings(tables.read_parquet(path, ["image"]), "image")
+        for image in column_strings(read_parquet(path, ["image"]), "image")
     ]
     checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
     team = processes.on_all_gpus(min(settings["batch"], len(images)))
@@ -32,10 +30,8 @@ def main(job: Any) -> None:
     with whole_file(job.output.history) as partial:
         pl.DataFrame(history).write_csv(partial)
     save(model, job.output.weights)
-    tables.write_settings(job.output.settings, settings, job.output.weights)
+    write_settings(job.output.settings, settings, job.output.weights)
     discard(checkpoint)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,13 @@
 """What the measured models are good for: results/tables/utility.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import tables
-from dejavu.intervals import wilson
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.files.csv import write_csv
+from dejavu.files.facts import read_json
+from dejavu.job import run
+from dejavu.scores.intervals import wilson
 
 COLUMNS = {
     **dict.fromkeys(("model", "task"), pl.String),
@@ -22,14 +19,12 @@ def main(job: Any) -> None:
     """Turn counts into accuracies with their intervals."""
     rows = []
     for path in job.input:
-        fact = tables.read_json(path)
+        fact = read_json(path)
         low, high = wilson(fact["right"], fact["images"])
         accuracy = fact["right"] / fact["images"]
         row = {"model": fact["model"], "task": fact["task"], "accuracy": accuracy}
         rows.append({**row, "low": low, "high": high})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

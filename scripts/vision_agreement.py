@@ -1,17 +1,15 @@
 """How often two references are right or wrong together: results/tables/vision_agreement.csv."""
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, tables
-from dejavu.job import job_log
-from dejavu.vision_scores import agreement
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores.judged import read_judged
+from dejavu.scores.vision import agreement
 
 COLUMNS = {"first": pl.String, "second": pl.String, "agreement": pl.Float64}
 
@@ -20,16 +18,14 @@ def main(job: Any) -> None:
     """Compare every pair of references on A's crops."""
     left_out = duplicates.contaminated(job.input.left_out)
     correct = {
-        reference["name"]: judged.judged(reference["alone"]["predictors"][0], "A", left_out).correct
+        reference["name"]: read_judged(reference["alone"]["predictors"][0], "A", left_out).correct
         for reference in job.params.references
     }
     rows = [
         {"first": first, "second": second, "agreement": agreement(correct[first], correct[second])}
         for first, second in combinations(correct, 2)
     ]
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,15 @@
 """The classes that each reference predicts best: results/tables/vision_classes.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, tables
-from dejavu.job import job_log
-from dejavu.vision_scores import best_classes
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.samples.images import read_crops
+from dejavu.scores.judged import read_judged
+from dejavu.scores.vision import best_classes
 
 COLUMNS = {
     "reference": pl.String,
@@ -24,16 +23,14 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Rank the classes by each reference's accuracy on A's crops."""
     left_out = duplicates.contaminated(job.input.left_out)
-    crops = duplicates.without(tables.read_crops(job.input.records), left_out)
+    crops = duplicates.without(read_crops(job.input.records), left_out)
     labels = crops["label"].to_list()
     rows = []
     for reference in job.params.references:
-        correct = judged.judged(reference["alone"]["predictors"][0], "A", left_out).correct
+        correct = read_judged(reference["alone"]["predictors"][0], "A", left_out).correct
         for row in best_classes(correct, labels):
             rows.append({"reference": reference["name"], **row})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

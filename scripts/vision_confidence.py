@@ -1,16 +1,14 @@
 """How sure the memorized crops are: results/tables/vision_confidence.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, tables
-from dejavu.job import job_log
-from dejavu.vision_scores import confidence_bins, memorized
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores.judged import read_comparison
+from dejavu.scores.vision import confidence_bins, memorized
 
 COLUMNS = {
     **dict.fromkeys(("target_model", "reference", "test"), pl.String),
@@ -24,13 +22,11 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out)
     rows = []
     for each in job.params.comparisons:
-        comparison = judged.comparison(each["sides"]["A"], left_out)
+        comparison = read_comparison(each["sides"]["A"], left_out)
         _, confidence = memorized(comparison.targets[0], comparison.references[0])
         facts = {key: each[key] for key in ("target_model", "reference", "test")}
         rows += [{**facts, **row} for row in confidence_bins(confidence)]
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,19 +1,19 @@
 """What the references infer from A's crops: results/tables/vision_correlation.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dejavu import duplicates, judged, tables, tagging
-from dejavu.intervals import Bootstrap
-from dejavu.job import job_log
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.labels import world
+from dejavu.samples.images import read_crops
+from dejavu.scores.intervals import Bootstrap
+from dejavu.scores.judged import among_top5, read_judged
+from dejavu.scores.vision import correlation_row
 from dejavu.sources import foregrounds
-from dejavu.vision_scores import correlation_row
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
 
 ACCURACIES = [f"accuracy_{top}{end}" for top in ("top1", "top5") for end in ("", "_low", "_high")]
 COLUMNS = {
@@ -27,7 +27,7 @@ def main(job: Any) -> None:
     """Score every reference on all crops and on those that all two-model references get right."""
     params = job.params
     left_out = duplicates.contaminated(job.input.left_out)
-    crops = tables.read_crops(job.input.records, ["boxes", "context"])
+    crops = read_crops(job.input.records, ["boxes", "context"])
     crops = duplicates.without(crops, left_out)
     optimum = None if params.preferred is None else largest_posterior(crops, params.preferred)
     trained = [each["together"]["predictors"] for each in params.references if each["two_model"]]
@@ -40,7 +40,7 @@ def main(job: Any) -> None:
         for on, (kind, inside) in places.items():
             predictors = reference[kind]["predictors"]
             top1 = correct(predictors, left_out)
-            top5 = np.stack([judged.among_top5(name, "A", crops) for name in predictors], axis=1)
+            top5 = np.stack([among_top5(name, "A", crops) for name in predictors], axis=1)
             counted = np.ones_like(top1) if inside is None else inside
             for replicate, chosen in reference[kind]["replicates"].items():
                 names = {"reference": reference["name"], "replicate": replicate, "on": on}
@@ -49,23 +49,21 @@ def main(job: Any) -> None:
                     top1[:, chosen], top5[:, chosen], counted[:, chosen], bootstrap, optimum
                 )
                 rows.append({**names, **row})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
 def correct(predictors: list[str], left_out: np.ndarray) -> np.ndarray:
     """Whether each predictor is right on A's crops, bool [crops, predictors]."""
-    return np.stack([judged.judged(name, "A", left_out).correct for name in predictors], axis=1)
+    return np.stack([read_judged(name, "A", left_out).correct for name in predictors], axis=1)
 
 
 def largest_posterior(crops: pl.DataFrame, preferred: float) -> np.ndarray:
     """How well the embedded world's crops can be predicted at best, float64 [crops]."""
     shown = [
         [thing.tag for thing in foregrounds.visible(layout, crop)]
-        for layout, crop in zip(tagging.layouts(crops), tagging.boxes(crops), strict=True)
+        for layout, crop in zip(world.layouts(crops), world.boxes(crops), strict=True)
     ]
     return foregrounds.posterior(shown, preferred=preferred).max(axis=1)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,17 +1,17 @@
 """Déjà vu scores of every target model and reference: results/tables/vision_dejavu.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, splits, tables
-from dejavu.intervals import Bootstrap
-from dejavu.job import Progress, job_log
-from dejavu.vision_scores import rows_of_pair
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import Progress, run
+from dejavu.samples.hashes import in_first_half
+from dejavu.samples.images import read_crops
+from dejavu.scores.intervals import Bootstrap
+from dejavu.scores.judged import read_comparison
+from dejavu.scores.vision import rows_of_pair
 
 COLUMNS = {
     **dict.fromkeys(
@@ -35,12 +35,12 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out)
     halves = None
     if job.input.control:
-        control = duplicates.without(tables.read_crops(job.input.control), left_out)
-        halves = splits.in_first_half(control["id"].to_list(), params.seed)
+        control = duplicates.without(read_crops(job.input.control), left_out)
+        halves = in_first_half(control["id"].to_list(), params.seed)
     progress = Progress("scoring", len(params.comparisons), "pairs")
     rows = []
     for each in params.comparisons:
-        parts = {name: judged.comparison(side, left_out) for name, side in each["sides"].items()}
+        parts = {name: read_comparison(side, left_out) for name, side in each["sides"].items()}
         if halves is not None:
             parts["first_half"] = parts["control"].where(halves)
             parts["second_half"] = parts["control"].where(~halves)
@@ -49,9 +49,7 @@ def main(job: Any) -> None:
         for row in rows_of_pair(parts, each["replicates"], params.confident, bootstrap):
             rows.append({**names, **row})
         progress.advance(1)
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,17 +1,16 @@
 """Examples of the vision tests with their pictures: results/galleries/vision.json."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dejavu import duplicates, gallery, tables
-from dejavu.job import job_log
-from dejavu.plan import prediction_path
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.config.layout import prediction_path
+from dejavu.files.facts import write_json
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
+from dejavu.report import gallery
 
 EXAMPLES, DISAGREEMENTS, SHOWN_NEIGHBORS = 6, 4, 5
 
@@ -41,13 +40,13 @@ def main(job: Any) -> None:
             groups[-1]["samples"] = samples
     for each in groups:
         each["examples"] = examples(job, known, references, each)
-    tables.write_json(job.output[0], {"groups": groups})
+    write_json(job.output[0], {"groups": groups})
 
 
 def answers(path_name: str) -> pl.DataFrame:
     """What a predictor says of A's crops: sample, prediction, correct, confidence."""
     columns = ["sample", "prediction", "correct", "confidence", "tiebreak"]
-    return pl.DataFrame(tables.read_parquet(prediction_path(path_name, "A"), columns))
+    return pl.DataFrame(read_parquet(prediction_path(path_name, "A"), columns))
 
 
 def best(samples: pl.Series, chosen: np.ndarray, count: int, *keys: np.ndarray) -> list[int]:
@@ -135,6 +134,4 @@ def typical(paths: list[str]) -> dict[tuple[str, str], float]:
     }
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

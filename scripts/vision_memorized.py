@@ -1,16 +1,15 @@
 """The crops that each target model memorized: results/tables/vision_memorized.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, tables
-from dejavu.job import job_log
-from dejavu.vision_scores import memorized
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.samples.images import read_crops
+from dejavu.scores.judged import read_comparison
+from dejavu.scores.vision import memorized
 
 COLUMNS = {
     "target_model": pl.String,
@@ -26,11 +25,11 @@ COLUMNS = {
 def main(job: Any) -> None:
     """List A's memorized crops, the highest memorization confidence first."""
     left_out = duplicates.contaminated(job.input.left_out)
-    images = duplicates.without(tables.read_crops(job.input.records), left_out)
+    images = duplicates.without(read_crops(job.input.records), left_out)
     crops = images.select("sample", "id", "label").rows()
     rows = []
     for each in job.params.comparisons:
-        comparison = judged.comparison(each["sides"]["A"], left_out)
+        comparison = read_comparison(each["sides"]["A"], left_out)
         found, confidence = memorized(comparison.targets[0], comparison.references[0])
         pairs = zip(found[: job.params.memorized], confidence, strict=False)
         for rank, (position, sure) in enumerate(pairs, 1):
@@ -46,9 +45,7 @@ def main(job: Any) -> None:
                     "confidence": sure,
                 }
             )
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

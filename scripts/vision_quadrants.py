@@ -1,16 +1,14 @@
 """Who infers the label of a crop, target or reference: results/tables/vision_quadrants.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, tables
-from dejavu.job import job_log
-from dejavu.vision_scores import quadrants
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores.judged import read_comparison
+from dejavu.scores.vision import quadrants
 
 COLUMNS = {
     **dict.fromkeys(("target_model", "reference", "replicate", "direction"), pl.String),
@@ -26,7 +24,7 @@ def main(job: Any) -> None:
     for each in job.params.comparisons:
         sides = each["sides"]
         directions = {
-            name: judged.comparison(sides[name], left_out) for name in ("A", "B") if name in sides
+            name: read_comparison(sides[name], left_out) for name in ("A", "B") if name in sides
         }
         if "B" in directions:
             directions["symmetric"] = directions["A"] + directions["B"]
@@ -35,9 +33,7 @@ def main(job: Any) -> None:
             for direction, comparison in directions.items():
                 facts = {**names, "replicate": replicate, "direction": direction}
                 rows.append({**facts, **quadrants(comparison.replicates(chosen))})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

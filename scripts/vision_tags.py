@@ -1,17 +1,16 @@
 """The commonest dataset-level correlations: results/tables/vision_tags.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, judged, tables
+from dejavu.audits import duplicates
 from dejavu.errors import InputError
-from dejavu.job import job_log
-from dejavu.vision_scores import best_classes
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.samples.images import read_crops
+from dejavu.scores.judged import read_judged
+from dejavu.scores.vision import best_classes
 
 LEAST_CROPS = 5
 COLUMNS = {
@@ -31,11 +30,11 @@ def main(job: Any) -> None:
             " to vision.tests.one_model.references."
         )
     left_out = duplicates.contaminated(job.input.left_out)
-    crops = duplicates.without(tables.read_crops(job.input.samples, ["tags"]), left_out)
-    correct = judged.judged(job.params.predictor, "A", left_out).correct
+    crops = duplicates.without(read_crops(job.input.samples, ["tags"]), left_out)
+    correct = read_judged(job.params.predictor, "A", left_out).correct
     best = [row["label"] for row in best_classes(correct, crops["label"].to_list())]
     rows = typical_tags(crops.select("label", "tags"), best)
-    tables.write_csv(job.output[0], rows.to_dicts(), COLUMNS)
+    write_csv(job.output[0], rows.to_dicts(), COLUMNS)
 
 
 def typical_tags(crops: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
@@ -63,6 +62,4 @@ def typical_tags(crops: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
     )
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

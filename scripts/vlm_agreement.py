@@ -1,17 +1,15 @@
 """Agreement of references on the targets: results/tables/vlm_agreement.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dejavu import duplicates, recovered, tables
-from dejavu.job import job_log
-from dejavu.vlm_scores import agreement_counts
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores import recovered
+from dejavu.scores.vlm import agreement_counts
 
 COLUMNS = {
     "query": pl.String,
@@ -58,9 +56,7 @@ def main(job: Any) -> None:
                     "both_wrong": both_wrong,
                 }
             )
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,14 @@
 """Distributions of recall of target and reference: results/tables/vlm_distributions.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, recovered, tables
-from dejavu.job import job_log
-from dejavu.vlm_scores import Tally, recall_rows
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores import recovered
+from dejavu.scores.vlm import Tally, recall_rows
 
 COLUMNS = {
     **dict.fromkeys(("test", "query"), pl.String),
@@ -42,9 +40,7 @@ def main(job: Any) -> None:
         for setting in settings:
             for row in recall_rows(tallies[setting]):
                 rows.append({**facts, **setting._asdict(), **row})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

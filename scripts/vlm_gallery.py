@@ -1,16 +1,16 @@
 """Examples of the vision-language tests with their pictures: results/galleries/vlm.json."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dejavu import duplicates, gallery, recovered, tables, votes
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.facts import read_json, write_json
+from dejavu.job import run
+from dejavu.predictions import object_votes
+from dejavu.report import gallery
+from dejavu.scores import recovered
 
 EXAMPLES, SHOWN_NEIGHBORS = 6, 5
 PUBLIC_COLUMNS = ["id", "image", "caption", "objects"]
@@ -40,7 +40,7 @@ def main(job: Any) -> None:
                 ],
             }
         )
-    tables.write_json(job.output[0], {"headline": params.headline, "tests": tests})
+    write_json(job.output[0], {"headline": params.headline, "tests": tests})
 
 
 def correlated(comparison: dict[str, Any], params: Any, left_out: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ def correlated(comparison: dict[str, Any], params: Any, left_out: np.ndarray) ->
 def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:
     """Everything that is shown of some training captions."""
     headline = job.params.headline
-    labels = tables.read_json(job.input.vocabulary)["labels"]
+    labels = read_json(job.input.vocabulary)["labels"]
     codes = {label: code for code, label in enumerate(labels)}
     columns = ["id", "image", "caption", "objects", "named"]
     rows = gallery.rows_of(job.input.samples, samples, columns)
@@ -89,7 +89,7 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
         ranked = gallery.neighbors_of(paths, samples)
         needed, positions = np.unique(ranked, return_inverse=True)
         public = gallery.rows_of(job.input.public, needed, PUBLIC_COLUMNS)
-        predicted = votes.predicted_labels(
+        predicted = object_votes.predicted_labels(
             positions.reshape(ranked.shape),
             gallery.label_lists((public[each]["objects"] for each in needed.tolist()), codes),
             gallery.label_lists(named, codes),
@@ -127,6 +127,4 @@ def judged(guessed: list[str], true: list[str]) -> dict[str, Any]:
     }
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

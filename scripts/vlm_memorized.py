@@ -1,16 +1,16 @@
 """The most memorized targets: results/tables/vlm_memorized.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dejavu import duplicates, records, recovered, splits, tables
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
+from dejavu.samples.hashes import row_of, shard_of
+from dejavu.scores import gaps, recovered
 
 COLUMNS = {
     **dict.fromkeys(("test", "query"), pl.String),
@@ -33,7 +33,7 @@ def main(job: Any) -> None:
     found = []
     for comparison in params.comparisons:
         part = comparison["tallies"]["target"]
-        largest = {setting: records.Largest(params.memorized) for setting in settings}
+        largest = {setting: gaps.Largest(params.memorized) for setting in settings}
         for target, reference in recovered.pairs_of(
             "target", part["target"], part["reference"], params.shards, left_out
         ):
@@ -56,21 +56,19 @@ def main(job: Any) -> None:
         }
         for rank, values in enumerate(zip(*columns.values(), strict=True), 1):
             rows.append({**facts, "rank": rank, **dict(zip(columns, values, strict=True))})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
 def ids_of(samples: list[np.ndarray], paths: list[str]) -> dict[int, str]:
     """The ids of samples by number, from the shards that hold them."""
     wanted = np.unique(np.concatenate(samples)) if samples else np.empty(0, np.int64)
-    shards = splits.shard_of(wanted)
+    shards = shard_of(wanted)
     ids: dict[int, str] = {}
     for shard in np.unique(shards).tolist():
         held = wanted[shards == shard]
-        column = tables.read_parquet(paths[shard], ["id"])["id"]
-        ids |= zip(held.tolist(), column.take(splits.row_of(held)).to_pylist(), strict=True)
+        column = read_parquet(paths[shard], ["id"])["id"]
+        ids |= zip(held.tolist(), column.take(row_of(held)).to_pylist(), strict=True)
     return ids
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,16 +1,14 @@
 """Population scores of every test: results/tables/vlm_ppg.csv."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, recovered, tables
-from dejavu.job import job_log
-from dejavu.vlm_scores import Bootstrap, Tally, rows_of_test
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores import recovered
+from dejavu.scores.vlm import Bootstrap, Tally, rows_of_test
 
 SCORES = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
 MEANS = [
@@ -62,9 +60,7 @@ def main(job: Any) -> None:
             }
             for row in rows_of_test(tallies[setting], comparison["replicates"], bootstrap):
                 rows.append({**facts, **setting._asdict(), **row})
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -1,23 +1,20 @@
 """Items of the sources that were left out: results/tables/vlm_rejected.csv."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import tables
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.files.csv import write_csv_parts
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
 
 COLUMNS = ["set", "source", "item", "reason"]
 
 
 def main(job: Any) -> None:
     """List rejected items with the set that their ids belong to."""
-    tables.write_csv_parts(job.output[0], parts_of(job))
+    write_csv_parts(job.output[0], parts_of(job))
 
 
 def parts_of(job: Any) -> Iterator[pl.DataFrame]:
@@ -40,10 +37,8 @@ def parts_of(job: Any) -> Iterator[pl.DataFrame]:
 
 def rejected(path: str, source: str, set_name: pl.Expr) -> pl.DataFrame:
     """The items of one file."""
-    items = pl.DataFrame(pl.from_arrow(tables.read_parquet(path)))
+    items = pl.DataFrame(pl.from_arrow(read_parquet(path)))
     return items.with_columns(set=set_name, source=pl.lit(source)).select(COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

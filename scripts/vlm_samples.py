@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from dejavu import duplicates, records, recovered, tables
-from dejavu.job import job_log
-from dejavu.recovered import Recovered
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
+from dejavu.audits import duplicates
+from dejavu.files.csv import write_csv
+from dejavu.job import run
+from dejavu.scores import gaps, recovered
+from dejavu.scores.recovered import Recovered
 
 COLUMNS = {
     **dict.fromkeys(("test", "query"), pl.String),
@@ -39,12 +37,10 @@ def main(job: Any) -> None:
 
         facts = {"test": comparison["test"], "query": comparison["query"]}
         found: dict[recovered.Setting, list[dict[str, Any]]] = {each: [] for each in settings}
-        for setting, order, row in records.gaps(shards, settings):
+        for setting, order, row in gaps.gaps(shards, settings):
             found[setting].append({**facts, **setting._asdict(), "order": order, **row})
         rows += chain.from_iterable(found.values())
-    tables.write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS)
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

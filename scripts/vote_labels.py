@@ -1,16 +1,18 @@
 """Labels that the public neighbours of a set's crops vote for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dejavu import predictions, splits, tables
 from dejavu.errors import InputError
-from dejavu.job import job_log
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from dejavu.files.neighbors import read_neighbors
+from dejavu.files.parquet import read_parquet
+from dejavu.job import run
+from dejavu.predictions import label_votes
+from dejavu.predictions.files import predictions_table, write_predictions
+from dejavu.samples.hashes import row_of, shard_of
+from dejavu.samples.images import read_crops
 
 
 def main(job: Any) -> None:
@@ -18,27 +20,27 @@ def main(job: Any) -> None:
     codes, starts, classes = public_labels(job.input.public)
 
     def voted(path: str, records: str) -> pa.Table:
-        ranking = tables.read_neighbors(path)
-        crops = tables.read_crops([records])
+        ranking = read_neighbors(path)
+        crops = read_crops([records])
         if not np.array_equal(crops["sample"].to_numpy(), ranking.samples):
             raise InputError(
                 f"{path} ranks other samples than {records} has crops of: delete it and run again."
             )
-        shard, row = splits.shard_of(ranking.neighbors), splits.row_of(ranking.neighbors)
+        shard, row = shard_of(ranking.neighbors), row_of(ranking.neighbors)
         distances = ranking.scores.astype(np.float64)
         if ranking.metadata["metric"] == "cosine":
             distances = 1 - distances
-        found = predictions.from_votes(codes[starts[shard] + row], distances)
-        return tables.predictions_table(crops, found, classes)
+        found = label_votes.from_votes(codes[starts[shard] + row], distances)
+        return predictions_table(crops, found, classes)
 
     shards = zip(job.input.neighbors, job.input.records, strict=True)
-    tables.write_predictions(job.output[0], (voted(*each) for each in shards))
+    write_predictions(job.output[0], (voted(*each) for each in shards))
 
 
 def public_labels(paths: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The public images' labels as codes, int32, where each shard starts, and the classes."""
     shards = [
-        tables.read_parquet(path, ["label"])["label"].combine_chunks().dictionary_encode()
+        read_parquet(path, ["label"])["label"].combine_chunks().dictionary_encode()
         for path in paths
     ]
     starts = np.cumsum([0, *map(len, shards)])
@@ -50,6 +52,4 @@ def public_labels(paths: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return codes[labels.indices.to_numpy()], starts, classes
 
 
-if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
-        main(snakemake)
+run(main)

@@ -18,7 +18,7 @@ rule embed_ssl:
     benchmark:
         "results/benchmarks/embed_ssl/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", plan.IMAGE_ENCODERS),
+        model=one_of("vision", kinds.IMAGE_ENCODERS),
         input="image|crop",
     conda:
         "../../envs/dejavu.yaml"

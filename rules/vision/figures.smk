@@ -28,7 +28,7 @@ rule figure_vision_dejavu:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        sets=plan.headline_sets(config["vision"]),
+        sets=domains.headline_sets(config["vision"]),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_dejavu.py"),
     script:

@@ -5,14 +5,14 @@ results/galleries/vision.json.
 """
 
 shown_predictors = {
-    name: plan.path_names(name, config["vision"]["models"].get(name, {}))[0]
-    for name in plan.predictors_in_tests(config["vision"])
+    name: replicates.path_names(name, config["vision"]["models"].get(name, {}))[0]
+    for name in plan_vision.predictors_in_tests(config["vision"])
 }
 shown_models = [
     name
     for name in shown_predictors
     if name in config["vision"]["models"]
-    and config["vision"]["models"][name]["kind"] in plan.IMAGE_ENCODERS
+    and config["vision"]["models"][name]["kind"] in kinds.IMAGE_ENCODERS
 ]
 
 
@@ -21,7 +21,7 @@ rule vision_gallery:
     input:
         memorized="results/tables/vision_memorized.csv",
         tags=["results/tables/vision_tags.csv"] if most_tags else [],
-        predictions=[plan.prediction_path(name, "A") for name in shown_predictors.values()],
+        predictions=[layout.prediction_path(name, "A") for name in shown_predictors.values()],
         neighbors=[
             f"results/vision/neighbors/{shown_predictors[name]}/crop/A/{shard}.parquet"
             for name in shown_models
@@ -43,7 +43,7 @@ rule vision_gallery:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(30, 10),
     params:
-        pairs=plan.shown_pairs(config["vision"]),
+        pairs=plan_vision.shown_pairs(config["vision"]),
         predictors=shown_predictors,
         references=[each["name"] for each in references],
         two_model=[each["name"] for each in references if each["two_model"]],

@@ -8,7 +8,7 @@ def vision_model(wildcards):
 
 def vision_seed(wildcards):
     """The training seed that a path name stands for."""
-    return plan.seed_of(wildcards.model, config["vision"]["models"])
+    return replicates.seed_of(wildcards.model, config["vision"]["models"])
 
 
 def foreground_tars(wildcards):
@@ -99,12 +99,12 @@ def class_name_files():
 def vision_hashes(wildcards):
     """First hash of a shard and the first one after it."""
     shard_count = config["vision"]["sets"][wildcards.set]["shards"]
-    return list(splits.shard_range((0, splits.HASHES), int(wildcards.shard), shard_count))
+    return list(ranges.shard_range((0, ranges.HASHES), int(wildcards.shard), shard_count))
 
 
 def first_image(wildcards):
     """Number of a shard's first sample."""
-    return splits.first_number(plan.SETS["vision"].index(wildcards.set), int(wildcards.shard))
+    return ranges.first_number(domains.SETS["vision"].index(wildcards.set), int(wildcards.shard))
 
 
 def image_records(*sets):
@@ -206,7 +206,7 @@ def representation(wildcards):
 def predicted(comparisons, sides=None):
     """Predictions that comparisons read, each file once; of some sides, or of all."""
     files = [
-        plan.prediction_path(name, side["set"])
+        layout.prediction_path(name, side["set"])
         for comparison in comparisons
         for key, side in comparison["sides"].items()
         if sides is None or key in sides
@@ -218,7 +218,7 @@ def predicted(comparisons, sides=None):
 def predicted_alone(references, first=False):
     """Predictions of references on A's crops, of all replicates or the first."""
     return [
-        plan.prediction_path(name, "A")
+        layout.prediction_path(name, "A")
         for reference in references
         for name in reference["alone"]["predictors"][: 1 if first else None]
     ]

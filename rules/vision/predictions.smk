@@ -22,7 +22,7 @@ rule vote_labels:
     benchmark:
         "results/benchmarks/vote_labels/{model}.{set}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", plan.IMAGE_ENCODERS),
+        model=one_of("vision", kinds.IMAGE_ENCODERS),
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

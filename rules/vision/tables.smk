@@ -3,9 +3,9 @@
 In: results/vision/predictions/. Out: results/tables/vision_*.csv, as the README describes them.
 """
 
-pairs_of_predictors = list(plan.vision_comparisons(config["vision"]))
-references = plan.vision_references(config["vision"])
-most_tags = plan.most_tags(config["vision"])
+pairs_of_predictors = list(plan_vision.comparisons(config["vision"]))
+references = plan_vision.references(config["vision"])
+most_tags = plan_vision.most_tags(config["vision"])
 
 
 rule vision_dejavu:
@@ -299,7 +299,7 @@ rule vision_rejected:
 rule vision_tags:
     """The tags that are the most typical of the classes predicted best."""
     input:
-        predictions=[plan.prediction_path(most_tags, "A")] if most_tags else [],
+        predictions=[layout.prediction_path(most_tags, "A")] if most_tags else [],
         samples=image_samples("A"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),

@@ -28,9 +28,9 @@ rule figure_vlm_population:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        headline=plan.headline(config["vlm"]),
+        headline=plan_vlm.headline(config["vlm"]),
         sets={
-            name: plan.headline_sets(config["vlm"])[test["kind"]]
+            name: domains.headline_sets(config["vlm"])[test["kind"]]
             for name, test in config["vlm"]["tests"].items()
         },
         versions=versions(*DRAWING),
@@ -63,7 +63,7 @@ rule figure_vlm_checks:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        headline=plan.headline(config["vlm"]),
+        headline=plan_vlm.headline(config["vlm"]),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_checks.py"),
     script:
@@ -94,7 +94,7 @@ rule figure_vlm_records:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        headline=plan.headline(config["vlm"]),
+        headline=plan_vlm.headline(config["vlm"]),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_records.py"),
     script:
@@ -125,7 +125,7 @@ rule figure_vlm_distributions:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        headline=plan.headline(config["vlm"]),
+        headline=plan_vlm.headline(config["vlm"]),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_distributions.py"),
     script:
@@ -156,7 +156,7 @@ rule figure_vlm_agreement:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        headline=plan.headline(config["vlm"]),
+        headline=plan_vlm.headline(config["vlm"]),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_agreement.py"),
     script:

@@ -4,7 +4,7 @@ In: neighbours, samples and the table of memorized captions. Out: results/galler
 """
 
 shown_comparisons = [
-    each for each in comparisons if each["query"] == plan.headline(config["vlm"])["query"]
+    each for each in comparisons if each["query"] == plan_vlm.headline(config["vlm"])["query"]
 ]
 
 
@@ -32,7 +32,7 @@ rule vlm_gallery:
         runtime=minutes(30, 10),
     params:
         comparisons=shown_comparisons,
-        headline=plan.headline(config["vlm"]),
+        headline=plan_vlm.headline(config["vlm"]),
         shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         versions=versions("pillow"),
         code=code_version("vlm_gallery.py"),

@@ -93,7 +93,7 @@ def imported_content(wildcards):
     files = sorted(folder.glob(f"{kind}/*.npy"), key=lambda file: (len(file.name), file.name))
     settings = config["vlm"]["sets"][wildcards.set]
     if in_stored_order(settings["source"]):
-        files = splits.covering(files, int(wildcards.shard), settings["shards"])
+        files = ranges.covering(files, int(wildcards.shard), settings["shards"])
     return [content_of(file) for file in files]
 
 
@@ -128,7 +128,7 @@ def hash_ranges_of_sources(domain):
     """For each source the ranges of hashes that belong to the sets sharing it."""
     sets = config[domain]["sets"]
     return {
-        source: splits.ranges_of_sets(plan.SETS[domain], sets, source)
+        source: ranges.ranges_of_sets(domains.SETS[domain], sets, source)
         for source in sources_of(domain)
     }
 
@@ -137,12 +137,12 @@ def shard_hashes(wildcards):
     """First hash of a shard and the first one after it."""
     settings = config["vlm"]["sets"][wildcards.set]
     hashes = hash_ranges_of_sources("vlm")[settings["source"]][wildcards.set]
-    return list(splits.shard_range(hashes, int(wildcards.shard), settings["shards"]))
+    return list(ranges.shard_range(hashes, int(wildcards.shard), settings["shards"]))
 
 
 def first_sample(wildcards):
     """Number of a shard's first sample."""
-    return splits.first_number(plan.SETS["vlm"].index(wildcards.set), int(wildcards.shard))
+    return ranges.first_number(domains.SETS["vlm"].index(wildcards.set), int(wildcards.shard))
 
 
 def training_records(wildcards):
@@ -160,7 +160,7 @@ def training_settings(wildcards):
 
 def trained_weights(wildcards):
     """The files of a model that the workflow trains."""
-    if model_settings(wildcards.model)["kind"] not in plan.TRAINED:
+    if model_settings(wildcards.model)["kind"] not in kinds.TRAINED:
         return []
     return [
         f"results/vlm/models/{wildcards.model}/open_clip_model.safetensors",
@@ -171,7 +171,7 @@ def trained_weights(wildcards):
 def encoder_settings(wildcards):
     """What an encoder is loaded from, with paths as seen from the working directory."""
     settings = dict(model_settings(wildcards.model))
-    if settings["kind"] in plan.TRAINED:
+    if settings["kind"] in kinds.TRAINED:
         return {"architecture": f"local-dir:results/vlm/models/{wildcards.model}"}
     if "checkpoint" in settings:
         settings["checkpoint"] = from_base(settings["checkpoint"])
@@ -234,7 +234,7 @@ def neighbors_by(comparisons):
 def recovered_files(sides):
     """Every shard of (path name, query, set), each file once."""
     return [
-        plan.recovered_path(*side, shard)
+        layout.recovered_path(*side, shard)
         for side in dict.fromkeys(sides)
         for shard in range(config["vlm"]["sets"][side[2]]["shards"])
     ]
@@ -294,7 +294,7 @@ def annotation_megabytes(wildcards, attempt):
 
 def labels_of_shard(wildcards):
     """Labels and scores of the images of a shard: its source's file's, or a detector's."""
-    if annotations_of(source_of_set(wildcards.set))["kind"] in plan.DETECTORS:
+    if annotations_of(source_of_set(wildcards.set))["kind"] in kinds.DETECTORS:
         return "results/vlm/detections/{set}/{shard}.parquet"
     return f"results/vlm/annotations/{source_of_set(wildcards.set)}.parquet"
 
@@ -302,8 +302,8 @@ def labels_of_shard(wildcards):
 def hashes_of_labels(wildcards):
     """Between which hashes a file has the labels of a shard; None where it must be read whole."""
     source = source_of_set(wildcards.set)
-    is_detected = annotations_of(source)["kind"] in plan.DETECTORS
-    is_imported = config["vlm"]["sources"][source]["kind"] == plan.IMPORTED
+    is_detected = annotations_of(source)["kind"] in kinds.DETECTORS
+    is_imported = config["vlm"]["sources"][source]["kind"] == kinds.IMPORTED
     if is_detected or (is_imported and in_stored_order(source)):
         return None
     return shard_hashes(wildcards)

@@ -3,8 +3,8 @@
 In: results/vlm/recovered/. Out: results/tables/vlm_*.csv, as the README describes them.
 """
 
-comparisons = list(plan.comparisons(config["vlm"]))
-agreements = plan.references_to_agree(config["vlm"])
+comparisons = list(plan_vlm.comparisons(config["vlm"]))
+agreements = plan_vlm.references_to_agree(config["vlm"])
 
 
 rule vlm_ppg:

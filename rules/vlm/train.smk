@@ -30,7 +30,7 @@ rule train_clip:
         runtime=minutes(720),
     params:
         model=training_settings,
-        seed=lambda wildcards: plan.seed_of(wildcards.model, config["vlm"]["models"]),
+        seed=lambda wildcards: replicates.seed_of(wildcards.model, config["vlm"]["models"]),
         versions=versions("torch", "torchvision", "open_clip_torch", "timm", "pillow"),
         code=code_version("train_clip.py"),
     script:

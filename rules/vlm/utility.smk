@@ -19,7 +19,7 @@ rule zero_shot:
     benchmark:
         "results/benchmarks/zero_shot/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", plan.CLIP_LIKE),
+        model=one_of("vlm", kinds.CLIP_LIKE),
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
@@ -30,7 +30,7 @@ rule zero_shot:
         kind=lambda wildcards: model_settings(wildcards.model)["kind"],
         model=encoder_settings,
         content=weights_content,
-        name=lambda wildcards: plan.model_of(wildcards.model, config["vlm"]["models"]),
+        name=lambda wildcards: replicates.model_of(wildcards.model, config["vlm"]["models"]),
         classes=lambda wildcards: audit("vlm", "utility")["classes"],
         templates=lambda wildcards: audit("vlm", "utility")["templates"],
         threads=config["vlm"]["embedding"]["threads"],

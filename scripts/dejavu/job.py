@@ -5,9 +5,10 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from dejavu.errors import InputError
 
@@ -26,6 +27,21 @@ class _Terminal:
         if cls.descriptor is not None:
             with suppress(OSError):
                 os.write(cls.descriptor, f"{line}\n".encode())
+
+
+def run(main: Callable[[Any], None]) -> None:
+    """Do a script's work, where Snakemake runs it: a script that is imported does nothing.
+
+    Args:
+        main: takes the job that Snakemake gives the script as the global `snakemake`.
+
+    Raises:
+        SystemExit: with status 1 after an `InputError`, whose sentence also goes to the terminal.
+    """
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if job is not None:
+        with job_log(job.log[0]):
+            main(job)
 
 
 @contextmanager

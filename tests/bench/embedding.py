@@ -19,10 +19,12 @@ import pyarrow as pa
 import torch
 from PIL import Image
 
-from dejavu import tables
-from dejavu.embedding import CAPTIONS_A_CALL, embed_records, embed_texts
-from dejavu.encoders import precision, prepare_torch, text
+from dejavu.encoders import precision, text
 from dejavu.encoders.clip import ClipEncoder
+from dejavu.encoders.device import prepare_torch
+from dejavu.encoders.shards import CAPTIONS_A_CALL, embed_records, embed_texts
+from dejavu.files.embeddings import write_embeddings
+from dejavu.files.parquet import write_parquet
 from dejavu.job import Progress
 from dejavu.sources.images import add_member, tar_reference
 from tests.bench.pairs import timed
@@ -81,7 +83,7 @@ def captions(folder: Path, threads: int, device: torch.device) -> None:
     def stage() -> None:
         progress = Progress("embedding", CAPTIONS, "captions")
         vectors = embed_texts(texts, encoder.encode_texts, CAPTIONS_A_CALL, progress)
-        tables.write_embeddings(folder / "texts.parquet", np.arange(CAPTIONS), vectors, FACTS)
+        write_embeddings(folder / "texts.parquet", np.arange(CAPTIONS), vectors, FACTS)
 
     pairs = timed(stage, bare, PAIRS, time.perf_counter)
     print(f"{CAPTIONS} captions, {threads} threads:", pairs.line("stage", "bare model"))
@@ -118,4 +120,4 @@ def write_records(folder: Path, path: Path) -> None:
             for member in archive
         ]
     columns = {"sample": np.arange(IMAGES), "image": pa.array(references)}
-    tables.write_parquet(path, pa.table(columns))
+    write_parquet(path, pa.table(columns))

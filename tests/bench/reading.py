@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from dejavu import tables
+from dejavu.files.embeddings import read_embeddings, write_embeddings
 from tests.bench.pairs import timed
 
 ROWS, DIMENSION, PAIRS = 400_000, 512, 11
@@ -21,16 +21,16 @@ def main() -> None:
     facts = {"model": "bench", "fingerprint": "0" * 32, "normalised": False}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "0000.parquet"
-        tables.write_embeddings(path, np.arange(ROWS), vectors, facts)
+        write_embeddings(path, np.arange(ROWS), vectors, facts)
         del vectors
         # So that no writing is going on, and memory has been touched.
         os.sync()
         for _ in range(2):
             pq.read_table(path)
-            tables.read_embeddings(path)
+            read_embeddings(path)
         taken = timed(
             lambda: pq.read_table(path),
-            lambda: tables.read_embeddings(path),
+            lambda: read_embeddings(path),
             PAIRS,
             time.perf_counter,
         )

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from dejavu import vlm_scores
+from dejavu.scores import vlm
 from tests.bench.pairs import seconds
 from tests.scale import jobs, synthetic
 
@@ -170,11 +170,11 @@ def main() -> None:
 
 def timing_intervals(taken: list[float]):
     """Collect the seconds of every bootstrap."""
-    draw = vlm_scores.intervals.multinomial_means
+    draw = vlm.intervals.multinomial_means
 
     def timed(*arguments):
         drawn = []
         taken.append(seconds(lambda: drawn.append(draw(*arguments))))
         return drawn[0]
 
-    return mock.patch.object(vlm_scores.intervals, "multinomial_means", timed)
+    return mock.patch.object(vlm.intervals, "multinomial_means", timed)

@@ -15,8 +15,9 @@ from unittest import mock
 import faiss
 import numpy as np
 
-from dejavu import search
 from dejavu.search import reduced
+from dejavu.search.exact import top_k
+from dejavu.search.indexes import PublicIndex, build_index, read_index, write_index
 from tests.bench.pairs import timed
 
 QUERIES, ROWS, DIMENSION, THREADS = 4096, 1_000_000, 512, 2
@@ -33,12 +34,12 @@ def unit_vectors(rng: np.random.Generator, rows: int, d: int) -> np.ndarray:
     return vectors
 
 
-def compare(flat: search.PublicIndex, queries: np.ndarray, k: int, threads: int) -> None:
+def compare(flat: PublicIndex, queries: np.ndarray, k: int, threads: int) -> None:
     """Print how long both take, and how their neighbours differ."""
     found: dict[str, np.ndarray] = {}
 
     def ours() -> None:
-        found["ours"], found["scores"] = search.top_k(queries, [lambda: flat], k, threads=threads)
+        found["ours"], found["scores"] = top_k(queries, [lambda: flat], k, threads=threads)
 
     def of_faiss() -> None:
         faiss.omp_set_num_threads(threads)
@@ -56,20 +57,20 @@ def compare(flat: search.PublicIndex, queries: np.ndarray, k: int, threads: int)
     print(f"places that differ: {differ.mean():.2e}, by scores {apart:.1e} apart at most")
 
 
-def reading(flat: search.PublicIndex, queries: np.ndarray, threads: int) -> None:
+def reading(flat: PublicIndex, queries: np.ndarray, threads: int) -> None:
     """Print how much longer a search takes that reads its shards."""
     numbers = np.array_split(flat.numbers, SHARDS)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{shard:04d}.index" for shard in range(SHARDS)]
         for path, some in zip(paths, numbers, strict=True):
-            index = search.build_index(some, flat.vectors[some])
-            search.write_index(path, index, {"model": "bench"})
+            index = build_index(some, flat.vectors[some])
+            write_index(path, index, {"model": "bench"})
             del index
-        read = [partial(search.read_index, path) for path in paths]
-        held = [partial(lambda shard: shard, search.read_index(path)) for path in paths]
+        read = [partial(read_index, path) for path in paths]
+        held = [partial(lambda shard: shard, read_index(path)) for path in paths]
         taken = timed(
-            lambda: search.top_k(queries, read, K, threads=threads),
-            lambda: search.top_k(queries, held, K, threads=threads),
+            lambda: top_k(queries, read, K, threads=threads),
+            lambda: top_k(queries, held, K, threads=threads),
             clock=time.perf_counter,
         )
     asked = f"{len(queries)} queries, {SHARDS} shards of {len(numbers[0])} rows"
@@ -86,7 +87,7 @@ def main() -> None:
     public = unit_vectors(rng, sizes.rows, DIMENSION)
     queries = unit_vectors(rng, sizes.queries, DIMENSION)
     flat, part = (
-        search.PublicIndex(search.build_index(np.arange(rows), public[:rows]), {})
+        PublicIndex(build_index(np.arange(rows), public[:rows]), {})
         for rows in (sizes.rows, sizes.rows // PART)
     )
     del public

@@ -13,7 +13,7 @@ import sys
 import pytest
 import yaml
 
-from dejavu import settings
+from dejavu.config import schema
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -135,12 +135,12 @@ def test_a_documented_config_is_accepted(text):
         for domain in ("vlm", "vision")
         if domain in given
     ):
-        settings.complete(given, SCHEMA)  # a whole config
+        schema.complete(given, SCHEMA)  # a whole config
         return
     # A part of a config, by default of the vision-language measurement: it goes into the default.
     if not set(given) & set(SCHEMA["properties"]):
         given = {"vlm": given}
-    settings.complete(merged(config, given), SCHEMA)
+    schema.complete(merged(config, given), SCHEMA)
 
 
 def merged(config, part):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dejavu import reruns
+from dejavu.config import reruns
 
 ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "rules").rglob("*.smk"))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from dejavu import recovered, tables
+from dejavu.files.facts import write_json
+from dejavu.scores import recovered
 from tests.scale import jobs, synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,7 @@ def write_inputs(folder: Path, asked: argparse.Namespace) -> None:
     for name, shards in of_sets.items():
         if name == "target" or not asked.tables_only:
             synthetic.write_samples(folder, name, shards, asked.objects, asked.labels)
-    tables.write_json(folder / "results/vlm/sets.json", of_sets)
+    write_json(folder / "results/vlm/sets.json", of_sets)
     for model in models(asked):
         if asked.tables_only:
             settings = recovered.settings(votes(asked), jobs.PREDICT, jobs.OBJECTS)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from dejavu import plan
+from dejavu.config import kinds, layout, plan_vlm
 from tests.scale.synthetic import Model
 
 Job = dict[str, Any]
@@ -31,7 +31,7 @@ def run(script: str, job: Job) -> None:
 def of_set(kind: str, set_name: str, shards: Shards) -> list[str]:
     """The shards of a set's samples or records."""
     return [
-        f"results/vlm/{kind}/{set_name}/{plan.shard_name(shard)}.parquet"
+        f"results/vlm/{kind}/{set_name}/{layout.shard_name(shard)}.parquet"
         for shard in range(shards[set_name])
     ]
 
@@ -41,7 +41,7 @@ def build_index(model: Model, shard: int) -> Job:
     name = f"{model.name}/{model.searched}"
     return {
         "input": {
-            "public": f"results/vlm/embeddings/{name}/public/{plan.shard_name(shard)}.parquet",
+            "public": f"results/vlm/embeddings/{name}/public/{layout.shard_name(shard)}.parquet",
             "trained": [],
         },
         "output": [index_path(model, shard)],
@@ -51,7 +51,7 @@ def build_index(model: Model, shard: int) -> Job:
 
 def index_path(model: Model, shard: int) -> str:
     """Where a public shard's index is."""
-    return f"results/vlm/index/{model.name}/{model.searched}/{plan.shard_name(shard)}.faiss"
+    return f"results/vlm/index/{model.name}/{model.searched}/{layout.shard_name(shard)}.faiss"
 
 
 def list_path(folder: str) -> str:
@@ -79,13 +79,13 @@ def neighbors_path(model: Model, set_name: str, shard: int) -> str:
     """Where a shard's neighbours are."""
     return (
         f"results/vlm/neighbors/{model.name}/{model.query}/{set_name}/"
-        f"{plan.shard_name(shard)}.parquet"
+        f"{layout.shard_name(shard)}.parquet"
     )
 
 
 def find_neighbors(model: Model, set_name: str, shard: int) -> Job:
     """The neighbours of one shard."""
-    name = f"{model.name}/caption/{set_name}/{plan.shard_name(shard)}"
+    name = f"{model.name}/caption/{set_name}/{layout.shard_name(shard)}"
     return {
         "input": {
             "queries": f"results/vlm/embeddings/{name}.parquet",
@@ -107,7 +107,7 @@ def recover_objects(model: Model, set_name: str, shard: int, shards: Shards) -> 
             "public": list_path("samples/public"),
             "vocabulary": "results/vlm/vocabulary.json",
         },
-        "output": [plan.recovered_path(model.name, model.query, set_name, shard)],
+        "output": [layout.recovered_path(model.name, model.query, set_name, shard)],
         "params": SETTINGS,
         "wildcards": {"set": set_name},
     }
@@ -117,7 +117,7 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
     """A table of the one-model test of two models."""
     models = {
         target.name: {"kind": "open_clip"},
-        reference.name: {"kind": plan.TEXT_ONLY},
+        reference.name: {"kind": kinds.TEXT_ONLY},
     }
     test = {"kind": "one_model", "target": target.name, "reference": reference.name}
     vlm = {"models": models, "sets": shards, "queries": ["t2i"], "tests": {"one_model": test}}
@@ -129,7 +129,7 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
         "output": [f"results/tables/{name}.csv"],
         "params": {
             **SETTINGS,
-            "comparisons": list(plan.comparisons(vlm)),
+            "comparisons": list(plan_vlm.comparisons(vlm)),
             "pairs": [pair],
             "shards": dict(shards),
             "replications": 2000,

@@ -12,8 +12,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dejavu import plan, recovered, splits, tables
-from dejavu.recovered import Setting
+from dejavu.config import domains, layout, ranges
+from dejavu.files import embeddings, neighbors
+from dejavu.files.facts import write_json
+from dejavu.files.parquet import write_parquet
+from dejavu.samples.schemas import VLM_SAMPLES
+from dejavu.scores import recovered
+from dejavu.scores.recovered import Setting
 
 LABELS = 600
 TOPICS = 500
@@ -34,7 +39,7 @@ class Model:
     @property
     def searched(self) -> str:
         """What its query searches."""
-        return plan.QUERY_INPUTS[self.query]
+        return domains.QUERY_INPUTS[self.query]
 
 
 def shard_sizes(samples: int, shards: int) -> list[int]:
@@ -55,7 +60,7 @@ def topics(set_name: str, shard: int, rows: int) -> np.ndarray:
 
 def write_vocabulary(folder: Path, labels: int = LABELS) -> None:
     """Write the labels of the world."""
-    tables.write_json(folder / "results/vlm/vocabulary.json", {"labels": vocabulary(labels)})
+    write_json(folder / "results/vlm/vocabulary.json", {"labels": vocabulary(labels)})
 
 
 def write_samples(
@@ -72,7 +77,7 @@ def write_samples(
         count = np.clip(rng.poisson(objects, rows), NAMED, LARGEST)
         chosen[np.arange(LARGEST) >= count[:, None]] = labels
         chosen.sort(axis=1)
-        first = splits.first_number(plan.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
         numbers = np.arange(rows, dtype=np.int64) + first
         ids = pa.array(numbers).cast(pa.string())
         table = pa.table(
@@ -84,10 +89,10 @@ def write_samples(
                 "objects": _lists(chosen, count, names),
                 "named": _lists(chosen, np.full(rows, NAMED), names),
             },
-            schema=tables.VLM_SAMPLES,
+            schema=VLM_SAMPLES,
         )
-        path = folder / f"results/vlm/samples/{set_name}/{plan.shard_name(shard)}.parquet"
-        tables.write_parquet(path, table)
+        path = folder / f"results/vlm/samples/{set_name}/{layout.shard_name(shard)}.parquet"
+        write_parquet(path, table)
 
 
 def _lists(codes: np.ndarray, lengths: np.ndarray, names: pa.Array) -> pa.Array:
@@ -118,18 +123,20 @@ def write_embeddings(
         vectors *= np.float32(model.noise)
         vectors += directions[topics(set_name, shard, rows)]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        first = splits.first_number(plan.SETS["vlm"].index(set_name), shard)
-        name = f"{model.name}/{kind}/{set_name}/{plan.shard_name(shard)}.parquet"
+        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
+        name = f"{model.name}/{kind}/{set_name}/{layout.shard_name(shard)}.parquet"
         numbers = np.arange(rows, dtype=np.int64) + first
-        tables.write_embeddings(folder / f"results/vlm/embeddings/{name}", numbers, vectors, facts)
+        embeddings.write_embeddings(
+            folder / f"results/vlm/embeddings/{name}", numbers, vectors, facts
+        )
 
 
 def write_neighbors(
     folder: Path, model: Model, set_name: str, shards: list[int], public: list[int], k: int
 ) -> None:
     """Write rankings without a search: k distinct public samples, two in three of the topic."""
-    position = plan.SETS["vlm"].index("public")
-    firsts = [splits.first_number(position, shard) for shard in range(len(public))]
+    position = domains.SETS["vlm"].index("public")
+    firsts = [ranges.first_number(position, shard) for shard in range(len(public))]
     numbers = np.concatenate(
         [
             np.arange(rows, dtype=np.int64) + first
@@ -149,13 +156,13 @@ def write_neighbors(
         other = (rng.integers(0, len(order), (rows, 1)) + 7 * steps) % len(order)
         chosen = np.where((steps % 3 < 2) & (steps < sizes), order[alike], order[other])
         scores = np.sort(rng.random((rows, k), np.float32), axis=1)[:, ::-1]
-        first = splits.first_number(plan.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
         facts = {"model": model.name, "fingerprint": "made up", "metric": "cosine"}
-        name = f"{model.name}/{model.query}/{set_name}/{plan.shard_name(shard)}.parquet"
-        ranking = tables.Neighbors(
+        name = f"{model.name}/{model.query}/{set_name}/{layout.shard_name(shard)}.parquet"
+        ranking = neighbors.Neighbors(
             np.arange(rows, dtype=np.int64) + first, numbers[chosen], scores, facts
         )
-        tables.write_neighbors(folder / f"results/vlm/neighbors/{name}", ranking)
+        neighbors.write_neighbors(folder / f"results/vlm/neighbors/{name}", ranking)
 
 
 def write_recovered(
@@ -178,9 +185,9 @@ def write_recovered(
             predicted[each] = np.minimum(size, LABELS - rng.poisson(3, rows)).astype(np.int16)
             right = rng.binomial(truth[each.objects], 0.5 / model.noise)
             correct[each] = np.minimum(right, predicted[each]).astype(np.int16)
-        first = splits.first_number(plan.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
         recovered.write(
-            str(folder / plan.recovered_path(model.name, model.query, set_name, shard)),
+            str(folder / layout.recovered_path(model.name, model.query, set_name, shard)),
             samples=np.arange(rows, dtype=np.int64) + first,
             first_half=common.random(rows) < 0.5,
             distance=rng.random(rows, np.float32),
@@ -191,6 +198,6 @@ def write_recovered(
 
 
 def _generator(*names: object) -> np.random.Generator:
-    from dejavu.intervals import generator
+    from dejavu.scores.intervals import generator
 
     return generator("scale", *names)

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dejavu import tables
+from dejavu.files.facts import read_json
+from dejavu.files.weights import write_settings
 from tests.conftest import SMOKE, snakemake, written
 
 MODELS = {"clip_a", "clip_b", "minilm"}
@@ -218,7 +219,7 @@ def test_few_bad_items_are_left_out_counted_and_listed(smoke_config, tmp_path):
     reasons = " ".join(listed["reason"])
     for reason in ("unreadable image", "no caption", "duplicate id"):
         assert reason in reasons
-    counts = tables.read_json(run / "results/vlm/sets.json")
+    counts = read_json(run / "results/vlm/sets.json")
     assert sum(map(sum, counts.values())) == 197
 
 
@@ -271,7 +272,7 @@ def test_embeddings_with_nan_are_told(smoke_run, tmp_path):
     config = weights.with_name("open_clip_config.json")
     settings = json.loads(config.read_text())
     del settings["hash"]
-    tables.write_settings(config, settings, weights)
+    write_settings(config, settings, weights)
     done = snakemake(
         folder,
         "results/vlm/embeddings/clip_a/caption/target/0000.parquet",

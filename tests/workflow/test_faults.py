@@ -10,8 +10,14 @@ import numpy as np
 import psutil
 import pytest
 
-from dejavu import provenance, search, tables
 from dejavu.errors import InputError
+from dejavu.files import seals
+from dejavu.files.embeddings import read_embeddings
+from dejavu.files.facts import read_json
+from dejavu.files.neighbors import read_neighbors
+from dejavu.files.parquet import read_parquet
+from dejavu.files.weights import read_settings
+from dejavu.search.indexes import read_index
 from tests.conftest import SMALL, jobs_of, snakemake, snakemake_command
 
 TABLE = "results/tables/vlm_ppg.csv"
@@ -30,24 +36,24 @@ def content(path):
     """What a job reads from a file of another job, comparable; None where none does."""
     kind = path.parts[path.parts.index("results") + 2]
     if kind == "embeddings":
-        found = tables.read_embeddings(path)
+        found = read_embeddings(path)
         return found.samples.tolist(), found.vectors.tolist(), found.metadata
     if kind == "neighbors":
-        found = tables.read_neighbors(path)
+        found = read_neighbors(path)
         return found.samples.tolist(), found.neighbors.tolist(), found.scores.tolist()
     if path.suffix == ".faiss":
-        found = search.read_index(path)
+        found = read_index(path)
         return found.numbers.tolist(), found.vectors.tolist(), found.metadata
     if path.suffix == ".tar":
-        provenance.check_end(path)
+        seals.check_end(path)
         return path.read_bytes()
     if path.suffix == ".safetensors":
-        return tables.read_settings(path.with_name("open_clip_config.json"), path)
+        return read_settings(path.with_name("open_clip_config.json"), path)
     if path.name == "open_clip_config.json":
-        return tables.read_settings(path, path.with_name("open_clip_model.safetensors"))
+        return read_settings(path, path.with_name("open_clip_model.safetensors"))
     if path.suffix == ".json":
-        return tables.read_json(path)
-    return tables.read_parquet(path) if path.suffix == ".parquet" else None
+        return read_json(path)
+    return read_parquet(path) if path.suffix == ".parquet" else None
 
 
 def between_stages(folder):

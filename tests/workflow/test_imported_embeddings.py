@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import jobs_of, snakemake, written
-from tests.unit.test_clip_retrieval import write_folder
+from tests.unit.sources.test_clip_retrieval import write_folder
 
 PPG = "results/tables/vlm_ppg.csv"
 SIZES = {"target": [20, 12], "public": [30, 25, 30], "control": [25]}

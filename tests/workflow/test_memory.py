@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dejavu import recovered
+from dejavu.scores import recovered
 from tests.conftest import ROOT
 from tests.scale import jobs, synthetic
 

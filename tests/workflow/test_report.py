@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import SMOKE, snakemake, written
-from tests.unit.test_page import ARGUMENTS, CHROMIUM, needs_chromium
+from tests.unit.report.test_page import ARGUMENTS, CHROMIUM, needs_chromium
 
 HEADLINE = {"query": "t2i", "k": 10, "predict": "top10", "objects": "all"}
 ENDS = ("", "_low", "_high")

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import polars as pl
 
-from dejavu import tables
+from dejavu.files.embeddings import read_embeddings
+from dejavu.files.neighbors import read_neighbors
 from tests.conftest import ROOT
 
 
@@ -22,15 +23,15 @@ def test_a_rehearsal_builds_the_tables_and_sums_up_its_jobs(tmp_path):
         *("4", "2", "2")
     ]
     vlm = tmp_path / "results/vlm"
-    queries = tables.read_embeddings(vlm / "embeddings/made_up/caption/target/0000.parquet")
+    queries = read_embeddings(vlm / "embeddings/made_up/caption/target/0000.parquet")
     shards = [
-        tables.read_embeddings(vlm / f"embeddings/made_up/image/public/{shard:04d}.parquet")
+        read_embeddings(vlm / f"embeddings/made_up/image/public/{shard:04d}.parquet")
         for shard in range(2)
     ]
     numbers = np.concatenate([shard.samples for shard in shards])
     products = queries.vectors @ np.concatenate([shard.vectors for shard in shards]).T
     nearest = numbers[np.argsort(-products, axis=1)[:, :20]]
-    found = tables.read_neighbors(vlm / "neighbors/made_up/t2i/target/0000.parquet")
+    found = read_neighbors(vlm / "neighbors/made_up/t2i/target/0000.parquet")
     assert np.mean(found.neighbors == nearest) > 0.99
     ppg = pl.read_csv(tmp_path / "results/tables/vlm_ppg.csv")
     assert len(ppg) == 18 and ppg["targets"].to_list() == [150] * 18

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from dejavu import tables
+from dejavu.files.facts import read_json
 from tests.conftest import snakemake, written
 
 CLASSES = ("n01", "n02", "n03")
@@ -98,7 +98,7 @@ def test_sets_with_their_own_sources_are_measured(tmp_path, config):
     reasons = "\n".join(told)
     for part in ("unreadable image", "line 2: box [5, 5, 5, 9] has xmin >= xmax", "malformed XML"):
         assert part in reasons
-    counts = tables.read_json(folder / "results/vision/sets.json")
+    counts = read_json(folder / "results/vision/sets.json")
     assert counts["A"] == counts["B"] == {"images": 24, "crops": 24}
     assert counts["control"] == {"images": 28, "crops": 22}
     crops = pl.read_csv(folder / "results/tables/vision_crops.csv")

@@ -16,7 +16,7 @@ import yaml
 from PIL import ImageEnhance
 from scipy.stats import binomtest
 
-from dejavu import blind
+from dejavu.audits import blind
 from dejavu.encoders import ssl
 from dejavu.sources.images import open_available, open_image
 from tests.conftest import VISION_SMOKE, and_shown, jobs_of, snakemake, written

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from dejavu.intervals import NORMAL_QUANTILE
+from dejavu.scores.intervals import NORMAL_QUANTILE
 from tests.conftest import ROOT, snakemake
 
 pytestmark = pytest.mark.full

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
 
 
 def build(settings: Mapping[str, Any]) -> nn.Module:

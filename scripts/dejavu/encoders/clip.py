@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from dejavu import provenance
 from dejavu.encoders import hub
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
+from dejavu.files import fingerprints
 
 LOCAL_FOLDER = "local-dir:"
 
@@ -52,9 +51,9 @@ class ClipEncoder:
         }
         self.facts = {
             "model": name,
-            "fingerprint": provenance.fingerprint(weights, settings),
+            "fingerprint": fingerprints.fingerprint(weights, settings),
             "normalised": True,
-            "versions": provenance.versions("torch", "torchvision", "open_clip_torch"),
+            "versions": fingerprints.versions("torch", "torchvision", "open_clip_torch"),
         }
 
     def prepare_image(self, image: Image.Image) -> torch.Tensor:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dejavu.encoders import hub
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
 
 SEPARATOR = "."
 

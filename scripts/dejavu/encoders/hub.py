@@ -3,7 +3,7 @@
 import os
 import socket
 
-from dejavu.tables import first_line
+from dejavu.errors import first_line
 
 OUT_OF_REACH = (ConnectionError, TimeoutError, socket.gaierror)
 HUB = "https://huggingface.co"
@@ -28,3 +28,8 @@ def unreachable(error: BaseException) -> str | None:
         " connect this machine, set HF_ENDPOINT to a mirror, or fetch the files elsewhere and name"
         " the local ones."
     )
+
+
+def downloads_allowed() -> bool:
+    """Whether the hub may be asked for weights: the workflow tells by the hub's own variable."""
+    return os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0")

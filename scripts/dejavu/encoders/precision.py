@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dejavu import provenance
 from dejavu.errors import InputError
+from dejavu.files import seals
 
 BF16 = "bf16"
 # The largest distance from a vector in float32, as a part of that vector's length: rounding moves
@@ -30,7 +30,7 @@ class ReducedPrecision:
     def __init__(self, encoder: Any, device: torch.device) -> None:
         """Take an encoder in float32."""
         self.encoder, self.device = encoder, device
-        own = provenance.digest(encoder.facts["fingerprint"].encode(), BF16.encode())
+        own = seals.digest(encoder.facts["fingerprint"].encode(), BF16.encode())
         self.facts = {**encoder.facts, "fingerprint": own, "precision": BF16}
         self.unchecked = True
 

@@ -28,8 +28,7 @@ from torch import Tensor, nn
 
 from dejavu.encoders import backbones
 from dejavu.encoders.ssl import Perceptron, SslModel
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
 
 SHOWN = 3
 # What torchvision and timm call the layers that backbones are built without.

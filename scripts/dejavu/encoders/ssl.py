@@ -12,10 +12,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dejavu import provenance
 from dejavu.encoders import backbones
-from dejavu.errors import InputError
-from dejavu.tables import first_line, read_settings
+from dejavu.errors import InputError, first_line
+from dejavu.files import fingerprints
+from dejavu.files.weights import read_settings
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
 HEADS = {
@@ -143,9 +143,9 @@ class SslEncoder:
         }
         self.facts = {
             "model": name,
-            "fingerprint": provenance.fingerprint(weights, settings),
+            "fingerprint": fingerprints.fingerprint(weights, settings),
             "normalised": normalise,
-            "versions": provenance.versions("torch", "torchvision", "timm", "lightly"),
+            "versions": fingerprints.versions("torch", "torchvision", "timm", "lightly"),
         }
 
     def encode_width(self) -> int:

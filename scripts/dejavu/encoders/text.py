@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from dejavu import provenance
 from dejavu.encoders import hub
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
+from dejavu.files import fingerprints
 
 PACKAGE = "package:"
 
@@ -40,9 +39,9 @@ class TextEncoder:
         }
         self.facts = {
             "model": name,
-            "fingerprint": provenance.fingerprint(weights, settings),
+            "fingerprint": fingerprints.fingerprint(weights, settings),
             "normalised": True,
-            "versions": provenance.versions("torch", "sentence-transformers", "transformers"),
+            "versions": fingerprints.versions("torch", "sentence-transformers", "transformers"),
         }
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

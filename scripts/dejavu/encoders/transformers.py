@@ -17,10 +17,9 @@ from PIL import Image
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
-from dejavu import provenance
 from dejavu.encoders import hub
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
+from dejavu.files import fingerprints, seals
 
 FAMILIES = ("clip", "siglip")
 
@@ -45,7 +44,7 @@ class TransformersEncoder:
             "preprocessing": processor.image_processor.to_dict(),
             "tokenizer": {
                 "class": type(tokenizer).__name__,
-                "vocabulary": provenance.digest(provenance.canonical(vocabulary)),
+                "vocabulary": seals.digest(seals.canonical(vocabulary)),
                 "backend": tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else None,
                 "padding_side": tokenizer.padding_side,
             },
@@ -53,9 +52,9 @@ class TransformersEncoder:
         }
         self.facts = {
             "model": name,
-            "fingerprint": provenance.fingerprint(weights, settings),
+            "fingerprint": fingerprints.fingerprint(weights, settings),
             "normalised": True,
-            "versions": provenance.versions("torch", "torchvision", "transformers", "tokenizers"),
+            "versions": fingerprints.versions("torch", "torchvision", "transformers", "tokenizers"),
         }
 
     def prepare_image(self, image: Image.Image) -> torch.Tensor:

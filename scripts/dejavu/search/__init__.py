@@ -3,25 +3,3 @@
 Neighbours are those that float64 products, or squared distances, of the stored values give; pairs
 closer than 1e-6 are ties, and ties go by the lower sample number (method: §2).
 """
-
-from dejavu.search.exact import top_k
-from dejavu.search.indexes import (
-    COSINE,
-    EUCLIDEAN,
-    PublicIndex,
-    build_index,
-    expect,
-    read_index,
-    write_index,
-)
-
-__all__ = [
-    "COSINE",
-    "EUCLIDEAN",
-    "PublicIndex",
-    "build_index",
-    "expect",
-    "read_index",
-    "top_k",
-    "write_index",
-]

@@ -12,10 +12,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu import provenance
 from dejavu.errors import InputError
+from dejavu.files import seals
+from dejavu.files.seals import Metadata
 from dejavu.job import whole_file
-from dejavu.provenance import Metadata
 
 TRAILER = b"dejavu-index"
 COSINE, EUCLIDEAN = "cosine", "euclidean"
@@ -63,10 +63,10 @@ def build_index(numbers: Numbers, vectors: NDArray[Any], metric: str = COSINE) -
 def write_index(path: str | Path, index: Any, facts: Metadata) -> None:
     """Write an index that FAISS reads as it is, followed by its sealed provenance."""
     content = faiss.serialize_index(index)
-    sealed = provenance.seal(facts, provenance.place(path), provenance.array_bytes(content))
-    trailer = provenance.canonical(sealed)
+    sealed = seals.seal(facts, seals.place(path), seals.array_bytes(content))
+    trailer = seals.canonical(sealed)
     with whole_file(path) as partial, partial.open("wb") as file:
-        file.write(provenance.array_bytes(content))
+        file.write(seals.array_bytes(content))
         file.write(trailer)
         file.write(len(trailer).to_bytes(8))
         file.write(TRAILER)
@@ -89,7 +89,7 @@ def read_index(path: str | Path) -> PublicIndex:
         metadata = json.loads(bytes(content[len(body) : -tail]))
     except ValueError:
         raise damaged from None
-    provenance.check_seal(path, metadata, provenance.place(path), provenance.array_bytes(body))
+    seals.check_seal(path, metadata, seals.place(path), seals.array_bytes(body))
     reader: Any = faiss
     index = reader.read_index(reader.ZeroCopyIOReader(faiss.swig_ptr(body), len(body)))
     return PublicIndex(index, metadata, content)

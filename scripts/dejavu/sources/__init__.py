@@ -6,7 +6,7 @@ A reader yields a `Record`, or for labelled images a `Photograph`, for each item
 
 from dataclasses import dataclass
 
-from dejavu.crops import Box
+from dejavu.samples.crops import Box
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu import splits
+from dejavu.samples.hashes import keyed_hash
 from dejavu.sources import Record
 
 PURPOSE = "caption"
@@ -29,7 +29,7 @@ class Captions:
     ) -> list[Record]:
         """The samples of an image with at least one caption."""
         if self.choice == "one":
-            hashed = splits.keyed_hash([identifier], self.seed, PURPOSE)[0]
+            hashed = keyed_hash([identifier], self.seed, PURPOSE)[0]
             return [Record(identifier, image, captions[int(hashed) % len(captions)], objects)]
         return [
             Record(f"{identifier}#{number}", image, caption, objects, identifier)
@@ -48,7 +48,7 @@ def one_of_each(hashes: NDArray[np.uint64], ids: Sequence[str], seed: int) -> ND
     Returns:
         bool [n], true once for each different hash.
     """
-    order = np.lexsort((splits.keyed_hash(ids, seed, PURPOSE), hashes))
+    order = np.lexsort((keyed_hash(ids, seed, PURPOSE), hashes))
     chosen = np.zeros(len(ids), dtype=bool)
     chosen[order[np.diff(hashes[order], prepend=~hashes[order][:1]) != 0]] = True
     return chosen

@@ -19,9 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu import splits
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.config import ranges
+from dejavu.errors import InputError, first_line
 
 FOLDERS = {"image": "img_emb", "caption": "text_emb"}
 FLOATS = (np.float16, np.float32)
@@ -197,9 +196,9 @@ def stored_order(place: int, count: int, rows: int) -> NDArray[np.uint64]:
         rows: of the partition.
 
     Returns:
-        uint64 [rows], rising, inside the partition's shard (see `splits.shard_range`).
+        uint64 [rows], rising, inside the partition's shard (see `ranges.shard_range`).
     """
-    low, high = splits.shard_range((0, splits.HASHES), place, count)
+    low, high = ranges.shard_range((0, ranges.HASHES), place, count)
     step = (high - low - 1) // max(rows, 1)
     return np.uint64(low) + np.arange(rows, dtype=np.uint64) * np.uint64(step)
 

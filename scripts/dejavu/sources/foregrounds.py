@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dejavu.crops import Box
 from dejavu.errors import InputError
+from dejavu.samples.crops import Box
 from dejavu.sources import Photograph, glyphs
 from dejavu.sources.images import tar_reference
 

@@ -12,8 +12,8 @@ from xml.parsers import expat
 
 from PIL import Image, UnidentifiedImageError
 
-from dejavu.crops import Box, box_fault
 from dejavu.errors import InputError
+from dejavu.samples.crops import Box, box_fault
 from dejavu.sources import Photograph, Rejected
 from dejavu.sources.images import FORMATS
 

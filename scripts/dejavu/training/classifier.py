@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from dejavu import provenance
 from dejavu.encoders import backbones
 from dejavu.encoders.ssl import as_batch, standardised
 from dejavu.errors import InputError
+from dejavu.files import fingerprints, seals
+from dejavu.files.weights import read_settings
 from dejavu.sources.images import crop_pixels
-from dejavu.tables import read_settings
 from dejavu.training import loop
 from dejavu.training.views import random_views
 
@@ -50,7 +50,7 @@ def train(
         settings: the model's in the config: `backbone`, `views`, `stored_side`, `preprocessing`,
             `dropout`, `epochs`, `batch`, `learning_rate`, `weight_decay`, `warmup_epochs`,
             `label_smoothing`.
-        crops: as `tables.read_crops` gives them.
+        crops: as `samples.images.read_crops` gives them.
         seed: of weights, order, views and dropout.
         checkpoint: file to resume from.
         device: where to compute.
@@ -63,10 +63,10 @@ def train(
     pixels = crop_pixels(crops["image"], crops["crop"], settings["stored_side"])
     model = build(settings, len(labels), seed)
     model.to(device).to(memory_format=torch.channels_last).train()
-    identity = provenance.digest(
-        provenance.canonical([dict(settings), labels, crops["label"].to_list(), seed, str(device)]),
-        provenance.canonical(provenance.versions("torch", "timm", "torchvision")),
-        provenance.array_bytes(pixels),
+    identity = seals.digest(
+        seals.canonical([dict(settings), labels, crops["label"].to_list(), seed, str(device)]),
+        seals.canonical(fingerprints.versions("torch", "timm", "torchvision")),
+        seals.array_bytes(pixels),
     )
     order = loop.EpochOrder(len(pixels), settings["batch"], seed)
     steps = settings["epochs"] * order.steps

@@ -13,9 +13,9 @@ from open_clip.loss import ClipLoss
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from dejavu import provenance
-from dejavu.errors import InputError
-from dejavu.tables import first_line, write_settings
+from dejavu.errors import InputError, first_line
+from dejavu.files import fingerprints, seals
+from dejavu.files.weights import write_settings
 from dejavu.training import loop, weights
 from dejavu.training.pixels import decoded
 
@@ -135,10 +135,10 @@ def train(
         accuracy = (best == torch.arange(len(best))).double().mean()
         return {"loss": float(loss.detach()), "accuracy": float(accuracy)}
 
-    identity = provenance.digest(
-        provenance.canonical([list(images), list(captions), dict(settings), dict(preprocessing)]),
-        provenance.canonical([seed, str(device), provenance.versions("torch")]),
-        provenance.fingerprint(weights_of(model).items(), {}).encode(),
+    identity = seals.digest(
+        seals.canonical([list(images), list(captions), dict(settings), dict(preprocessing)]),
+        seals.canonical([seed, str(device), fingerprints.versions("torch")]),
+        fingerprints.fingerprint(weights_of(model).items(), {}).encode(),
     )
     history = loop.run(
         {"model": model, "optimizer": optimizer},

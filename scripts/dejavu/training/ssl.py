@@ -12,10 +12,9 @@ from lightly.utils.scheduler import cosine_schedule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dejavu import provenance
 from dejavu.encoders.ssl import SslModel, as_batch, build, resized, standardised
-from dejavu.errors import InputError
-from dejavu.tables import first_line
+from dejavu.errors import InputError, first_line
+from dejavu.files import fingerprints, seals
 from dejavu.training import loop
 from dejavu.training.pixels import decoded
 from dejavu.training.processes import ALONE, Alone
@@ -151,10 +150,10 @@ def train_on_pixels(
     """Train as `train` does, on decoded images uint8 [n, side, side, 3]."""
     model = build(settings, seed)
     objective = objective_of(model, settings, seed, team)
-    identity = provenance.digest(
-        provenance.canonical([list(images), dict(settings), seed, str(device)]),
-        provenance.canonical(provenance.versions("torch", "lightly", "timm", "torchvision")),
-        provenance.digest(provenance.array_bytes(np.ascontiguousarray(pixels))).encode(),
+    identity = seals.digest(
+        seals.canonical([list(images), dict(settings), seed, str(device)]),
+        seals.canonical(fingerprints.versions("torch", "lightly", "timm", "torchvision")),
+        seals.digest(seals.array_bytes(np.ascontiguousarray(pixels))).encode(),
     )
     order = loop.EpochOrder(len(pixels), settings["batch"], seed)
     steps = settings["epochs"] * order.steps

@@ -1,0 +1,1 @@
+"""Audits: duplicates, the blind baseline, what models are good for."""

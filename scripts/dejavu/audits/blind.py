@@ -1,0 +1,104 @@
+"""The blind baseline: can two sets be told apart without the measured model (method: §3)?
+
+The answer is the area under the ROC curve of a logistic regression, cross-validated: the mean of
+the folds' areas, each on samples that its regression has not seen. Scores of different folds come
+from different regressions, so that pooling them would compare what can't be compared.
+
+The interval starts from the folds' variances (DeLong, DeLong & Clarke-Pearson 1988), as if folds
+were independent (LeDell, Petersen & van der Laan 2015, Electronic Journal of Statistics 9:1583).
+They are not (Bengio & Grandvalet 2004): what two samples have in common counts twice, once with
+either of them in training and the other in testing. Where the sets do not differ that doubles the
+variance of the mean, and so the variance is doubled; where they differ the interval is too wide.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from dejavu.audits import regression
+from dejavu.scores.intervals import NORMAL_QUANTILE
+
+Floats = NDArray[np.float64]
+
+FOLDS = 5
+# Samples of either side below which a fold has no two to test.
+LEAST = 2 * FOLDS
+SHARED_PAIRS = 2.0
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under the ROC curve and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def area_and_variance(first: Floats, second: Floats) -> tuple[float, float]:
+    """P(first > second) + P(first = second) / 2 of scores [n] and [m], with DeLong's variance.
+
+    The variance is nan where a side has fewer than two scores.
+    """
+    both = rankdata(np.concatenate([first, second]))
+    n, m = len(first), len(second)
+    # For each score the part of the other side that it exceeds; ties count half.
+    above = (both[:n] - rankdata(first)) / m
+    below = 1 - (both[n:] - rankdata(second)) / n
+    if min(n, m) < 2:
+        return float(above.mean()), np.nan
+    return float(above.mean()), float(above.var(ddof=1) / n + below.var(ddof=1) / m)
+
+
+def lowest_rows(
+    shards: Iterable[tuple[NDArray[np.uint64], NDArray[Any]]], limit: int
+) -> NDArray[np.float32]:
+    """The rows whose hashes are the lowest, at most `limit`, in the order of their hashes.
+
+    Args:
+        shards: hashes uint64 [n] and rows [n, d]; no more than `limit` rows and one shard are held.
+        limit: how many are kept.
+    """
+    kept: tuple[NDArray[np.uint64], NDArray[Any]] | None = None
+    for hashes, rows in shards:
+        if kept is not None:
+            hashes = np.concatenate([kept[0], hashes])
+            rows = np.concatenate([kept[1], rows])
+        order = np.argsort(hashes, kind="stable")[:limit]
+        kept = hashes[order], rows[order]
+    return np.empty((0, 0), np.float32) if kept is None else kept[1].astype(np.float32)
+
+
+def cross_validated_area(first: NDArray[np.float32], second: NDArray[np.float32]) -> Area:
+    """How well a regression tells rows [n, d] from rows [m, d].
+
+    Row i is tested in fold i modulo 5, on either side; the order must be random. Each side needs
+    two rows a fold.
+    """
+    places = [np.arange(len(side)) % FOLDS for side in (first, second)]
+    labels = np.repeat([1, 0], [len(first), len(second)])
+    rows = np.concatenate([first, second])
+    fold_of = np.concatenate(places)
+    # The regression finds its penalty on folds that follow the order of rows.
+    order = np.lexsort((labels, np.concatenate([np.arange(len(p)) / len(p) for p in places])))
+    areas = []
+    for fold in range(FOLDS):
+        seen = order[fold_of[order] != fold]
+        model = regression.fit(rows[seen], labels[seen])
+        tested = fold_of == fold
+        scores = model.decision_function(rows[tested]).astype(np.float64)
+        is_first = labels[tested] == 1
+        areas.append(area_and_variance(scores[is_first], scores[~is_first]))
+    return mean_area(areas)
+
+
+def mean_area(areas: Iterable[tuple[float, float]]) -> Area:
+    """The mean of the folds' areas, from each one's value and variance."""
+    values, variances = np.array(list(areas)).T
+    value = float(values.mean())
+    half = NORMAL_QUANTILE * float(np.sqrt(SHARED_PAIRS * variances.sum())) / len(values)
+    return Area(value, max(0.0, value - half), min(1.0, value + half))

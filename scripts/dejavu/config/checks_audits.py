@@ -1,0 +1,67 @@
+"""What a config asks of audits: encoders that can serve them, and have not seen what they judge.
+
+Standard library only: the Snakefile imports it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dejavu.config.domains import MEASURED
+from dejavu.config.kinds import CLASSIFIER, PIXELS, TEXT_ONLY
+from dejavu.errors import InputError
+
+
+def check(domain: Mapping[str, Any], where: str, targets: set[str], references: set[str]) -> None:
+    """Check that the encoders of audits are there, can do it, and are not what is audited.
+
+    Args:
+        domain: its config.
+        where: its name.
+        targets: the models that tests take as target.
+        references: the references of two-model tests, which change places with the targets.
+
+    Raises:
+        InputError: naming the key and the remedy.
+    """
+    first, models = MEASURED[where][0], domain["models"]
+    parts = {"blind": "caption" if where == "vlm" else "crop"}
+    if "contamination" in domain:
+        parts["contamination"] = domain["contamination"].get("input", "image")
+    unable = {"image": (TEXT_ONLY, CLASSIFIER), "caption": (PIXELS,), "crop": (CLASSIFIER,)}
+    for audit, part in parts.items():
+        if audit not in domain:
+            continue
+        key, name = f"Config key {where}.{audit}.model", domain[audit]["model"]
+        if name not in models:
+            raise InputError(
+                f"{key}: there is no model {name!r}; {where}.models has {', '.join(models)}."
+            )
+        if models[name]["kind"] in unable[part]:
+            raise InputError(
+                f"{key}: {name!r}, of kind {models[name]['kind']}, can't embed a {part}: name"
+                " another model."
+            )
+    if "contamination" in domain and domain["contamination"]["model"] in targets | references:
+        raise InputError(
+            f"Config key {where}.contamination.model: {domain['contamination']['model']!r} is"
+            " measured itself, and what it takes for similar may be what it memorized: name"
+            " another model, as one of kind pixels."
+        )
+    if domain["exclude_contaminated"] and "contamination" not in domain:
+        raise InputError(
+            f"Config key {where}.exclude_contaminated: nothing tells what is contaminated: add"
+            f" {where}.contamination."
+        )
+    if "blind" not in domain:
+        return
+    if "control" not in domain["sets"]:
+        raise InputError(
+            f"Config key {where}.blind: it tells {first} from control: add `control` to"
+            f" {where}.sets, or leave `blind` out."
+        )
+    name = domain["blind"]["model"]
+    if name in targets or models[name].get("train_on", models[name].get("trained_on")) == first:
+        raise InputError(
+            f"Config key {where}.blind.model: {name!r} saw {first}, and may tell it from control by"
+            " its memory: name a model that saw neither."
+        )

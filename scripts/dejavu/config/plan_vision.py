@@ -1,0 +1,97 @@
+"""What a config of the vision domain asks for: which predictions each test compares.
+
+Standard library only: the Snakefile imports it, and every job pays for that.
+"""
+
+from collections.abc import Iterator
+
+from dejavu.config.kinds import NAIVE_BAYES
+from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
+
+
+def shown_pairs(vision: Config) -> list[dict[str, str]]:
+    """The pair that stands for each target model in galleries: the first of its tests."""
+    pairs: dict[str, dict[str, str]] = {}
+    for each in comparisons(vision):
+        chosen = {name: each[name] for name in ("target_model", "reference", "test")}
+        pairs.setdefault(each["target_model"], chosen)
+    return list(pairs.values())
+
+
+def predictors_in_tests(vision: Config) -> list[str]:
+    """The models and other predictors that some vision test measures or refers to."""
+    tests = vision["tests"]
+    paired = [pair[role] for pair in tests["two_model"] for role in ("target", "reference")]
+    single = [*tests["one_model"]["targets"], *tests["one_model"]["references"]]
+    return list(dict.fromkeys([*paired, *single]))
+
+
+def comparisons(vision: Config) -> Iterator[Plan]:
+    """What is compared for each target model and reference of the vision tests.
+
+    Yields plain mappings: `test`, `target_model`, `reference`, `replicates`, and `sides`: for each
+    part that `scores.vision.rows_of_pair` takes, but the halves of control, the set and the path
+    names of the predictors acting as `targets` and as `references`, one each a replicate.
+    """
+    tests = vision["tests"]
+    pairs = [("two_model", pair["target"], pair["reference"]) for pair in tests["two_model"]]
+    pairs += [
+        ("one_model", target, reference)
+        for target in tests["one_model"]["targets"]
+        for reference in tests["one_model"]["references"]
+    ]
+    for test, target, reference in pairs:
+        settings = [vision["models"].get(name, {}) for name in (target, reference)]
+        count = max(len(seeds(each)) for each in settings)
+        targets, references = (
+            replicated(name, each, count)
+            for name, each in zip((target, reference), settings, strict=True)
+        )
+        kept = {"targets": targets, "references": references}
+        sides: Plan = {"A": {"set": "A", **kept}}
+        if test == "two_model":
+            sides["B"] = {"set": "B", "targets": references, "references": targets}
+        if "control" in vision["sets"]:
+            sides["control"] = {"set": "control", **kept}
+        yield {
+            "test": test,
+            "target_model": target,
+            "reference": reference,
+            "replicates": replicates(*settings),
+            "sides": sides,
+        }
+
+
+def references(vision: Config) -> list[Plan]:
+    """All references of the vision tests, those of two-model tests first.
+
+    Each has its `name`, whether it is of a `two_model` test, and the `replicates` and path names
+    (`predictors`) with which it stands `alone` and `together` with the two-model references.
+    """
+    tests, models = vision["tests"], vision["models"]
+    trained = list(dict.fromkeys(pair["reference"] for pair in tests["two_model"]))
+    names = list(dict.fromkeys([*trained, *tests["one_model"]["references"]]))
+    several = max((models.get(name, {}) for name in names), key=lambda each: len(seeds(each)))
+    return [
+        {
+            "name": name,
+            "two_model": name in trained,
+            "alone": {
+                "replicates": replicates(models.get(name, {}), {}),
+                "predictors": path_names(name, models.get(name, {})),
+            },
+            "together": {
+                "replicates": replicates(several, {}),
+                "predictors": replicated(name, models.get(name, {}), len(seeds(several))),
+            },
+        }
+        for name in names
+    ]
+
+
+def most_tags(vision: Config) -> str | None:
+    """The Naive Bayes reference with the most tags a crop, None where there is none."""
+    bayes = [
+        name for name in vision["tests"]["one_model"]["references"] if name.startswith(NAIVE_BAYES)
+    ]
+    return max(bayes, key=lambda name: int(name.removeprefix(NAIVE_BAYES)), default=None)

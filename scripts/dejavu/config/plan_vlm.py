@@ -1,0 +1,92 @@
+"""What a config of the vision-language domain asks for: which outcomes each test compares.
+
+Standard library only: the Snakefile imports it, and every job pays for that.
+"""
+
+from collections.abc import Iterator
+
+from dejavu.config.kinds import TEXT_ONLY
+from dejavu.config.replicates import Config, Plan, path_names, replicates, seeds
+
+
+def models_in_tests(domain: Config) -> list[str]:
+    """The models that some test measures or refers to, in the config's order."""
+    used = {test[role] for test in domain["tests"].values() for role in ("target", "reference")}
+    return [model for model in domain["models"] if model in used]
+
+
+def comparisons(vlm: Config) -> Iterator[Plan]:
+    """What each test compares, for each query.
+
+    Yields plain mappings, so that they can be the parameters of a rule: `test`, `query`, the names
+    of the models, `replicates`, and `tallies`: for each tally that `scores.vlm.rows_of_test`
+    takes, the set and, for the model acting as target and as reference, the path names of its
+    replicates and its query.
+    """
+    models, sets = vlm["models"], vlm["sets"]
+    for name, test in vlm["tests"].items():
+        target, reference = test["target"], test["reference"]
+        count = max(len(seeds(models[role])) for role in (target, reference))
+        for query in vlm["queries"]:
+
+            def side(model: str, query: str = query, count: int = count) -> Plan:
+                names = path_names(model, models[model])
+                # A model with one seed serves every replicate.
+                names = names * count if len(names) == 1 else names
+                return {"models": names, "query": query_of(model, query, models)}
+
+            kept = {"target": side(target), "reference": side(reference)}
+            changed = {"target": side(reference), "reference": side(target)}
+            tallies = {"target": {"set": "target", **kept}}
+            if "control" in sets:
+                for part in ("control", "first_half", "second_half"):
+                    tallies[part] = {"set": "control", **kept}
+            if "reference" in sets:
+                two_model = test["kind"] == "two_model"
+                place = "reference" if two_model else "nonmember"
+                tallies[place] = {"set": "reference", **(changed if two_model else kept)}
+            yield {
+                "test": name,
+                "query": query,
+                "target_model": target,
+                "reference_model": reference,
+                "replicates": replicates(models[target], models[reference]),
+                "tallies": tallies,
+            }
+
+
+def query_of(model: str, query: str, models: Config) -> str:
+    """The query a model answers: a text-only model always searches captions."""
+    return "t2t" if models[model]["kind"] == TEXT_ONLY else query
+
+
+def references_to_agree(vlm: Config) -> list[Plan]:
+    """Pairs of different references of all tests, for each query; first replicates."""
+    models = vlm["models"]
+    names = list(dict.fromkeys(test["reference"] for test in vlm["tests"].values()))
+    pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
+    return [
+        {
+            "query": query,
+            **{
+                role: {
+                    "name": model,
+                    "model": path_names(model, models[model])[0],
+                    "query": query_of(model, query, models),
+                }
+                for role, model in (("first", first), ("second", second))
+            },
+        }
+        for query in vlm["queries"]
+        for first, second in pairs
+    ]
+
+
+def headline(vlm: Config) -> Plan:
+    """The one setting that figures, galleries and the verdict speak of (method: §3, placebo).
+
+    It is `t2i`, k = 10, `top10`, `all`; where a config leaves one of these out, its first value.
+    """
+    chosen = {"query": "t2i", "k": 10, "predict": "top10", "objects": "all"}
+    asked = {"query": vlm["queries"], **{key: vlm[key] for key in ("k", "predict", "objects")}}
+    return {key: value if value in asked[key] else asked[key][0] for key, value in chosen.items()}

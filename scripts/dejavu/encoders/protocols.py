@@ -1,0 +1,25 @@
+"""What an encoder gives."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Vectors = NDArray[np.float32]
+
+
+class DualEncoder(Protocol):
+    """A model that embeds images and captions: float32 [n, d], rows of length 1."""
+
+    facts: dict[str, Any]
+
+    def prepare_image(self, image: Image.Image) -> Any:
+        """What an RGB image becomes before it meets its batch."""
+
+    def encode_images(self, prepared: Sequence[Any]) -> Vectors:
+        """Embed prepared images."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed captions."""

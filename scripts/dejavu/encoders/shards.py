@@ -1,0 +1,104 @@
+"""One shard through a model, batch by batch: further images are read while the model works."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from dejavu.encoders.protocols import DualEncoder, Vectors
+from dejavu.files.embeddings import write_embeddings
+from dejavu.files.parquet import column_strings, read_parquet
+from dejavu.job import Progress
+from dejavu.sources.images import open_available
+
+Prepared = TypeVar("Prepared")
+BATCHES_AHEAD = 2
+# Fixed: which captions are sorted and batched together shows in the last bits of a vector.
+CAPTIONS_A_CALL = 2**14
+
+
+def embed_images(
+    places: Sequence[tuple[str, Mapping[str, int] | None]],
+    prepare: Callable[[Image.Image], Prepared],
+    encode: Callable[[Sequence[Prepared]], Vectors],
+    batch: int,
+    workers: int,
+    progress: Progress,
+) -> Vectors:
+    """Embed images, or crops of them.
+
+    Args:
+        places: for each of n images its reference and, where a crop is meant, the rectangle.
+        prepare: what is done to an image alone; threads do it, some batches ahead of the model.
+        encode: what is done to a batch.
+        batch: how many pass the model at a time.
+        workers: threads that read, decode and prepare images.
+        progress: of this shard.
+
+    Returns:
+        Float32 [n, d]; [0, 0] of no images.
+
+    Raises:
+        InputError: an image can no longer be read.
+    """
+
+    def ready(place: tuple[str, Mapping[str, int] | None]) -> Prepared:
+        return prepare(open_available(*place))
+
+    waiting = iter(places)
+    vectors = []
+    pool = ThreadPoolExecutor(workers)
+    try:
+        ahead = deque(pool.submit(ready, place) for place in islice(waiting, BATCHES_AHEAD * batch))
+        while ahead:
+            some = [ahead.popleft().result() for _ in range(min(batch, len(ahead)))]
+            ahead.extend(pool.submit(ready, place) for place in islice(waiting, len(some)))
+            vectors.append(encode(some))
+            progress.advance(len(some))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return np.concatenate(vectors) if vectors else np.empty((0, 0), dtype=np.float32)
+
+
+def embed_texts(
+    texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors], most: int, progress: Progress
+) -> Vectors:
+    """Embed texts, `most` a call: float32 [n, d]."""
+    vectors = []
+    for start in range(0, max(1, len(texts)), most):
+        vectors.append(encode(texts[start : start + most]))
+        progress.advance(len(texts[start : start + most]))
+    return np.concatenate(vectors)
+
+
+def embed_records(
+    encoder: DualEncoder, records_path: str, column: str, batch: int, workers: int, output: str
+) -> None:
+    """Embed the images or captions of a shard and write them with their provenance.
+
+    Args:
+        encoder: the model.
+        records_path: the shard.
+        column: `image` or `caption`.
+        batch: how many pass the model at a time.
+        workers: threads that read and prepare images.
+        output: the file to appear.
+
+    Raises:
+        InputError: an image can no longer be read.
+    """
+    records = read_parquet(records_path, ["sample", column])
+    progress = Progress(f"embedding with {encoder.facts['model']}", len(records), f"{column}s")
+    values = column_strings(records, column)
+    if column == "image":
+        places = [(value, None) for value in values]
+        prepare, encode = encoder.prepare_image, encoder.encode_images
+        vectors = embed_images(places, prepare, encode, batch, workers, progress)
+    else:
+        vectors = embed_texts(values, encoder.encode_texts, batch, progress)
+    facts = {**encoder.facts, "input": column}
+    write_embeddings(output, records["sample"].to_numpy(), vectors, facts)

@@ -1,0 +1,35 @@
+"""Settings of trainings, sealed together with the weights."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dejavu.errors import InputError
+from dejavu.files import seals
+from dejavu.files.facts import sealed_facts, write_json
+from dejavu.files.seals import Metadata
+
+
+def write_settings(path: str | Path, settings: Metadata, weights: str | Path) -> None:
+    """Write what a model was trained with, sealed together with its weights."""
+    write_json(path, settings, _file_bytes(weights))
+
+
+def read_settings(path: str | Path, weights: str | Path) -> Metadata:
+    """Read what a model was trained with, and check that the weights are those of that training.
+
+    Raises:
+        InputError: one of the files is missing or damaged.
+    """
+    settings = sealed_facts(path)
+    try:
+        content = _file_bytes(weights)
+    except OSError as error:
+        raise InputError(f"The weights {weights} are missing ({error}): run again.") from error
+    seals.check_seal(f"{weights}, or {path},", settings, seals.place(path), content)
+    del settings["hash"]
+    return settings
+
+
+def _file_bytes(path: str | Path) -> memoryview:
+    return seals.array_bytes(np.fromfile(path, dtype=np.uint8))

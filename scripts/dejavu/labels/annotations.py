@@ -1,0 +1,237 @@
+"""Objects of images by annotations: COCO's, a table's, a detector's pickle.
+
+Annotations are a row for each image and label: `id` string, the image's; `label` string, null
+where the image is known to have none; `score` float32, the best of the label in the image.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dejavu.errors import InputError, first_line
+from dejavu.labels import pickles
+from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.schemas import STRINGS
+from dejavu.sources import coco
+
+SCHEMA = {"id": pl.String, "label": pl.String, "score": pl.Float32}
+
+
+def read(settings: Mapping[str, Any]) -> pl.DataFrame:
+    """Read the annotations that a source's settings name; sorted by id and label."""
+    path = Path(settings["path"])
+    if settings["kind"] == "coco":
+        rows = from_coco(path, settings["match"])
+    elif settings["kind"] == "table":
+        rows = from_table(path, settings["columns"])
+    else:
+        rows = from_detic(path, Path(settings["vocabulary"]), Path(settings["order"]))
+    return rows.group_by("id", "label").agg(pl.col("score").max()).sort("id", "label")
+
+
+def by_hash(rows: pl.DataFrame, seed: int) -> pa.Table:
+    """The table that is kept: sorted by the hashes by which images fall into sets and shards."""
+    hashes = keyed_hash(rows["id"].to_list(), seed, "split")
+    hashed = rows.with_columns(hash=pl.Series(hashes, dtype=pl.UInt64))
+    return hashed.sort("hash", "id", "label").select(LABELS.names).to_arrow().cast(LABELS)
+
+
+def image_ids(ids: pl.Expr, captions: str) -> pl.Expr:
+    """Ids of images, from samples' ids that end in a caption's number where each caption is one."""
+    return ids.str.replace(r"#\d+$", "") if captions == "each" else ids
+
+
+def objects_of(samples: pl.DataFrame, labels: pl.DataFrame, min_score: float) -> pl.DataFrame:
+    """Labels of samples whose score is at least the threshold.
+
+    Args:
+        samples: `sample`, and `id`, the image's.
+        labels: annotations, as above.
+        min_score: the threshold, compared as float32, as scores are stored.
+
+    Returns:
+        `sample` and `objects`, sorted and unique, one row a sample, in their order.
+    """
+    high = labels.filter(
+        pl.col("label").str.len_bytes() > 0,
+        pl.col("score") >= pl.lit(min_score, dtype=pl.Float32),
+        # Polars takes what is not a number for the largest of all.
+        pl.col("score").is_not_nan(),
+    )
+    found = (
+        samples.join(high, on="id").group_by("sample").agg(objects=pl.col("label").unique().sort())
+    )
+    return (
+        samples.select("sample")
+        .join(found, on="sample", how="left", maintain_order="left")
+        .with_columns(pl.col("objects").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+    )
+
+
+def from_coco(path: Path, match: str) -> pl.DataFrame:
+    """The objects of an `instances_*.json`, crowds included, each with the score 1.
+
+    Args:
+        path: the file, as `sources.coco` describes it; a `score` of an annotation counts, as in
+            COCO's files of results.
+        match: the field of `images` that is the samples' id: `id` or `file_name`.
+
+    Raises:
+        InputError: the file is not of the format, or an annotation's category is not listed.
+    """
+    content = coco.load(path, "images", "annotations", "categories")
+    names = {
+        coco.field(path, "categories", each, "id"): str(
+            coco.field(path, "categories", each, "name")
+        )
+        for each in content["categories"]
+    }
+    images = {
+        coco.field(path, "images", each, "id"): str(coco.field(path, "images", each, match))
+        for each in content["images"]
+    }
+    ids, scores = list(images.values()), [1.0] * len(images)
+    labels: list[str | None] = [None] * len(images)
+    for each in content["annotations"]:
+        image = coco.field(path, "annotations", each, "image_id")
+        category = coco.field(path, "annotations", each, "category_id")
+        if image not in images or category not in names:
+            what = f"image {image}" if image not in images else f"category {category}"
+            raise InputError(f"{path}: an annotation is of {what}, which the file does not list")
+        ids.append(images[image])
+        labels.append(names[category])
+        scores.append(each.get("score", 1.0))
+    return _rows(path, ids, labels, scores)
+
+
+def from_table(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
+    """A table with a row for each image and label; a null label stands for none.
+
+    Args:
+        path: `.parquet` or `.csv`.
+        columns: the table's names for `id`, `label` and `score`.
+
+    Raises:
+        InputError: it can't be read, lacks a column, or a score is not a number.
+    """
+    try:
+        if path.suffix == ".parquet":
+            table = pl.read_parquet(path)
+        else:
+            table = pl.read_csv(path, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as a table ({first_line(error)}): give a .parquet or .csv file."
+        ) from error
+    for role, name in columns.items():
+        if name not in table.columns:
+            raise InputError(
+                f"{path} has no column {name!r} for the {role}: set `annotations.columns.{role}` to"
+                f" one of {', '.join(table.columns)}."
+            )
+    try:
+        return table.select(
+            id=pl.col(columns["id"]).cast(pl.String),
+            label=pl.col(columns["label"]).cast(pl.String).str.strip_chars(),
+            score=pl.col(columns["score"]).cast(pl.Float32),
+        ).filter(pl.col("id").is_not_null())
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"{path}: the column {columns['score']!r} holds something else than numbers"
+            f" ({first_line(error)})."
+        ) from error
+
+
+def from_detic(path: Path, vocabulary: Path, order: Path) -> pl.DataFrame:
+    """The pickle that the déjà vu code for vision-language models saves of Detic's detections.
+
+    It holds two lists, `[labels, scores]`, with an array for each image: class numbers, and how
+    sure the detector is (facebookresearch/VLMDejaVu, `src/annotation.py`). The order is that of
+    the images, of which the pickle tells nothing.
+
+    Args:
+        path: the pickle, of which `pickles` builds nothing but plain data.
+        vocabulary: the class names, one a line, in the order of their numbers.
+        order: the images' ids, one a line, in the order of the pickle.
+
+    Raises:
+        InputError: the files are not of the format, or do not fit each other.
+    """
+    content = pickles.load(path)
+    if not isinstance(content, list | tuple) or len(content) != 2:
+        raise InputError(f"{path} does not hold the two lists `labels` and `scores`.")
+    ids, names = _lines(order), np.array([*_lines(vocabulary), None], dtype=object)
+    labels, scores = (
+        [_numbers(path, what, entry) for entry in _entries(path, what, each)]
+        for what, each in zip(("labels", "scores"), content, strict=True)
+    )
+    lengths = np.array([len(entry) for entry in labels], dtype=np.int64)
+    if lengths.tolist() != [len(entry) for entry in scores]:
+        raise InputError(f"{path}: labels and scores are not of the same lengths.")
+    if len(ids) != len(lengths):
+        raise InputError(
+            f"{order} lists {len(ids)} images, and {path} has {len(lengths)}: give the ids of the"
+            " images that were annotated, one a line, in the same order."
+        )
+    codes, known = np.concatenate([np.empty(0), *labels]), len(names) - 1
+    wrong = (codes < 0) | (codes >= known) | (codes != np.floor(codes))
+    if wrong.any():
+        raise InputError(
+            f"{path} has the class {codes[wrong][0]:g}, and {vocabulary} names the classes 0 to"
+            f" {known - 1}: give the vocabulary of the detector, one name a line."
+        )
+    images = np.array(ids, dtype=object)
+    return _rows(
+        path,
+        [*images.repeat(lengths), *images],
+        [*names[codes.astype(np.int64)], *[None] * len(images)],
+        [*np.concatenate([np.empty(0), *scores]), *[1.0] * len(images)],
+    )
+
+
+def _rows(
+    path: Path, ids: Sequence[str], labels: Sequence[str | None], scores: Sequence[Any]
+) -> pl.DataFrame:
+    try:
+        return pl.DataFrame({"id": ids, "label": labels, "score": scores}, schema=SCHEMA)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        raise InputError(f"{path}: a score is not a number ({first_line(error)})") from error
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    return [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _entries(path: Path, what: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise InputError(f"{path}: its {what} are not a list with an entry for each image.")
+    return value
+
+
+def _numbers(path: Path, what: str, entry: Any) -> NDArray[np.float64]:
+    """One image's numbers, which pickles hold as an array or a list."""
+    values = entry.values if isinstance(entry, pickles.PickledArray) else entry
+    flat = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "biuf"
+    if flat or (isinstance(values, list) and all(isinstance(each, int | float) for each in values)):
+        return np.asarray(values, dtype=np.float64)
+    raise InputError(f"{path}: an entry of its {what} is not a list of numbers.")
+
+
+LABELS = pa.schema(
+    [
+        ("hash", pa.uint64()),
+        ("id", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.float32()),
+    ]
+)
+OBJECTS = pa.schema([("sample", pa.int64()), ("objects", STRINGS)])

@@ -1,0 +1,61 @@
+"""Tags out of a table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dejavu.errors import InputError, first_line
+from dejavu.labels.tags import Tags
+
+
+def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
+    """Tags out of a table with a row for each image and tag, as taggers export them.
+
+    Raises:
+        InputError: the table cannot be read, lacks a column, or knows none of the crops' images.
+    """
+    path, columns = Path(settings["path"]), settings["columns"]
+    try:
+        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be read as a table of tags ({first_line(error)}): give a .parquet or"
+            " .csv file."
+        ) from error
+    missing = [name for name in columns.values() if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{path} has no column {missing[0]!r}; it has {', '.join(table.columns)}: correct"
+            " `columns` of vision.tags."
+        )
+    try:
+        rows = table.select(
+            id=pl.col(columns["id"]).cast(pl.String),
+            tag=pl.col(columns["tag"]).cast(pl.String),
+            score=pl.col(columns["score"]).cast(pl.Float64),
+        ).drop_nulls()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"{path}: the column {columns['score']!r} holds something else than numbers"
+            f" ({first_line(error)})."
+        ) from error
+    found = (
+        crops.select("sample", "id")
+        .join(rows, on="id", how="inner")
+        .group_by("sample", "tag")
+        .agg(pl.col("score").max())
+        .sort("sample", "score", "tag", descending=[False, True, False])
+        .group_by("sample", maintain_order=True)
+        .agg("tag", "score")
+    )
+    if len(crops) and not len(found):
+        raise InputError(
+            f"{path} has no tags of any of the images, such as {crops['id'][0]!r}: its column"
+            f" {columns['id']!r} must hold the images' ids (file names without suffix)."
+        )
+    known = {
+        sample: list(zip(tags, scores, strict=True)) for sample, tags, scores in found.iter_rows()
+    }
+    return [known.get(sample, []) for sample in crops["sample"]]

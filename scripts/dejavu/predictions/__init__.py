@@ -1,0 +1,1 @@
+"""What neighbours and classifiers predict: labels of crops, objects of captions."""

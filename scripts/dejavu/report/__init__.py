@@ -1,0 +1,1 @@
+"""Figures, galleries, the verdict and the page."""

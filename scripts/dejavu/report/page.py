@@ -1,0 +1,259 @@
+"""The report's page: one file that needs no network, from tables, figures and galleries.
+
+Whatever comes from data, as labels, captions and ids, is escaped by the template, and JSON inside
+scripts is written without `<`, `>`, `&` and quotes that could end them.
+"""
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dejavu.report import figures, verdict
+
+TEMPLATES = Path(__file__).parent / "templates"
+SHOWN_ROWS = 600
+DOMAINS = {"vlm": "Vision–language", "vision": "Images"}
+GROUPS = {
+    "memorized": "Memorized: {target_model} is right and {reference} wrong, the surest first",
+    "correlated": "Correlated: {target_model} and {reference} are both right; × tells how much more"
+    " often a tag is on crops of this label than on all",
+    "others right": "Where references disagree: {reference} is wrong and another one right",
+    "neighbours right": "Where references disagree: {reference} is right and all others are wrong",
+}
+
+
+def render(content: Mapping[str, Any]) -> str:
+    """Fill the template; the same content gives the same text."""
+    import jinja2
+    import markupsafe
+    import vl_convert
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(figure=shown_number, slug=slug, heading=heading)
+    code = {
+        name: markupsafe.Markup(text)
+        for name, text in {
+            "css": (TEMPLATES / "page.css").read_text(),
+            "js": (TEMPLATES / "page.js").read_text(),
+            "bundle": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+        }.items()
+    }
+    return environment.get_template("page.html").render(
+        **content, **code, theme=figures.THEME, dark=figures.DARK
+    )
+
+
+def shown_number(value: float) -> str:
+    """A number as the page shows it: four significant digits, whole numbers in full."""
+    if isinstance(value, int) or value == int(value):
+        return f"{int(value)}".replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
+
+
+def slug(text: str) -> str:
+    """A text as the name of a class."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())
+
+
+def heading(group: Mapping[str, Any]) -> str:
+    """What a group of the vision gallery shows."""
+    return GROUPS[group["group"]].format(**{"target_model": "", **group})
+
+
+def figure(name: str, folder: Path, caption: str) -> dict[str, Any]:
+    """A figure: its words, its picture as a data URI, and its chart without style."""
+    chart = json.loads((folder / f"{name}.json").read_text())
+    title = chart["title"]
+    svg = base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
+    del chart["config"]
+    return {
+        "name": name,
+        "title": title["text"],
+        "subtitle": chart["usermeta"]["subtitle"],
+        "description": chart["description"],
+        "svg": f"data:image/svg+xml;base64,{svg}",
+        "chart": chart,
+        "caption": caption,
+    }
+
+
+def table(path: Path, caption: str) -> dict[str, Any]:
+    """A table: its first rows, and how many there are in all."""
+    text = pl.scan_csv(path, infer_schema=False)
+    rows_in_all = int(text.select(pl.len()).collect().item())
+    shown = pl.read_csv(
+        path,
+        n_rows=SHOWN_ROWS,
+        infer_schema_length=None,
+        schema_overrides={"replicate": pl.String, "id": pl.String, "item": pl.String},
+    )
+    return {
+        "name": path.stem,
+        "caption": caption,
+        "columns": shown.columns,
+        "rows": shown.rows(),
+        "rows_in_all": rows_in_all,
+    }
+
+
+def counted(path: Path, *columns: str) -> list[dict[str, Any]]:
+    """How many rows of a table have each value of some columns, in the order of the values."""
+    counts = pl.scan_csv(path, infer_schema=False).group_by(columns).agg(rows=pl.len())
+    return counts.sort(columns).collect().to_dicts()
+
+
+def lead(key: str, config: Mapping[str, Any]) -> str:
+    """What was measured, in a sentence or two."""
+    if key == "vlm":
+        several = "" if len(config["tests"]) == 1 else "s"
+        return (
+            "Can the objects of a training image be recovered from its caption alone, better than"
+            f" by a reference that never saw it? {len(config['tests'])} test{several} of"
+            " vision–language models."
+        )
+    methods = dict.fromkeys(model.get("method") for model in config["models"].values())
+    named = ", ".join(method for method in methods if method)
+    return (
+        "Can the label of a training picture’s foreground be inferred from a crop of its background"
+        " alone, better than by a reference that never saw it? Tests of image models"
+        + (f" ({named})." if named else ".")
+    )
+
+
+def facts(
+    key: str, asked: Mapping[str, Path], rows: Mapping[str, Any], models: Sequence[str]
+) -> list[str]:
+    """What the verdicts of a domain rest on.
+
+    Args:
+        key: of the domain.
+        asked: paths of the tables by name.
+        rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
+        models: of the domain.
+    """
+    found = []
+    if key == "vlm":
+        first = {row["set"]: row for row in rows["vlm_ppg"] if row["targets"] is not None}
+        for name in ("target", "reference", "control"):
+            if name in first:
+                row = first[name]
+                told = f"{name}: {row['targets']:,} captions are scored"
+                told += f", {row['excluded']:,} without objects are left out"
+                if row["contaminated"]:
+                    told += f", and {row['contaminated']:,} near-duplicates"
+                found.append(f"{told}.")
+        if "control" not in first:
+            found.append("There is no control set: one-model scores are raw, not calibrated.")
+    else:
+        found += _crops(asked["vision_crops"])
+    found.append(_rejected(asked[f"{key}_rejected"]))
+    if f"{key}_contamination" in asked:
+        found += _contaminated(asked[f"{key}_contamination"])
+    if f"{key}_recall" in asked:
+        worst = pl.read_csv(asked[f"{key}_recall"]).sort("recall").to_dicts()[:1]
+        found += [
+            f"Neighbours come from an approximate index ({row['index']}); the lowest recall against"
+            f" exact search is {verdict.number(row['recall'])}, for {row['model']}, k = {row['k']}."
+            for row in worst
+        ]
+    found += [
+        f"{row['model']}: accuracy {verdict.Score(row['accuracy'], row['low'], row['high'])} in"
+        f" {row['task'].replace('_', ' ')}."
+        for row in rows.get("utility", [])
+        if row["model"] in models
+    ]
+    return found
+
+
+def _crops(path: Path) -> list[str]:
+    told = []
+    counts = pl.read_csv(path)
+    for (name,), group in counts.group_by("set", maintain_order=True):
+        if name in ("A", "B", "control"):
+            good = int(group.filter(pl.col("crop_status") == "ok")["images"].sum())
+            told.append(f"{name}: {good:,} of {group['images'].sum():,} images have a crop.")
+    if not counts.filter(pl.col("set") == "control").height:
+        told.append("There is no control set: one-model scores are raw, not calibrated.")
+    return told
+
+
+def _rejected(path: Path) -> str:
+    counts = counted(path, "set")
+    if not counts:
+        return "No item of the sources was rejected."
+    total = sum(row["rows"] for row in counts)
+    by_set = ", ".join(f"{row['set'] or 'no set'} {row['rows']:,}" for row in counts)
+    return f"{total:,} items of the sources were rejected ({by_set}); the table says why."
+
+
+def _contaminated(path: Path) -> list[str]:
+    """How many samples of a set have near-duplicates in another, by pair of sets."""
+    pairs = pl.scan_csv(path).group_by("first_set", "second_set")
+    counts = pairs.agg(samples=pl.col("first_sample").n_unique()).sort("first_set", "second_set")
+    return [
+        f"{row['first_set']}: {row['samples']:,} with a near-duplicate in {row['second_set']}."
+        for row in counts.collect().to_dicts()
+    ] or ["No near-duplicates between the sets were found."]
+
+
+def cards(verdicts: Sequence[verdict.Verdict]) -> list[dict[str, Any]]:
+    """For each target model its verdict and its tests: of each the first, and how the others go."""
+    found = []
+    for target, kind in verdict.overall(verdicts):
+        tests: dict[str, list[verdict.Verdict]] = {}
+        for each in verdicts:
+            if each.target == target:
+                tests.setdefault(each.test, []).append(each)
+        shown = [{"first": several[0], "all": _kinds(several)} for several in tests.values()]
+        found.append({"target": target, "kind": kind, "tests": shown})
+    return found
+
+
+def _kinds(several: Sequence[verdict.Verdict]) -> str:
+    """How often which verdict was found, where there are several references."""
+    if len(several) == 1:
+        return ""
+    counts = Counter(each.kind for each in several)
+    told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+    return f"Against all {len(several)} references: {told}."
+
+
+def times(folder: Path) -> list[dict[str, Any]]:
+    """Time and memory by rule, as far as Snakemake's benchmarks are there."""
+    found = []
+    for rule in sorted(path for path in folder.glob("*") if path.is_dir()):
+        lines = [line for path in rule.glob("*.jsonl") for line in path.read_text().splitlines()]
+        jobs = [json.loads(line) for line in lines if line.startswith("{")]
+        if jobs:
+            found.append(
+                {
+                    "rule": rule.name,
+                    "jobs": len(jobs),
+                    "seconds": _sum(jobs, "s"),
+                    "cpu_seconds": _sum(jobs, "cpu_time"),
+                    "memory": max((_measured(job, "max_rss") for job in jobs), default=0.0),
+                }
+            )
+    return found
+
+
+def _sum(jobs: Sequence[Mapping[str, Any]], key: str) -> float:
+    return round(sum(_measured(job, key) for job in jobs), 1)
+
+
+def _measured(job: Mapping[str, Any], key: str) -> float:
+    """A measurement; 0 where a job was too short to be measured."""
+    value = job.get(key)
+    return round(float(value), 1) if isinstance(value, int | float) else 0.0

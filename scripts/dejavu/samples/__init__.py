@@ -1,0 +1,1 @@
+"""Samples: their hashes, schemas, crops and names."""

@@ -1,0 +1,1 @@
+"""Scores and their intervals, from predictions to rows of tables."""

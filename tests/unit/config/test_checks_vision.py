@@ -1,0 +1,155 @@
+"""Mistakes in the vision part of a config, each told in one sentence that names the key."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dejavu.config import checks, plan_vision, schema
+from dejavu.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+CONFIG = {"vision": yaml.safe_load((ROOT / "config.yaml").read_text())["vision"]}
+IMAGENET = yaml.safe_load((ROOT / "config/imagenet_small.yaml").read_text())
+
+
+def checked(config, base=ROOT):
+    completed = schema.complete(config, SCHEMA)
+    checks.check(completed, base)
+    return completed
+
+
+def changed(key, value, config=CONFIG):
+    config = copy.deepcopy(config)
+    place = config["vision"]
+    *parents, last = key.split(".")
+    for parent in parents:
+        place = place[int(parent) if isinstance(place, list) else parent]
+    place[last] = value
+    return config
+
+
+def test_the_shipped_configs_are_right(tmp_path):
+    vision = checked(CONFIG)["vision"]
+    assert {settings["shards"] for settings in vision["sets"].values()} == {1}
+    for folder in ("train/a", "train/b", "train/c", "train/d", "Annotation"):
+        (tmp_path / "data/imagenet_small" / folder).mkdir(parents=True)
+    photographs = checked(IMAGENET, tmp_path)["vision"]
+    # The schema's default, which the file leaves out.
+    assert {settings["shards"] for settings in photographs["sets"].values()} == {2}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("k", 0, "vision.k: 0 is less than the minimum"),
+        ("metric", "manhattan", "vision.metric: 'manhattan' is none of euclidean, cosine"),
+        ("sets.A.source", "nowhere", "vision.sets.A.source: there is no source 'nowhere'"),
+        ("sets.A.fraction", 0.5, "vision.sets.A: it does not know fraction"),
+        ("models.vicreg_a.train_on", "public", "is trained on A or B"),
+        ("models.vicreg_a.train_on", "B", "'vicreg_a' is trained on the set 'B'"),
+        ("models.resnet.train_on", "A", "must not have seen A"),
+        ("models.vicreg_a.seeds", [0, 1], "models have different `seeds`"),
+        ("models.vicreg_a.method", "moco", "'moco' is none of vicreg"),
+        ("models.vicreg_a.views.area", [0.5, 0.2], "views.area: the smallest part"),
+        ("models.vicreg_a.views.colours", 1, "it does not know colours"),
+        ("models.dino_a.projector", {}, "DINO needs `output_dim`"),
+        ("models.vicreg_s1", CONFIG["vision"]["models"]["resnet"], "must not end in _s and digits"),
+        ("tests.two_model.0.target", "vicreg", "there is no model 'vicreg'"),
+        ("tests.two_model.0.target", "resnet", "'resnet' gives no embeddings"),
+        ("tests.one_model.references", ["naive_bayes@0"], "'naive_bayes@0' is neither"),
+        ("tests.one_model.references", ["vicreg_b"], "'vicreg_b' is neither a classifier"),
+        ("tests.one_model.references", [], "give both `targets` and `references`"),
+        ("tests", {}, "there is no test"),
+        ("sources.foregrounds.preferred", 0.7, "0.7 is greater than the maximum of 0.5"),
+        ("tags", {"kind": "table", "path": "none.csv"}, "vision.tags.path: there is no file"),
+        ("tags", {"kind": "clip"}, "vision.tags: it lacks the key"),
+    ],
+)
+def test_a_mistake_is_one_sentence(key, value, told):
+    with pytest.raises(InputError) as found:
+        checked(changed(key, value))
+    assert told in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+def test_a_shared_source_gives_a_and_b_alike():
+    other = changed("sources.other", {"kind": "foregrounds", "seed": 1})
+    other["vision"]["sets"]["B"] = {"source": "other"}
+    with pytest.raises(InputError, match="a shared source gives A and B alike"):
+        checked(other)
+    other["vision"]["sets"]["A"] = {"source": "third"}
+    other["vision"]["sources"]["third"] = {"kind": "foregrounds", "seed": 2}
+    checked(other)
+    other["vision"]["sources"]["fourth"] = {"kind": "foregrounds", "seed": 3}
+    other["vision"]["sets"]["shared"] = {"source": "fourth"}
+    with pytest.raises(InputError, match="'fourth' gives no other set"):
+        checked(other)
+
+
+def test_folders_of_photographs_must_be_there_and_hold_classes(tmp_path):
+    with pytest.raises(InputError, match=r"photographs\.path: there is no folder"):
+        checked(IMAGENET, tmp_path)
+    (tmp_path / "data/imagenet_small/train/a").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"photographs\.annotations: there is no folder"):
+        checked(IMAGENET, tmp_path)
+    (tmp_path / "data/imagenet_small/Annotation").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds 1 class folders, and `parts` is 4"):
+        checked(IMAGENET, tmp_path)
+    world = changed("tags", {"kind": "world"}, changed("sources.photographs.parts", 1, IMAGENET))
+    with pytest.raises(InputError, match="only the embedded world knows the tags"):
+        checked(world, tmp_path)
+
+
+def test_comparisons_pair_seeds_and_change_places():
+    vision = checked(CONFIG)["vision"]
+    found = list(plan_vision.comparisons(vision))
+    assert len(found) == 3 + 3 * 5
+    vicreg = found[0]
+    assert vicreg["replicates"] == {"0": [0], "1": [1], "2": [2], "pooled": [0, 1, 2]}
+    a, b = ([f"vicreg_{side}_s{seed}" for seed in range(3)] for side in "ab")
+    assert vicreg["sides"] == {
+        "A": {"set": "A", "targets": a, "references": b},
+        "B": {"set": "B", "targets": b, "references": a},
+        "control": {"set": "control", "targets": a, "references": b},
+    }
+    single = next(each for each in found if each["reference"] == "naive_bayes@3")
+    assert single["sides"]["A"]["references"] == ["naive_bayes@3"] * 3
+    assert "B" not in single["sides"]
+    references = plan_vision.references(vision)
+    assert [each["name"] for each in references][:4] == ["vicreg_b", "barlow_b", "dino_b", "resnet"]
+    assert references[1]["alone"]["replicates"] == {"0": [0]}
+    assert references[1]["together"]["predictors"] == ["barlow_b"] * 3
+    assert plan_vision.most_tags(vision) == "naive_bayes@5"
+
+
+FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"trained_on": "none"}, "'web' is trained on the set 'none'"),
+        ({"checkpoint": "no.pth"}, "vision.models.web.checkpoint: there is no file"),
+        ({"format": "moco"}, "'moco' is none of vicreg, barlow_twins, dino, backbone"),
+        ({"format": "backbone"}, "set `representation: backbone`"),
+        ({"format": "backbone", "representation": "backbone"}, None),
+        ({"epochs": 3}, "it does not know epochs; it may hold backbone, checkpoint, format"),
+        ({"network": "both"}, "'both' is none of teacher, student"),
+    ],
+)
+def test_published_models_are_checked_like_others(tmp_path, changes, told):
+    (tmp_path / "full.pth").touch()
+    config = changed("models.web", {**FULL, **changes})
+    config["vision"]["tests"]["one_model"]["targets"] = ["web"]
+    if told is None:
+        vision = checked(config, tmp_path)["vision"]
+        assert vision["models"]["web"]["trained_on"] == "A"
+        return
+    with pytest.raises(InputError) as found:
+        checked(config, tmp_path)
+    assert told in str(found.value)
+    assert "\n" not in str(found.value)

@@ -1,0 +1,207 @@
+"""What a config asks for: names in paths, replicates, and what each test compares."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dejavu.config import domains, layout, plan_vision, plan_vlm, replicates
+
+CLIP = {"kind": "clip"}
+TEXT = {"kind": "sentence_transformers"}
+
+
+def vlm(sets=("target", "reference", "public", "control"), a=(0,), b=(0,)):
+    return {
+        "sets": dict.fromkeys(sets),
+        "queries": ["t2i", "t2t"],
+        "models": {
+            "unused": CLIP,
+            "clip_a": {**CLIP, "seeds": list(a)},
+            "clip_b": {**CLIP, "seeds": list(b)},
+            "minilm": TEXT,
+        },
+        "tests": {
+            "two_model": {"kind": "two_model", "target": "clip_a", "reference": "clip_b"},
+            "one_model": {"kind": "one_model", "target": "clip_a", "reference": "minilm"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({}, ["m"]),
+        ({"seeds": [0]}, ["m"]),
+        ({"seeds": [7]}, ["m"]),
+        ({"seeds": [7, 10, 0]}, ["m_s7", "m_s10", "m_s0"]),
+    ],
+)
+def test_only_several_seeds_stand_in_paths(settings, names):
+    models = {"m": settings, "m_start": {"seeds": [1, 2]}}
+    assert replicates.path_names("m", settings) == names
+    for name, seed in zip(names, settings.get("seeds", [0]), strict=True):
+        assert replicates.model_of(name, models) == "m"
+        assert replicates.seed_of(name, models) == seed
+    assert replicates.model_of("m_start_s2", models) == "m_start"
+    assert replicates.seed_of("m_start_s2", models) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "reference", "rows"),
+    [
+        ([0], [0], {"0": [0]}),
+        ([5], [7], {"0": [0]}),
+        ([5, 3], [7], {"5": [0], "3": [1], "pooled": [0, 1]}),
+        ([5], [7, 9, 1], {"7": [0], "9": [1], "1": [2], "pooled": [0, 1, 2]}),
+        ([1, 2], [1, 2], {"1": [0], "2": [1], "pooled": [0, 1]}),
+    ],
+)
+def test_replicates_are_the_seeds_of_the_side_that_has_several(target, reference, rows):
+    assert replicates.replicates({"seeds": target}, {"seeds": reference}) == rows
+    assert replicates.replicates({"seeds": target}, TEXT) == replicates.replicates(
+        {"seeds": target}, CLIP
+    )
+
+
+def found(domain):
+    return {(each["test"], each["query"]): each for each in plan_vlm.comparisons(domain)}
+
+
+def side(tally, role):
+    return tally[role]["models"], tally[role]["query"]
+
+
+def test_every_test_is_compared_for_every_query():
+    comparisons = found(vlm())
+    assert list(comparisons) == [
+        (test, query) for test in ("two_model", "one_model") for query in ("t2i", "t2t")
+    ]
+    one = comparisons["one_model", "t2i"]
+    assert (one["target_model"], one["reference_model"]) == ("clip_a", "minilm")
+
+
+@pytest.mark.parametrize("query", ["t2i", "t2t"])
+def test_a_two_model_test_changes_the_models_places_on_the_reference_set_alone(query):
+    tallies = found(vlm())["two_model", query]["tallies"]
+    assert set(tallies) == {"target", "control", "first_half", "second_half", "reference"}
+    for name, tally in tallies.items():
+        models = ["clip_a", "clip_b"] if name != "reference" else ["clip_b", "clip_a"]
+        assert side(tally, "target") == ([models[0]], query)
+        assert side(tally, "reference") == ([models[1]], query)
+        expected = {"target": "target", "reference": "reference"}.get(name, "control")
+        assert tally["set"] == expected
+
+
+@pytest.mark.parametrize("query", ["t2i", "t2t"])
+def test_a_text_reference_searches_captions_whatever_the_targets_query(query):
+    tallies = found(vlm())["one_model", query]["tallies"]
+    assert set(tallies) == {"target", "control", "first_half", "second_half", "nonmember"}
+    assert tallies["nonmember"]["set"] == "reference"
+    for tally in tallies.values():
+        assert side(tally, "target") == (["clip_a"], query)
+        assert side(tally, "reference") == (["minilm"], "t2t")
+
+
+def test_sets_that_are_not_there_are_not_compared():
+    tallies = found(vlm(sets=("target", "public")))["one_model", "t2i"]["tallies"]
+    assert set(tallies) == {"target"}
+    tallies = found(vlm(sets=("target", "reference", "public")))["two_model", "t2i"]["tallies"]
+    assert set(tallies) == {"target", "reference"}
+
+
+def test_replicate_r_pairs_seed_r_and_a_single_seed_serves_all():
+    comparisons = found(vlm(a=[4, 6], b=[4, 6]))
+    tally = comparisons["two_model", "t2i"]["tallies"]["target"]
+    assert tally["target"]["models"] == ["clip_a_s4", "clip_a_s6"]
+    assert tally["reference"]["models"] == ["clip_b_s4", "clip_b_s6"]
+    tally = comparisons["one_model", "t2i"]["tallies"]["target"]
+    assert tally["reference"]["models"] == ["minilm", "minilm"]
+    tally = found(vlm(a=[4], b=[1, 2, 3]))["two_model", "t2i"]["tallies"]["reference"]
+    assert tally["target"]["models"] == ["clip_b_s1", "clip_b_s2", "clip_b_s3"]
+    assert tally["reference"]["models"] == ["clip_a"] * 3
+    tally = found(vlm(a=[4], b=[1, 2, 3]))["one_model", "t2i"]["tallies"]["target"]
+    assert tally["reference"]["models"] == ["minilm"]
+
+
+def test_comparisons_are_plain_values():
+    comparisons = list(plan_vlm.comparisons(vlm(a=[1, 2])))
+    assert json.loads(json.dumps(comparisons)) == comparisons
+
+
+def test_only_models_of_tests_are_used():
+    assert plan_vlm.models_in_tests(vlm()) == ["clip_a", "clip_b", "minilm"]
+
+
+def test_every_pair_of_different_references_is_compared_once_a_query():
+    domain = vlm(b=[1, 2])
+    domain["tests"]["again"] = domain["tests"]["two_model"]
+    domain["tests"]["third"] = {"kind": "two_model", "target": "clip_a", "reference": "unused"}
+    pairs = plan_vlm.references_to_agree(domain)
+    names = [(each["query"], each["first"]["name"], each["second"]["name"]) for each in pairs]
+    expected = [("clip_b", "minilm"), ("clip_b", "unused"), ("minilm", "unused")]
+    assert names == [(query, *pair) for query in ("t2i", "t2t") for pair in expected]
+    first = pairs[0]
+    assert (first["first"]["model"], first["first"]["query"]) == ("clip_b_s1", "t2i")
+    assert (first["second"]["model"], first["second"]["query"]) == ("minilm", "t2t")
+
+
+def test_paths_have_shards_of_four_digits():
+    path = layout.recovered_path("clip_a_s1", "t2i", "target", 12)
+    assert path == "results/vlm/recovered/clip_a_s1/t2i/target/0012.parquet"
+
+
+def test_parsing_the_workflow_imports_nothing_heavy():
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from dejavu import plan, settings, splits;"
+        "print(*sorted(set(sys.modules) & {'torch', 'polars', 'faiss', 'pyarrow', 'jsonschema'}))"
+    )
+    scripts = plan_vlm.__file__.rpartition("/dejavu/")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", program, scripts], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
+    asked = {"queries": ["t2t", "t2i"], "k": [1, 10], "predict": ["all", "top10"]}
+    assert plan_vlm.headline({**asked, "objects": ["unnamed", "all"]}) == {
+        "query": "t2i",
+        "k": 10,
+        "predict": "top10",
+        "objects": "all",
+    }
+    asked = {"queries": ["t2t"], "k": [5, 7], "predict": ["top1"], "objects": ["unnamed"]}
+    assert plan_vlm.headline(asked) == {
+        "query": "t2t",
+        "k": 5,
+        "predict": "top1",
+        "objects": "unnamed",
+    }
+
+
+def test_without_control_the_headline_of_a_one_model_test_is_raw():
+    assert domains.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
+    assert domains.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
+
+
+def test_trainings_are_those_of_models_that_are_used_and_trained_here():
+    models = {"a": {"kind": "ssl", "seeds": [3, 5]}, "b": {"kind": "ssl"}, "c": TEXT}
+    assert replicates.trainings(models, ["c", "a"]) == [("a", 3, "a_s3"), ("a", 5, "a_s5")]
+
+
+def test_galleries_show_each_target_with_its_first_test():
+    two = [{"target": "a", "reference": "b"}]
+    one = {"targets": ["a", "c"], "references": ["resnet", "naive_bayes@1"]}
+    vision = {
+        "models": {name: {"kind": "ssl"} for name in "abc"} | {"resnet": {"kind": "classifier"}},
+        "sets": {"A": {}, "B": {}},
+        "tests": {"two_model": two, "one_model": one},
+    }
+    assert plan_vision.shown_pairs(vision) == [
+        {"target_model": "a", "reference": "b", "test": "two_model"},
+        {"target_model": "c", "reference": "resnet", "test": "one_model"},
+    ]
+    asked = ["a", "b", "c", "resnet", "naive_bayes@1"]
+    assert plan_vision.predictors_in_tests(vision) == asked

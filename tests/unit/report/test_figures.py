@@ -1,0 +1,139 @@
+"""Figures: what they choose from tables, and files that are the same for the same rows."""
+
+import json
+from types import SimpleNamespace
+
+import altair as alt
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import figure_training
+import figure_vision_confidence
+import figure_vision_dejavu
+import figure_vlm_checks
+from dejavu.report import figures
+
+
+def outputs(folder):
+    """Where a figure goes."""
+    return SimpleNamespace(**{end: str(folder / f"figure.{end}") for end in ("svg", "png", "json")})
+
+
+def contents(folder):
+    """The three files."""
+    return [(folder / f"figure.{end}").read_bytes() for end in ("svg", "png", "json")]
+
+
+def test_pooled_rows_stand_for_their_replicates_and_single_ones_for_themselves():
+    frame = pl.DataFrame(
+        {
+            "test": ["a", "a", "a", "b"],
+            "replicate": ["0", "1", "pooled", "0"],
+            "ppg": [1, 2, 3, 4],
+        }
+    )
+    assert figures.summaries(frame, ["test"])["ppg"].to_list() == [3, 4]
+
+
+@given(st.lists(st.text("abcdef", min_size=1, max_size=2), min_size=2, max_size=6, unique=True))
+def test_a_mirrored_matrix_is_whole_and_symmetric(names):
+    rows = [
+        {"first": a, "second": b, "agreement": (i + 1) / 10, "metric": "recall"}
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+    ]
+    whole = figures.mirrored(rows, "agreement")
+    values = {(row["first"], row["second"]): row["agreement"] for row in whole}
+    assert len(whole) == len(values) == len(names) ** 2
+    assert all(values[a, b] == values[b, a] for a in names for b in names)
+    assert all(values[a, a] == 1 for a in names)
+    assert {row["metric"] for row in whole} == {"recall"}
+
+
+def test_one_panel_needs_no_facet_and_a_choice_needs_two_values():
+    chart = alt.Chart().mark_point().encode(x="a:Q")
+    rows = [{"a": 1, "panel": "one"}]
+    assert "facet" not in figures.panels(chart, rows, "panel", 3, ["one"]).to_dict()
+    two = figures.panels(chart, [*rows, {"a": 2, "panel": "two"}], "panel", 3, ["one", "two"])
+    assert two.to_dict()["columns"] == 2
+    assert figures.chosen(rows, "a", 1, "a") is None
+    assert figures.chosen([*rows, {"a": 2}], "a", 2, "a").to_dict() is not None
+
+
+def test_a_menu_shows_the_rows_of_its_value_alone(tmp_path):
+    rows = [{"a": a, "x": 10 * a} for a in (1, 2)]
+    chart = alt.Chart(figures.data(rows)).mark_point().encode(x="x:Q")
+    menu = {"a": figures.chosen(rows, "a", 2, "a"), "x": None}
+    drawn = figures.filtered(chart, menu).to_dict()
+    assert drawn["params"][0]["value"] == 2
+    assert drawn["transform"] == [{"filter": "datum.a === chosen_a"}]
+
+
+def test_the_same_rows_give_the_same_bytes_and_all_words_are_text(tmp_path):
+    rows = [
+        {
+            "test": "t", "set": name, "targets": 10, "ppg": 0.2, "ppg_low": 0.1, "ppg_high": 0.3,
+            "comparison": "t: a against b", "what": name, "role": "raw score",
+        }
+        for name in ("target", "control")
+    ]  # fmt: skip
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        chart = figure_vlm_checks.drawn(rows)
+        figures.save(chart, outputs(folder), "A title", "sizes", "words", "a choice")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    svg, png, chart = contents(tmp_path / "one")
+    for words in ("A title", "sizes; a choice", "PPG", "control"):
+        assert f">{words}<" in svg.decode()
+    assert png.startswith(b"\x89PNG")
+    held = json.loads(chart)
+    assert list(held["datasets"].values()) == [rows]
+    assert held["description"] == "words" and held["usermeta"]["subtitle"] == "sizes"
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_training_curves_have_every_epoch_of_every_seed(tmp_path, names):
+    paths = []
+    for place, name in enumerate(names):
+        paths.append(str(tmp_path / f"{name}.csv"))
+        pl.DataFrame({"epoch": [1, 2], "loss": [2.0 + place, 1.0]}).write_csv(paths[-1])
+    job = SimpleNamespace(
+        input=paths,
+        output=outputs(tmp_path),
+        params=SimpleNamespace(models=[[name, 0] for name in names]),
+    )
+    figure_training.main(job)
+    [rows] = json.loads(contents(tmp_path)[2])["datasets"].values()
+    assert rows == [
+        {"model": name, "seed": 0, "epoch": epoch, "loss": loss}
+        for place, name in enumerate(names)
+        for epoch, loss in ((1, 2.0 + place), (2, 1.0))
+    ]
+
+
+def test_a_figure_of_nothing_is_drawn_all_the_same(tmp_path):
+    columns = ["target_model", "reference", "test", "low", "high", "crops"]
+    pl.DataFrame(schema=dict.fromkeys(columns, pl.String)).write_csv(tmp_path / "empty.csv")
+    figure_vision_confidence.main(
+        SimpleNamespace(input=[str(tmp_path / "empty.csv")], output=outputs(tmp_path))
+    )
+    assert b"memorized crops" in contents(tmp_path)[0]
+
+
+def test_scores_without_a_number_are_not_drawn():
+    row = {
+        "target_model": "a", "reference": "b", "test": "two_model", "direction": "symmetric",
+        "set": "train", "replicate": "0", "score_low": 0.0, "score_high": 0.0,
+    }  # fmt: skip
+    frame = pl.DataFrame([{**row, "confident": 1.0, "score": 0.1}, {**row, "confident": 0.05}])
+    rows = figure_vision_dejavu.rows_of(frame, {"two_model": "symmetric"})
+    assert [(each["panel"], each["score"]) for each in rows] == [("all crops", 0.1)]
+
+
+def test_sample_sizes_are_told_in_words():
+    rows = [{"n": 1000}, {"n": None}, {"n": 20}]
+    assert figures.sizes(rows, "n", "crops") == "20 to 1,000 crops"
+    assert figures.sizes(rows[:2], "n", "crops") == "1,000 crops"
+    assert figures.sizes([], "n", "crops") == "no crops"

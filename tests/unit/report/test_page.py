@@ -1,0 +1,273 @@
+"""The page in a real browser: quiet, offline, narrow, sortable, and unmoved by hostile data."""
+
+import shutil
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+import figure_vision_classes
+from dejavu.report import figures, page, verdict
+from dejavu.report.verdict import HOLDS, MEMORIZES, Check, Score, Verdict
+
+CHROMIUM = shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no chromium: apt-get install it"
+)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    '"><img src=x onerror="window.hacked = 1">',
+    "</script><script>window.hacked = 1</script>",
+    "'); window.hacked = 1; ('\u2028\u2029 & so on",
+]
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+NUMBERS = [0.5, None, -2.0, 10.0, 1e-9]
+
+
+def figure(folder):
+    """A figure whose labels are hostile."""
+    rows = [
+        {"reference": reference, "label": label, "rank": rank, "crops": 30, "percent": 80 - rank}
+        for reference in ("resnet", "net_b")
+        for rank, label in enumerate(HOSTILE, 1)
+    ]
+    paths = {end: folder / f"vision_classes.{end}" for end in ("svg", "png", "json")}
+    chart = figure_vision_classes.drawn(rows)
+    figures.save(chart, SimpleNamespace(**paths), HOSTILE[0], HOSTILE[1], HOSTILE[2])
+    return page.figure("vision_classes", folder, HOSTILE[3])
+
+
+def content(folder):
+    """What a page shows, hostile wherever data come from outside."""
+    pl.DataFrame({"id": [*HOSTILE, "plain"], "value": NUMBERS}).write_csv(folder / "vlm_some.csv")
+    side = {
+        "model": HOSTILE[0], "recovered": HOSTILE, "wrong": HOSTILE[:1], "missed": HOSTILE[1:2],
+        "precision": 0.5, "recall": 1.0,
+        "neighbors": [{"id": "1", "caption": each, "image": PIXEL} for each in HOSTILE]
+        + [{"id": HOSTILE[0], "caption": None, "image": None}],
+    }  # fmt: skip
+    example = {
+        "sample": 1, "id": HOSTILE[1], "caption": HOSTILE[0], "image": PIXEL, "objects": HOSTILE,
+        "sides": [{"role": "target", **side}, {"role": "reference", **side}],
+    }  # fmt: skip
+    groups = [{"group": "memorized", "examples": [example] * 3}]
+    test = {"test": "t", "target_model": "net", "reference_model": "other", "groups": groups}
+    check = Check("placebo", HOLDS, HOSTILE[0])
+    judged = Verdict("t", "net", "other", MEMORIZES, HOSTILE[2], Score(0.2, 0.1, 0.3), (check,))
+    domain = {
+        "key": "vlm", "name": "Captions", "cards": page.cards([judged]), "verdicts": [judged],
+        "facts": HOSTILE, "figures": [figure(folder)], "gallery": {"tests": [test]},
+    }  # fmt: skip
+    return {
+        "title": HOSTILE[0], "lead": HOSTILE[1], "domains": [domain],
+        "tables": [page.table(folder / "vlm_some.csv", HOSTILE[2])],
+        "models": [{"name": "net", "fingerprint": "ff", "dimension": 8, "versions": HOSTILE[0]}],
+        "config": f"key: {HOSTILE[2]}", "versions": {"numpy": "2"}, "times": [], "footer": "",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The file of a page."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "index.html").write_text(page.render(content(folder)))
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def shown(browser, written):
+    """The page in a window, with what it complained of and what it asked for."""
+    view = browser.new_page(viewport={"width": 1100, "height": 900})
+    complaints, requests = [], []
+    view.on("console", lambda message: complaints.append(message.text))
+    view.on("pageerror", lambda error: complaints.append(str(error)))
+    view.on("request", lambda request: requests.append(request.url))
+    view.goto(written.as_uri())
+    view.wait_for_selector("body[data-drawn=true]")
+    yield SimpleNamespace(view=view, complaints=complaints, requests=requests)
+    view.close()
+
+
+@needs_chromium
+def test_hostile_data_stay_text(shown, written):
+    view = shown.view
+    assert view.evaluate("window.hacked") is None
+    assert view.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+    assert view.inner_text("h1") == HOSTILE[0]
+    assert view.inner_text("#vision_classes h3") == HOSTILE[0]
+    assert view.locator(".caption").first.inner_text() == f"“{HOSTILE[0]}”"
+    view.click("#table-vlm_some summary")
+    ids = [
+        cell.inner_text()
+        for cell in view.query_selector_all("#table-vlm_some tbody td:first-child")
+    ]
+    assert ids == [*HOSTILE, "plain"]
+    labels = view.evaluate("[...document.querySelectorAll('.chart text')].map(t => t.textContent)")
+    assert any("window.hacked" in label for label in labels)
+    assert (
+        "\u2028"
+        not in written.read_text()
+        .partition('id="vision_classes-chart">')[2]
+        .partition("</script>")[0]
+    )
+
+
+@needs_chromium
+def test_the_page_is_quiet_and_asks_for_nothing_but_itself(shown, written):
+    assert shown.complaints == []
+    assert [url for url in shown.requests if not url.startswith("data:")] == [written.as_uri()]
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [400, 800, 1400])
+def test_nothing_scrolls_sideways_at_any_width(shown, width):
+    shown.view.set_viewport_size({"width": width, "height": 900})
+    shown.view.wait_for_timeout(600)
+    assert shown.view.evaluate("document.documentElement.scrollWidth") <= width
+    too_wide = "[...document.querySelectorAll('.chart')].filter(c => c.scrollWidth > c.clientWidth)"
+    assert shown.view.evaluate(f"{too_wide}.length") == 0
+
+
+@needs_chromium
+def test_a_table_sorts_by_click_and_by_keyboard_with_empty_cells_last(shown):
+    view = shown.view
+    view.click("#table-vlm_some summary")
+    heading = view.locator("#table-vlm_some th", has_text="value")
+
+    def values():
+        return [
+            cell.inner_text() for cell in view.query_selector_all("#table-vlm_some tbody td + td")
+        ]
+
+    assert heading.get_attribute("aria-sort") is None
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert values() == ["−2", "1e−09", "0.5", "10", ""]
+    heading.locator("button").focus()
+    view.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert values() == ["10", "0.5", "1e−09", "−2", ""]
+    view.locator("#table-vlm_some th", has_text="id").locator("button").click()
+    assert heading.get_attribute("aria-sort") is None
+
+
+@needs_chromium
+def test_a_table_shows_the_rows_with_some_words(shown):
+    shown.view.click("#table-vlm_some summary")
+    shown.view.fill("#table-vlm_some .filter", "PLAIN")
+    rows = shown.view.query_selector_all("#table-vlm_some tbody tr")
+    assert [row.is_visible() for row in rows] == [False] * 4 + [True]
+
+
+@needs_chromium
+def test_pointing_at_an_estimate_tells_its_numbers(shown):
+    view = shown.view
+    view.locator("#vision_classes").scroll_into_view_if_needed()
+    view.locator(".chart .mark-rect path").first.hover(force=True)
+    tooltip = view.wait_for_selector("#vg-tooltip-element.visible")
+    assert "79.0" in tooltip.inner_text() and "% right" in tooltip.inner_text()
+    assert view.evaluate("window.hacked") is None
+
+
+@needs_chromium
+def test_figures_have_names_and_pictures_have_words(shown):
+    view = shown.view
+    for figure_shown in view.query_selector_all("figure"):
+        named = figure_shown.get_attribute("aria-labelledby")
+        assert view.inner_text(f"#{named}")
+    assert view.locator(".chart").first.get_attribute("aria-label") == HOSTILE[2]
+    assert view.evaluate("[...document.images].every(image => image.hasAttribute('alt'))")
+
+
+@needs_chromium
+def test_print_and_a_browser_without_scripts_show_the_pictures(browser, shown, written):
+    shown.view.emulate_media(media="print")
+    assert shown.view.locator(".static").first.is_visible()
+    assert not shown.view.locator(".chart").first.is_visible()
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(written.as_uri())
+    assert plain.locator(".static").first.is_visible()
+    assert plain.locator(".static").first.evaluate("image => image.naturalWidth > 0")
+    plain.close()
+
+
+def test_the_same_content_gives_the_same_page(tmp_path, written):
+    assert page.render(content(tmp_path)) == written.read_text()
+
+
+def test_a_long_table_is_cut_and_says_how_long_it_is(tmp_path):
+    pl.DataFrame({"replicate": ["0", "pooled"] * 500}).write_csv(tmp_path / "long.csv")
+    found = page.table(tmp_path / "long.csv", "")
+    assert len(found["rows"]) == page.SHOWN_ROWS and found["rows_in_all"] == 1000
+
+
+def test_times_come_from_what_benchmarks_there_are(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "train/a.jsonl").write_text('{"s": 2.5, "cpu_time": 2.0, "max_rss": 100.0}\n')
+    (tmp_path / "train/b.jsonl").write_text('{"s": 1.5, "cpu_time": "NA", "max_rss": null}\n')
+    assert page.times(tmp_path) == [
+        {"rule": "train", "jobs": 2, "seconds": 4.0, "cpu_seconds": 2.0, "memory": 100.0}
+    ]
+    assert page.times(tmp_path / "nowhere") == []
+
+
+def test_cards_show_the_first_of_each_test_and_count_the_others():
+    kinds = {"x": MEMORIZES, "y": MEMORIZES, "z": verdict.NOT_SHOWN}
+    several = [Verdict("one", "net", ref, kind, "", None) for ref, kind in kinds.items()]
+    [card] = page.cards([Verdict("two", "net", "b", MEMORIZES, "", None), *several])
+    assert [(test["first"].test, test["first"].reference) for test in card["tests"]] == [
+        ("two", "b"),
+        ("one", "x"),
+    ]
+    assert [test["all"] for test in card["tests"]] == [
+        "",
+        "Against all 3 references: memorizes 2, no memorization shown 1.",
+    ]
+    assert card["kind"] == verdict.UNCLEAR
+
+
+def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
+    tables = {
+        "vlm_rejected": {"set": ["target", "target", None], "item": ["a", "b", "c"]},
+        "vlm_contamination": {
+            "first_set": ["control", "target", "target"],
+            "second_set": ["public"] * 3,
+            "first_sample": [7, 1, 1],
+        },
+        "vlm_recall": {
+            "model": ["m"] * 2,
+            "index": ["IVF8,Flat"] * 2,
+            "k": [1, 9],
+            "recall": [1.0, 0.9],
+        },
+    }
+    asked = {}
+    for name, columns in tables.items():
+        asked[name] = tmp_path / f"{name}.csv"
+        pl.DataFrame(columns).write_csv(asked[name])
+    row = {"set": "target", "targets": 1200, "excluded": 3, "contaminated": 2}
+    use = {"model": "m", "task": "zero_shot", "accuracy": 0.5, "low": 0.4, "high": 0.6}
+    rows = {"vlm_ppg": [row], "utility": [use, {**use, "model": "of another domain"}]}
+    assert page.facts("vlm", asked, rows, ["m"]) == [
+        "target: 1,200 captions are scored, 3 without objects are left out, and 2 near-duplicates.",
+        "There is no control set: one-model scores are raw, not calibrated.",
+        "3 items of the sources were rejected (no set 1, target 2); the table says why.",
+        "control: 1 with a near-duplicate in public.",
+        "target: 1 with a near-duplicate in public.",
+        "Neighbours come from an approximate index (IVF8,Flat); the lowest recall against exact"
+        " search is 0.900, for m, k = 9.",
+        "m: accuracy 0.500, 95 % interval 0.400 to 0.600 in zero shot.",
+    ]

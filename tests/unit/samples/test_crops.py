@@ -1,0 +1,121 @@
+"""Background crops against hand-made pictures and a search over painted pixels."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dejavu.samples.crops import NO_BOXES, NO_STRIP, OK, Box, background_crop, box_fault
+
+
+@st.composite
+def annotated_images(draw):
+    width, height = draw(st.integers(2, 12)), draw(st.integers(2, 12))
+    boxes = []
+    for _ in range(draw(st.integers(1, 4))):
+        xmin, ymin = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+        xmax, ymax = draw(st.integers(xmin + 1, width)), draw(st.integers(ymin + 1, height))
+        boxes.append(Box(xmin, ymin, xmax, ymax))
+    return width, height, boxes
+
+
+def painted(width, height, boxes):
+    """Pixels [height, width] that some box covers."""
+    covered = np.zeros((height, width), dtype=bool)
+    for box in boxes:
+        covered[box.ymin : box.ymax, box.xmin : box.xmax] = True
+    return covered
+
+
+def strips_by_pixels(width, height, boxes):
+    """The published candidates, found from the painted pixels instead of from intervals."""
+    covered = painted(width, height, boxes)
+    cuts = sorted({0, width} | {box.xmin for box in boxes} | {box.xmax for box in boxes})
+    for left, right in itertools.pairwise(cuts):
+        blocked = covered[:, left:right].any(axis=1)
+        for is_blocked, run in itertools.groupby(range(height), key=blocked.__getitem__):
+            rows = list(run)
+            if not is_blocked:
+                yield left, rows[0], right, rows[-1] + 1
+
+
+@given(annotated_images(), st.integers(0, 6))
+def test_crop_is_the_best_candidate_inside_the_image_and_off_every_box(image, min_side):
+    width, height, boxes = image
+    crop, status = background_crop(width, height, boxes, min_side)
+    ranked = sorted(
+        strips_by_pixels(width, height, boxes),
+        key=lambda s: (-min(s[2] - s[0], s[3] - s[1]), -(s[2] - s[0]) * (s[3] - s[1]), s[0], s[1]),
+    )
+    wide = [strip for strip in ranked if min(strip[2] - strip[0], strip[3] - strip[1]) > min_side]
+    if not wide:
+        assert (crop, status) == (None, NO_STRIP)
+        return
+    assert status == OK
+    assert crop == wide[0]
+    assert 0 <= crop.xmin < crop.xmax <= width
+    assert 0 <= crop.ymin < crop.ymax <= height
+    assert not painted(width, height, boxes)[crop.ymin : crop.ymax, crop.xmin : crop.xmax].any()
+
+
+@given(annotated_images())
+def test_crop_does_not_depend_on_the_order_or_repetition_of_boxes(image):
+    width, height, boxes = image
+    again = [*reversed(boxes), boxes[0]]
+    assert background_crop(width, height, boxes, 0) == background_crop(width, height, again, 0)
+
+
+def test_neighbouring_strips_are_not_merged():
+    # Left of x = 4 the picture is free, but the lower box's edge at x = 2 cuts it, as published.
+    boxes = [Box(4, 0, 10, 10), Box(0, 9, 2, 10)]
+    assert background_crop(10, 10, boxes, 0) == (Box(2, 0, 4, 10), OK)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        pytest.param([Box(4, 0, 6, 10)], Box(0, 0, 4, 10), id="leftmost of equals"),
+        pytest.param([Box(0, 4, 10, 6)], Box(0, 0, 10, 4), id="topmost of equals"),
+        pytest.param(
+            [Box(0, 0, 4, 6), Box(4, 0, 6, 10), Box(6, 4, 10, 10)],
+            Box(0, 6, 4, 10),
+            id="leftmost before topmost",
+        ),
+        pytest.param(
+            [Box(0, 4, 6, 10), Box(6, 0, 10, 1)], Box(6, 1, 10, 10), id="larger area of equals"
+        ),
+    ],
+)
+def test_ties(boxes, expected):
+    assert background_crop(10, 10, boxes, 0) == (expected, OK)
+
+
+def test_shorter_side_must_strictly_exceed_min_side():
+    boxes = [Box(4, 0, 10, 10)]
+    assert background_crop(10, 10, boxes, 3)[1] == OK
+    assert background_crop(10, 10, boxes, 4) == (None, NO_STRIP)
+
+
+def test_image_without_boxes_or_wholly_covered_has_no_crop():
+    assert background_crop(10, 10, [], 0) == (None, NO_BOXES)
+    assert background_crop(10, 10, [Box(0, 0, 10, 10)], 0) == (None, NO_STRIP)
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        (Box(0, 0, 64, 48), None),
+        (Box(5, 0, 5, 9), "xmin >= xmax"),
+        (Box(6, 0, 5, 9), "xmin >= xmax"),
+        (Box(0, 9, 5, 9), "ymin >= ymax"),
+        (Box(-1, 0, 5, 9), "outside"),
+        (Box(0, -1, 5, 9), "outside"),
+        (Box(0, 0, 65, 9), "outside"),
+        (Box(0, 0, 5, 49), "outside"),
+    ],
+)
+def test_box_fault(box, words):
+    fault = box_fault(box, 64, 48)
+    assert fault is None if words is None else words in fault

@@ -1,0 +1,133 @@
+"""Sample-level scores from shards, against plain sorts and means of all samples at once."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dejavu.scores import gaps, recovered
+from dejavu.scores.recovered import Outcome, Recovered
+
+SETTINGS = recovered.settings([1, 10], ["top10"], ["all", "unnamed"])
+COUNTS = st.integers(0, 4)
+
+
+@st.composite
+def rows(draw):
+    """Truths by objects, distance, and for each side and setting predicted and correct counts."""
+    truth = {objects: draw(COUNTS) for objects in ("all", "unnamed")}
+    counts = {}
+    for role in ("target", "reference"):
+        for setting in SETTINGS:
+            predicted = draw(COUNTS)
+            counts[role, setting] = predicted, min(draw(COUNTS), predicted, truth[setting.objects])
+    return truth, draw(st.sampled_from([0.0, 0.25, 0.5])), counts
+
+
+def shard(found, number, role):
+    """One shard of rows as a file holds it."""
+
+    def column(values, kind=np.int32):
+        return np.array(list(values), kind)
+
+    columns = {
+        "sample": np.arange(len(found)) + 100 * number,
+        "distance": column((row[1] for row in found), np.float32),
+    }
+    for objects in ("all", "unnamed"):
+        columns[f"truth.{objects}"] = column(row[0][objects] for row in found)
+    for setting in SETTINGS:
+        for place, what in enumerate(("predicted", "correct")):
+            counts = (row[2][role, setting][place] for row in found)
+            columns[setting.column(what)] = column(counts)
+    return Recovered(pa.table(columns))
+
+
+SHARDS = st.lists(st.lists(rows(), max_size=12), min_size=1, max_size=4)
+
+
+def scored(shards, setting):
+    """Number and counts of all samples with a truth, in order."""
+    return [
+        (100 * number + place, row)
+        for number, found in enumerate(shards)
+        for place, row in enumerate(found)
+        if row[0][setting.objects]
+    ]
+
+
+def surplus(row, setting):
+    return row[2]["target", setting][1] - row[2]["reference", setting][1]
+
+
+def harmonic(precision, recall):
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@given(SHARDS)
+def test_gaps_over_the_first_records_equal_those_of_a_plain_sort(shards):
+    read = [
+        tuple(shard(found, number, role) for role in ("target", "reference"))
+        for number, found in enumerate(shards)
+    ]
+    result = {}
+    for setting, order, row in gaps.gaps(lambda: iter(read), SETTINGS):
+        result.setdefault((setting, order), []).append(row)
+    for setting in SETTINGS:
+        everything = scored(shards, setting)
+        sort_keys = {
+            "min_distance": lambda row: row[1],
+            "correct": lambda row, setting=setting: -row[2]["target", setting][1],
+            "gap": lambda row, setting=setting: -surplus(row, setting),
+        }
+        for order, key in sort_keys.items():
+            if not everything:
+                assert (setting, order) not in result
+                continue
+            ordered = sorted(everything, key=lambda each, key=key: (key(each[1]), each[0]))
+            found = result[setting, order]
+            size = len(ordered)
+            assert [row["top"] for row in found] == [-(-size * n // 20) for n in range(1, 21)]
+            for row in found:
+                means = {}
+                for role in ("target", "reference"):
+                    first = [
+                        (*each[2][role, setting], each[0][setting.objects])
+                        for _, each in ordered[: row["top"]]
+                    ]
+                    means[role] = (
+                        np.mean([right / size if size else 0 for size, right, _ in first]),
+                        np.mean([right / true for _, right, true in first]),
+                    )
+                t, r = means["target"], means["reference"]
+                assert row["precision_gap"] == pytest.approx(t[0] - r[0], abs=1e-12)
+                assert row["recall_gap"] == pytest.approx(t[1] - r[1], abs=1e-12)
+                assert row["fscore_gap"] == pytest.approx(harmonic(*t) - harmonic(*r), abs=1e-12)
+
+
+@given(SHARDS, st.integers(1, 9))
+def test_the_largest_gaps_are_the_first_of_a_plain_sort(shards, most):
+    setting = SETTINGS[1]
+    best = gaps.Largest(most)
+    for number, found in enumerate(shards):
+        sides = [shard(found, number, role) for role in ("target", "reference")]
+        rows = sides[0].scored(setting)
+        outcomes = (side.outcome(setting).of(rows) for side in sides)
+        best.add(sides[0].samples[rows], *outcomes)
+    everything = scored(shards, setting)
+    expected = sorted(everything, key=lambda each: (-surplus(each[1], setting), each[0]))[:most]
+    assert best.samples.tolist() == [sample for sample, _ in expected]
+    for role, outcome in (("target", best.target), ("reference", best.reference)):
+        counts = [(row[0][setting.objects], *row[2][role, setting]) for _, row in expected]
+        assert list(zip(*(each.tolist() for each in outcome.columns), strict=True)) == counts
+
+
+def test_ranks_keep_the_order_of_equals():
+    assert gaps.ranks_of(np.array([0.5, 0.25, 0.5, 0.0, 0.25])).tolist() == [3, 1, 4, 0, 2]
+
+
+def test_outcomes_follow_each_other():
+    one, two = (Outcome(*(np.array([n + place]) for place in range(3))) for n in (0, 10))
+    both = one.followed_by(two)
+    assert [each.tolist() for each in both.columns] == [[0, 10], [1, 11], [2, 12]]

@@ -1,0 +1,243 @@
+"""Every pass gives the neighbours of float64 brute force, however hard to tell apart they are."""
+
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dejavu.search import exact, reduced, scoring
+from dejavu.search.exact import top_k
+from dejavu.search.indexes import PublicIndex, build_index
+
+ON_CPU = torch.device("cpu")
+# What `exact._choose` decides by, so that each way of searching serves any size.
+WAYS = {
+    "dense": {"DENSE_RATIO": 1e9},
+    "single": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": np.inf},
+    "single, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": np.inf},
+    "reduced": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
+    "reduced, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
+    "reduced, as on a GPU": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
+}
+
+
+@contextmanager
+def only(way):
+    """Search in one way alone, with small blocks."""
+    with (
+        mock.patch.multiple(exact, QUERY_BLOCK=3, **WAYS[way]),
+        mock.patch.multiple(reduced, ROWS=16, device=lambda: ON_CPU),
+        mock.patch.object(scoring, "DENSE_VALUES", 256),
+        mock.patch("dejavu.search.proposals.SPARE", 0 if way == "single, given up" else 32),
+    ):
+        if way == "reduced, given up":
+            made = reduced.ReducedPrecision
+
+            def give_up(queries, vectors, k, metric, most, on, pool):
+                return made(queries, vectors, k, metric, k + 1, on, pool)
+
+            with mock.patch.object(reduced, "ReducedPrecision", give_up):
+                yield
+        elif way == "reduced, as on a GPU":
+
+            def packed(self, queries, part, start, cut):
+                found = reduced.hits_on_device(queries[: self.count], part, cut)
+                return reduced.pack(*found, start)
+
+            with mock.patch.object(reduced._Filter, "packed", packed):
+                yield
+        else:
+            yield
+
+
+def brute_force(queries, numbers, vectors, k, metric):
+    """Float64 scores of all with all; runs of scores closer than 1e-6 go by the sample number."""
+    ranked = []
+    vectors = vectors.astype(np.float64)
+    for query in queries.astype(np.float64):
+        if metric == "cosine":
+            distance = -np.array([np.dot(query, vector) for vector in vectors])
+        else:
+            distance = ((vectors - query) ** 2).sum(axis=1)
+        order = np.argsort(distance, kind="stable")
+        runs = np.cumsum(np.diff(distance[order], prepend=-np.inf) >= 1e-6)
+        ranked.append([number for _, number in sorted(zip(runs, numbers[order], strict=True))][:k])
+    return np.array(ranked)
+
+
+def sharded(numbers, vectors, cuts, metric):
+    parts = zip(np.split(numbers, cuts), np.split(vectors, cuts), strict=True)
+    return [
+        lambda ids=ids, rows=rows: PublicIndex(build_index(ids, rows, metric), {})
+        for ids, rows in parts
+    ]
+
+
+def normalised(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
+
+
+@st.composite
+def hard_worlds(draw):
+    """Queries, numbers and public vectors of one hard kind, in any number of shards."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    d = draw(st.sampled_from([1, 7, 33, 64]))
+    rows = draw(st.integers(1, 120))
+    public = rng.normal(size=(rows, d))
+    queries = np.concatenate([rng.normal(size=(5, d)), public[rng.integers(0, rows, 3)]])
+    kind = draw(
+        st.sampled_from(
+            [
+                *("plain", "duplicates", "near bfloat16", "near ties", "collapsed", "zeros"),
+                *("lengths apart", "tiny", "huge", "subnormal", "far away", "one outlier", "half"),
+            ]
+        )
+    )
+    if kind == "duplicates":
+        public = public[rng.integers(0, min(3, rows), rows)]
+    elif kind in ("near bfloat16", "near ties"):
+        # Apart by less than bfloat16, or float32, or the tolerance, can tell.
+        step = 1e-4 if kind == "near bfloat16" else draw(st.sampled_from([3e-8, 4e-7, 1.1e-6]))
+        public = normalised(queries[rng.integers(0, 8, rows)])
+        public = public + step * rng.normal(size=public.shape)
+        queries = normalised(queries)
+    elif kind == "collapsed":
+        public = normalised(np.ones((rows, d)) + 1e-7 * rng.normal(size=(rows, d)))
+        queries = normalised(np.ones((8, d)) + 1e-7 * rng.normal(size=(8, d)))
+    elif kind == "zeros":
+        public[rng.random(rows) < 0.5] = 0
+        queries[rng.random(8) < 0.5] = 0
+    elif kind == "lengths apart":
+        public = public * 10.0 ** rng.uniform(-12, 3, size=(rows, 1))
+    elif kind in ("tiny", "huge", "subnormal"):
+        public = public * {"tiny": 1e-18, "huge": 1e14, "subnormal": 1e-40}[kind]
+        queries = queries * {"tiny": 1e-3, "huge": 1e4, "subnormal": 1e30}[kind]
+    elif kind == "far away":
+        public, queries = public + 300, queries + 300
+    elif kind == "one outlier":
+        public[:, 0] += 50
+        queries[:, 0] += 50
+    if draw(st.booleans()) and kind not in ("tiny", "huge", "subnormal", "lengths apart"):
+        queries, public = normalised(queries), normalised(public)
+    if kind == "half":
+        queries, public = queries.astype(np.float16), public.astype(np.float16)
+    numbers = rng.choice(10**6, rows, replace=False).astype(np.int64) + 10**12
+    cuts = sorted(draw(st.lists(st.integers(0, rows), max_size=3)))
+    chosen = draw(st.integers(1, 8))
+    return queries[:chosen].astype(np.float32), numbers, public.astype(np.float32), cuts
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=80)
+@given(world=hard_worlds(), part=st.floats(0, 1))
+def test_neighbours_are_those_of_brute_force(way, metric, world, part):
+    queries, numbers, public, cuts = world
+    k = max(1, round(part * len(public)))
+    expected = brute_force(queries, numbers, public, k, metric)
+    with only(way):
+        found, _ = top_k(queries, sharded(numbers, public, cuts, metric), k, metric, threads=2)
+    np.testing.assert_array_equal(found, expected)
+
+
+def unit_vectors(rng, rows, d=32):
+    return normalised(rng.normal(size=(rows, d))).astype(np.float32)
+
+
+def test_the_reduced_pass_rules_out_most_rows_and_not_one_that_matters():
+    rng = np.random.default_rng(0)
+    public, queries = unit_vectors(rng, 5000), unit_vectors(rng, 40)
+    scores = queries.astype(np.float64) @ public.T.astype(np.float64)
+    with ThreadPoolExecutor(1) as pool:
+        made = reduced.ReducedPrecision(queries, public, 10, "cosine", 5000, ON_CPU, pool)
+    proposals = made.propose(slice(0, 40), np.full(40, -np.inf), 1e-6)
+    assert proposals.complete.all() and len(proposals.rows) < 40 * 30
+    assert (scores[proposals.queries, proposals.rows] <= proposals.upper).all()
+    nearest = np.argsort(-scores, axis=1)[:, :10]
+    for query, rows in enumerate(nearest):
+        assert set(rows) <= set(proposals.rows[proposals.queries == query])
+
+
+def test_bounds_hold_for_every_product_and_are_not_idle():
+    rng = np.random.default_rng(1)
+    public, queries = unit_vectors(rng, 2000, 64), unit_vectors(rng, 64, 64)
+    with ThreadPoolExecutor(1) as pool:
+        made = reduced.ReducedPrecision(queries, public, 1, "cosine", 2000, ON_CPU, pool)
+    asked = made._encode_queries(queries)
+    products = np.concatenate([(asked.values.float() @ part.float().T) for part in made.parts], 1)
+    apart = np.abs(products - queries.astype(np.float64) @ public.T.astype(np.float64))
+    error = made._error(asked)[:, None]
+    assert (apart <= error).all()
+    # Worst cases are rare: half of the bound is never met here, a tenth of it is.
+    assert (apart > error / 20).any()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mass_of_equal_rows_is_settled_by_number_without_keeping_it(way, monkeypatch):
+    rng = np.random.default_rng(2)
+    public = np.repeat(unit_vectors(rng, 2), 2000, axis=0)
+    numbers = rng.permutation(4000).astype(np.int64)
+    largest = []
+    settle = exact.ranking.settle
+
+    def watched(candidates, *rest):
+        largest.append(len(candidates.scores))
+        return settle(candidates, *rest)
+
+    monkeypatch.setattr(exact.ranking, "settle", watched)
+    queries = public[[0, 0, 2000]]
+    with only(way):
+        found, _ = top_k(queries, sharded(numbers, public, [1500], "cosine"), 5, threads=2)
+    expected = [
+        np.sort(numbers[:2000])[:5],
+        np.sort(numbers[:2000])[:5],
+        np.sort(numbers[2000:])[:5],
+    ]
+    np.testing.assert_array_equal(found, expected)
+    assert max(largest) < 3 * 100
+
+
+def test_zero_queries_need_no_product(monkeypatch):
+    monkeypatch.setattr(exact, "_stream", None)
+    rng = np.random.default_rng(3)
+    public, numbers = unit_vectors(rng, 100), rng.permutation(100)
+    found, scores = top_k(
+        np.zeros((4, 32), np.float32), sharded(numbers, public, [30, 31], "cosine"), 7
+    )
+    assert found.tolist() == [list(range(7))] * 4 and not scores.any()
+
+
+def test_one_shard_at_a_time_is_in_memory():
+    alive, most = weakref.WeakSet(), []
+
+    def open_shard(start):
+        rng = np.random.default_rng(start)
+        shard = PublicIndex(build_index(np.arange(start, start + 50), unit_vectors(rng, 50)), {})
+        alive.add(shard.index)
+        most.append(len(alive))
+        return shard
+
+    shards = [lambda start=start: open_shard(start) for start in range(0, 500, 50)]
+    top_k(unit_vectors(np.random.default_rng(9), 20), shards, 3)
+    assert most == [1] * 10
+
+
+@pytest.mark.parametrize("way", ["dense", "single", "reduced"])
+def test_scores_and_neighbours_are_the_same_bytes_whatever_the_threads_and_shards(way):
+    rng = np.random.default_rng(4)
+    public, queries = unit_vectors(rng, 900), unit_vectors(rng, 30)
+    numbers = rng.permutation(900).astype(np.int64)
+    results = []
+    for threads, cuts in ((1, []), (3, [100, 470]), (2, list(range(60, 900, 60)))):
+        with only(way):
+            found, scores = top_k(
+                queries, sharded(numbers, public, cuts, "cosine"), 12, "cosine", threads
+            )
+        results.append((found.tobytes(), scores.tobytes()))
+    assert len(set(results)) == 1

@@ -1,0 +1,332 @@
+"""Training of tiny self-supervised models and classifiers: views, resuming, saving, embedding."""
+
+from functools import partial
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+
+from dejavu.encoders import backbones, ssl
+from dejavu.errors import InputError
+from dejavu.files.weights import write_settings
+from dejavu.training import classifier, loop, views
+from dejavu.training import ssl as training
+from dejavu.training.weights import save
+
+CPU = torch.device("cpu")
+PREPROCESSING = {
+    "image_side": 32,
+    "crop_side": 24,
+    "resize": "squash",
+    "interpolation": "bilinear",
+    "mean": [0.5, 0.4, 0.3],
+    "std": [0.25, 0.3, 0.2],
+}
+COMMON = {
+    "backbone": {"library": "timm", "name": "test_byobnet", "settings": {}},
+    "stored_side": 32,
+    "epochs": 3,
+    "batch": 4,
+    "learning_rate": 0.002,
+    "weight_decay": 0.0001,
+    "warmup_epochs": 1,
+    "views": {
+        "side": 32,
+        "area": [0.2, 0.8],
+        "aspect": 2,
+        "border": 1.5,
+        "flip": True,
+        "colour": 1,
+    },
+    "preprocessing": PREPROCESSING,
+}
+METHODS = {
+    "vicreg": {"projector": {"hidden_dim": 16, "output_dim": 8}, "loss": {}},
+    "barlow_twins": {
+        "projector": {"hidden_dim": 16, "output_dim": 8},
+        "loss": {"lambda_param": 0.05},
+    },
+    "simclr": {"projector": {"hidden_dim": 16, "output_dim": 8}, "loss": {"temperature": 0.2}},
+    "dino": {
+        "projector": {
+            "hidden_dim": 16,
+            "bottleneck_dim": 6,
+            "output_dim": 12,
+            "batch_norm": True,
+        },
+        "loss": {"teacher_temp": 0.04},
+        "dino": {"momentum": 0.9, "local_views": 2, "local_area": [0.1, 0.2]},
+    },
+}
+
+
+def settings_of(method):
+    return {**COMMON, "method": method, **METHODS[method]}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def images(tmp_path, picture_bytes):
+    paths = []
+    for number in range(9):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(picture_bytes(number, kind="png", size=(40, 34)))
+        paths.append(str(path))
+    return paths
+
+
+def weights(model):
+    return {name: value.numpy().copy() for name, value in model.state_dict().items()}
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def killed_at(monkeypatch, step):
+    """Let a training write a checkpoint after every step, and die before one."""
+    original = loop.EpochOrder.indices
+
+    def indices(self, number):
+        if number == step:
+            raise KeyboardInterrupt
+        return original(self, number)
+
+    monkeypatch.setattr(
+        loop, "run", partial(loop.run, checkpoint_seconds=-1, checkpoint_share=np.inf)
+    )
+    monkeypatch.setattr(loop.EpochOrder, "indices", indices)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_killed_training_resumes_to_bit_identical_weights(method, images, tmp_path, monkeypatch):
+    settings = settings_of(method)
+    whole, history = training.train(settings, images, 3, tmp_path / "a.pt", CPU)
+    with monkeypatch.context() as patched:
+        killed_at(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(settings, images, 3, tmp_path / "b.pt", CPU)
+        assert (tmp_path / "b.pt").is_file()
+    resumed, resumed_history = training.train(settings, images, 3, tmp_path / "b.pt", CPU)
+    assert_same(weights(whole), weights(resumed))
+    assert history == resumed_history
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
+    other, _ = training.train(settings, images, 4, tmp_path / "c.pt", CPU)
+    assert any((weights(whole)[name] != value).any() for name, value in weights(other).items())
+
+
+def test_dino_keeps_the_teacher_which_trails_the_student(images, tmp_path):
+    settings = {**settings_of("dino"), "epochs": 1}
+    slow = {**settings, "dino": {**settings["dino"], "momentum": 1.0}}
+    start = weights(ssl.build(settings, 3))
+    teacher, _ = training.train(slow, images, 3, tmp_path / "a.pt", CPU)
+    parameters = [name for name, _ in teacher.named_parameters()]
+    for name in parameters:
+        np.testing.assert_array_equal(weights(teacher)[name], start[name])
+    moved, _ = training.train(settings, images, 3, tmp_path / "b.pt", CPU)
+    assert any((weights(moved)[name] != start[name]).any() for name in parameters)
+
+
+def test_views_show_what_was_asked_for():
+    torch.manual_seed(0)
+    side = 64
+    ramp = torch.linspace(0, 1, side)
+    pixels = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side)])
+    pixels = torch.cat([pixels, torch.zeros(1, side, side)]).expand(400, 3, side, side)
+    asked = {"side": 32, "area": [0.2, 0.4], "aspect": 3, "border": 1.5, "flip": False, "colour": 0}
+    shown = views.random_views(pixels, asked)
+    width = (shown[:, 0, 0, -1] - shown[:, 0, 0, 0]) * 32 / 31 * 63 / 64
+    height = (shown[:, 1, -1, 0] - shown[:, 1, 0, 0]) * 32 / 31 * 63 / 64
+    area = width * height
+    inner = (width < 0.97) & (height < 0.97)
+    assert (width > 0).all() and (height > 0).all()
+    assert 0.18 < area[inner].min() < 0.22 and 0.37 < area[inner].max() < 0.43
+    assert (width / height)[inner].max() < 3.2 and (width / height)[inner].min() > 1 / 3.2
+    # A third of the views stick to each axis' border.
+    stuck = (shown[:, 0, 0, 0] < 0.012) | (shown[:, 0, 0, -1] > 0.988)
+    assert 0.25 < stuck[inner].float().mean() < 0.42
+    mirrored = views.random_views(pixels, {**asked, "flip": True})
+    share = (mirrored[:, 0, 0, -1] < mirrored[:, 0, 0, 0]).float().mean()
+    assert 0.4 < share < 0.6
+
+
+def test_colours_change_within_bounds_and_grey_stays_grey():
+    torch.manual_seed(0)
+    pixels = torch.rand(50, 3, 8, 8)
+    changed = views.recoloured(pixels, 1.0)
+    assert changed.min() >= 0 and changed.max() <= 1
+    assert not torch.equal(changed, pixels)
+    grey = views.recoloured(torch.full((20, 3, 4, 4), 0.5), 1.0)
+    torch.testing.assert_close(grey, grey[:, :1].expand_as(grey), atol=1e-5, rtol=0)
+    turn = views._hue_rotation(torch.tensor([0.7]))[0]
+    torch.testing.assert_close(turn @ turn.T, torch.eye(3), atol=1e-6, rtol=0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model's folder as the workflow writes it."""
+    settings = settings_of("vicreg")
+    model = ssl.build(settings, 5)
+    # A model whose statistics are not those of a new one.
+    model.train()(torch.randn(8, 3, 32, 32))
+    save(model, tmp_path / ssl.WEIGHTS)
+    write_settings(tmp_path / ssl.SETTINGS, settings, tmp_path / ssl.WEIGHTS)
+    return tmp_path, model
+
+
+def pictures(count, size=(48, 40)):
+    rng = np.random.default_rng(0)
+    return [
+        Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)) for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("representation", ["projector", "backbone"])
+@pytest.mark.parametrize("normalise", [True, False])
+def test_an_encoder_gives_what_the_saved_weights_give(folder, representation, normalise):
+    place, model = folder
+    used = {"preprocessing": PREPROCESSING, "representation": representation}
+    encoder = ssl.load("m", place, used, normalise, CPU)
+    some = pictures(5)
+    vectors = encoder.encode_images([encoder.prepare_image(image, "crop") for image in some])
+    pixels = np.stack([np.asarray(image.resize((24, 24), Image.BILINEAR)) for image in some])
+    batch = (pixels / 255 - PREPROCESSING["mean"]) / PREPROCESSING["std"]
+    with torch.no_grad():
+        features = model.eval().backbone(torch.tensor(batch).permute(0, 3, 1, 2).float())
+        wanted = features if representation == "backbone" else model.projector(features)
+    if normalise:
+        wanted = wanted / wanted.norm(dim=1, keepdim=True)
+    np.testing.assert_allclose(vectors, wanted.numpy(), atol=1e-5)
+    assert encoder.dimension == vectors.shape[1]
+    one_by_one = np.concatenate(
+        [encoder.encode_images([encoder.prepare_image(image, "crop")]) for image in some]
+    )
+    np.testing.assert_allclose(vectors, one_by_one, atol=1e-5)
+
+
+def test_a_fingerprint_tells_weights_and_use_apart(folder):
+    place, _ = folder
+
+    def fingerprint(normalise=True, representation="projector", **changes):
+        used = {
+            "preprocessing": {**PREPROCESSING, **changes},
+            "representation": representation,
+        }
+        return ssl.load("m", place, used, normalise, CPU).facts["fingerprint"]
+
+    first = fingerprint()
+    assert fingerprint() == first
+    others = {
+        fingerprint(normalise=False),
+        fingerprint(representation="backbone"),
+        fingerprint(crop_side=32),
+        fingerprint(resize="centre_crop"),
+    }
+    settings = settings_of("vicreg")
+    save(ssl.build(settings, 6), place / ssl.WEIGHTS)
+    write_settings(place / ssl.SETTINGS, settings, place / ssl.WEIGHTS)
+    others.add(fingerprint())
+    assert len(others) == 5 and first not in others
+
+
+def test_weights_are_for_everyone_who_may_read_the_settings_beside_them(folder):
+    place, _ = folder
+    modes = {(place / name).stat().st_mode for name in (ssl.WEIGHTS, ssl.SETTINGS)}
+    assert len(modes) == 1
+
+
+def test_the_published_input_is_the_middle_of_the_picture():
+    pixels = np.zeros((256, 512, 3), np.uint8)
+    pixels[16:240, 144:368] = 255
+    seen = np.asarray(ssl.resized(Image.fromarray(pixels), 224, "centre_crop"))
+    assert seen.shape == (224, 224, 3) and (seen == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"library": "timm", "name": "resnet_none", "settings": {}}, "timm can't build"),
+        ({"library": "torchvision", "name": "resnet18", "settings": {"x": 1}}, "torchvision can't"),
+    ],
+)
+def test_an_unknown_backbone_is_one_sentence(settings, told):
+    with pytest.raises(InputError, match=told):
+        backbones.build(settings)
+
+
+def test_wrong_arguments_of_lightly_are_one_sentence(images, tmp_path):
+    with pytest.raises(InputError, match="`projector`"):
+        ssl.build({**settings_of("vicreg"), "projector": {"depth": 3}}, 0)
+    settings = {**settings_of("vicreg"), "loss": {"weight": 3}}
+    with pytest.raises(InputError, match="`loss`"):
+        training.train(settings, images, 0, tmp_path / "a.pt", CPU)
+
+
+def test_a_loss_that_is_not_finite_is_one_sentence(images, tmp_path):
+    settings = {**settings_of("vicreg"), "learning_rate": 1e30, "warmup_epochs": 0}
+    with pytest.raises(InputError, match="lower `learning_rate`"):
+        training.train(settings, images, 0, tmp_path / "a.pt", CPU)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
+def test_torchvision_backbones_lose_their_last_layer(name):
+    backbone = backbones.build({"library": "torchvision", "name": name, "settings": {}})
+    assert backbones.width(backbone, 32) in (512, 1024)
+
+
+CLASSIFIER = {
+    **{key: COMMON[key] for key in ("backbone", "stored_side", "preprocessing", "views")},
+    "epochs": 12,
+    "batch": 8,
+    "learning_rate": 0.005,
+    "weight_decay": 0.01,
+    "warmup_epochs": 1,
+    "dropout": 0.1,
+    "label_smoothing": 0.1,
+}
+CLASSIFIER["views"] = {**COMMON["views"], "area": [0.6, 1], "colour": 0}
+
+
+@pytest.fixture
+def crops(tmp_path):
+    """Crops that are red or blue, in pictures that are green around them."""
+    rows = []
+    for number in range(32):
+        pixels = np.zeros((20, 30, 3), np.uint8)
+        pixels[..., 1] = 255
+        pixels[4:16, 5:25] = (200, 0, 0) if number % 2 else (0, 0, 200)
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        crop = {"xmin": 5, "ymin": 4, "xmax": 25, "ymax": 16}
+        label = "red" if number % 2 else "blue"
+        rows.append(
+            {"sample": number, "id": str(number), "image": str(path), "label": label, "crop": crop}
+        )
+    return pl.DataFrame(rows)
+
+
+def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_path, monkeypatch):
+    model, labels, _ = classifier.train(CLASSIFIER, crops, 0, tmp_path / "a.pt", CPU)
+    assert labels == ["blue", "red"]
+    save(model, tmp_path / "model.safetensors")
+    write_settings(
+        tmp_path / "model.json", {**CLASSIFIER, "labels": labels}, tmp_path / "model.safetensors"
+    )
+    loaded, settings = classifier.load(tmp_path / "model.safetensors", tmp_path / "model.json", CPU)
+    found = classifier.probabilities(loaded, settings, crops, 5, CPU)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
+    assert [labels[code] for code in found.argmax(axis=1)] == crops["label"].to_list()
+    with monkeypatch.context() as patched:
+        killed_at(patched, 7)
+        with pytest.raises(KeyboardInterrupt):
+            classifier.train(CLASSIFIER, crops, 0, tmp_path / "b.pt", CPU)
+    resumed, _, _ = classifier.train(CLASSIFIER, crops, 0, tmp_path / "b.pt", CPU)
+    assert_same(weights(model.eval()), weights(resumed.eval()))
