@@ -14,36 +14,14 @@ SMALL = ROOT / "tests/workflow/small.yaml"
 SMALL_TABLES = [f"results/tables/vlm_{name}.csv" for name in ("ppg", "samples", "memorized")]
 
 
-# `make test-unit` leaves out what is marked slow: what needs a finished run of the workflow, and
-# these modules of tests/unit, which train, load whole models, start a browser, draw or search much.
+# What needs a finished run of the workflow is slow; tests that are slow for another reason say so.
 RUNS = {"small_run", "smoke_run", "vision_smoke_run"}
-SLOW = {
-    "test_blind",
-    "test_encoder_clip",
-    "test_encoder_precision",
-    "test_encoder_published",
-    "test_encoder_text",
-    "test_encoder_transformers",
-    "test_figures",
-    "test_foregrounds",
-    "test_imagenet",
-    "test_page",
-    "test_pickles",
-    "test_records",
-    "test_scenes",
-    "test_search_passes",
-    "test_thumbnails",
-    "test_training_clip",
-    "test_training_loop",
-    "test_training_processes",
-    "test_training_ssl",
-}
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what is slow."""
+    """Mark what `make test-unit` leaves out."""
     for item in items:
-        if RUNS & set(item.fixturenames) or item.path.stem in SLOW:
+        if RUNS & set(item.fixturenames):
             item.add_marker("slow")
 
 

@@ -11,6 +11,8 @@ from dejavu.audits import blind
 from dejavu.encoders import text
 from dejavu.sources import scenes
 
+pytestmark = pytest.mark.slow
+
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=12).map(np.array)
 
 

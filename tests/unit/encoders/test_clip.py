@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from dejavu.encoders import clip
 from dejavu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 TINY = {

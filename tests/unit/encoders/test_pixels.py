@@ -10,6 +10,8 @@ from dejavu.audits import duplicates
 from dejavu.encoders import pixels
 from dejavu.sources import foregrounds, scenes
 
+pytestmark = pytest.mark.slow
+
 # What the default config takes for a near-duplicate.
 THRESHOLD = 0.85
 WORLDS = {

@@ -10,6 +10,8 @@ from torch.nn import functional
 from dejavu.encoders import precision, text
 from dejavu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 CAPTIONS = ["a dog", "two cats on a mat beside a very long sofa", "", "été 狗"] * 20
 

@@ -19,6 +19,8 @@ from torchvision.transforms import v2
 from dejavu.encoders import backbones, published, ssl
 from dejavu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 RESNET = {"library": "torchvision", "name": "resnet18", "settings": {}}
 VIT = {
     "library": "timm",

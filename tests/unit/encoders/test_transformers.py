@@ -31,6 +31,8 @@ from dejavu.errors import InputError
 from dejavu.files.embeddings import read_embeddings
 from dejavu.files.parquet import write_parquet
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 CAPTIONS = ["a dog", "two cats on a mat beside a very long sofa in the sun", "", "été 狗"]
 LAYERS = {

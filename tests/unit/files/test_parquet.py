@@ -26,6 +26,8 @@ from dejavu.files.weights import read_settings, write_settings
 from dejavu.predictions import object_votes
 from dejavu.samples.schemas import STRINGS, VLM_SAMPLES
 
+pytestmark = pytest.mark.slow
+
 FACTS = {"model": "clip_a", "fingerprint": "0" * 32, "normalised": True, "versions": {"torch": "1"}}
 
 

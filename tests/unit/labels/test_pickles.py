@@ -14,6 +14,8 @@ from hypothesis.extra import numpy as arrays
 from dejavu.errors import InputError
 from dejavu.labels import pickles
 
+pytestmark = pytest.mark.slow
+
 PLAIN = st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.booleans(), st.none())
 
 

@@ -15,6 +15,8 @@ import figure_vision_dejavu
 import figure_vlm_checks
 from dejavu.report import figures
 
+pytestmark = pytest.mark.slow
+
 
 def outputs(folder):
     """Where a figure goes."""

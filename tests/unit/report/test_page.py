@@ -10,6 +10,8 @@ import figure_vision_classes
 from dejavu.report import figures, page, verdict
 from dejavu.report.verdict import HOLDS, MEMORIZES, Check, Score, Verdict
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium: apt-get install it"

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from dejavu.scores import gaps, recovered
 from dejavu.scores.recovered import Outcome, Recovered
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = recovered.settings([1, 10], ["top10"], ["all", "unnamed"])
 COUNTS = st.integers(0, 4)
 

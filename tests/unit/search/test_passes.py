@@ -15,6 +15,8 @@ from dejavu.search import exact, reduced, scoring
 from dejavu.search.exact import top_k
 from dejavu.search.indexes import PublicIndex, build_index
 
+pytestmark = pytest.mark.slow
+
 ON_CPU = torch.device("cpu")
 # What `exact._choose` decides by, so that each way of searching serves any size.
 WAYS = {

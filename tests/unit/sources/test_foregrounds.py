@@ -31,6 +31,8 @@ from dejavu.sources.foregrounds import (
 )
 from dejavu.sources.images import add_member
 
+pytestmark = pytest.mark.slow
+
 MIN_SIDE = 15
 LAYOUTS = [layout(number, seed=5) for number in range(4000)]
 

@@ -13,6 +13,8 @@ from dejavu.sources import Photograph, Rejected
 from dejavu.sources.imagenet import read_folders
 from dejavu.sources.images import open_image
 
+pytestmark = pytest.mark.slow
+
 
 def annotation(*boxes, size=(40, 30)):
     objects = "\n".join(

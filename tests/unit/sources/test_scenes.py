@@ -8,6 +8,8 @@ import pytest
 
 from dejavu.sources import scenes
 
+pytestmark = pytest.mark.slow
+
 SEED = 7
 PLURALS = ("", "s", "es")
 

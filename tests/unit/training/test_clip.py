@@ -14,6 +14,8 @@ from dejavu.errors import InputError
 from dejavu.sources.images import open_image
 from dejavu.training import clip, loop
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 MODEL = {
     "embed_dim": 16,

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from dejavu.training.loop import EpochOrder, learning_rate, run
 
+pytestmark = pytest.mark.slow
+
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 5))
 def test_an_epoch_takes_every_sample_at_most_once_in_another_order_each_time(samples, batch, seed):

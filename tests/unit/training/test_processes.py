@@ -18,6 +18,8 @@ from dejavu.training import ssl as training
 from dejavu.training.processes import Share
 from tests.unit.training.test_ssl import METHODS, settings_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SEED = 3
 

@@ -15,6 +15,8 @@ from dejavu.training import classifier, loop, views
 from dejavu.training import ssl as training
 from dejavu.training.weights import save
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 PREPROCESSING = {
     "image_side": 32,
