@@ -12,7 +12,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from dejavu.encoders import hub
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints
 
 LOCAL_FOLDER = "local-dir:"
@@ -122,10 +122,11 @@ def load(
         unreachable = hub.unreachable(error)
         if unreachable:
             raise InputError(f"{where}: {unreachable}") from error
-        raise InputError(
+        raise refusal(
+            error,
             f"{where}: the weights {pretrained or architecture} do not load as {architecture}"
             f" ({_mismatch(error)}): set `architecture` to the one they were trained with, or"
-            " mend the file."
+            " mend the file.",
         ) from error
     return ClipEncoder(name, model, tokenizer, open_clip.get_model_config(architecture), device)
 

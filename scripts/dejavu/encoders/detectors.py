@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dejavu.encoders import hub
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 
 SEPARATOR = "."
 
@@ -158,7 +158,7 @@ def load(
             f"it does not load ({first_line(error)}); name a local folder, or set"
             " `allow_download: true` to fetch it."
         )
-        raise InputError(f"The detector {source!r}: {remedy}") from error
+        raise refusal(error, f"The detector {source!r}: {remedy}") from error
     if kind not in kinds:
         raise InputError(
             f"The detector {source!r} is of the kind {kind!r}; known are {', '.join(kinds)}."

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from dejavu.encoders import backbones
 from dejavu.encoders.ssl import Perceptron, SslModel
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 
 SHOWN = 3
 # What torchvision and timm call the layers that backbones are built without.
@@ -93,9 +93,10 @@ def read(path: str | Path) -> Any:
                 path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
             )
     except Exception as error:
-        raise InputError(
+        raise refusal(
+            error,
             f"{path} can't be read as weights ({_reason(error)}): nothing of it was run; fetch the"
-            " file again, or save its state dict alone."
+            " file again, or save its state dict alone.",
         ) from error
 
 

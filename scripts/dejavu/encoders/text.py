@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from dejavu.encoders import hub
-from dejavu.errors import InputError, first_line
+from dejavu.errors import first_line, refusal
 from dejavu.files import fingerprints
 
 PACKAGE = "package:"
@@ -72,7 +72,10 @@ def load(
     try:
         if source.startswith(PACKAGE):
             package = source.removeprefix(PACKAGE).replace("-", "_")
-            source = str(importlib.import_module(package).get_model_path())
+            shipped = importlib.import_module(package)
+            if not hasattr(shipped, "get_model_path"):
+                raise ImportError(f"the package {package} ships no model")
+            source = str(shipped.get_model_path())
         model = SentenceTransformer(
             source,
             device=str(device),
@@ -86,5 +89,6 @@ def load(
         )
         remedy = f" ({first_line(error)}); name a local folder, or set `allow_download: true`."
         unreachable = hub.unreachable(error)
-        raise InputError(where + (f": {unreachable}" if unreachable else remedy)) from error
+        told = f": {unreachable}" if unreachable else remedy
+        raise refusal(error, where + told) from error
     return TextEncoder(name, model, settings.get("prompt", ""), batch)

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
 from dejavu.encoders import hub
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints, seals
 
 FAMILIES = ("clip", "siglip")
@@ -120,7 +120,7 @@ def load(
         raise
     except Exception as error:
         remedy = f"{first_line(error)}; name a local folder, or set `allow_download: true`."
-        raise InputError(f"{where}: {hub.unreachable(error) or remedy}") from error
+        raise refusal(error, f"{where}: {hub.unreachable(error) or remedy}") from error
     missing = sorted(told["missing_keys"])
     if missing:
         raise InputError(

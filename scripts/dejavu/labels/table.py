@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.labels.tags import Tags
 
 
@@ -20,9 +20,10 @@ def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
     try:
         table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     except Exception as error:
-        raise InputError(
+        raise refusal(
+            error,
             f"{path} cannot be read as a table of tags ({first_line(error)}): give a .parquet or"
-            " .csv file."
+            " .csv file.",
         ) from error
     missing = [name for name in columns.values() if name not in table.columns]
     if missing:

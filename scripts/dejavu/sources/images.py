@@ -74,7 +74,7 @@ def decode(content: bytes) -> Image.Image:
             if most is not None and pixels > most:
                 raise OSError(f"Image size ({pixels} pixels) exceeds limit of {most} pixels")
             return image.convert("RGB")
-    except OSError:
+    except (OSError, MemoryError, NameError):
         raise
     except Exception as error:  # decoders raise anything on damaged input
         raise OSError(str(error) or type(error).__name__) from error
