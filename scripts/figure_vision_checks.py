@@ -12,7 +12,7 @@ SETS = {
     "target": "A's crops, raw",
     "reference": "B's crops, raw",
     "control": "control, raw",
-    "symmetric": "both directions",
+    "symmetric": "symmetric",
     "calibrated": "calibrated",
     "placebo": "placebo",
 }

@@ -16,7 +16,7 @@ def main(job: Any) -> None:
         drawn(rows),
         job.output,
         "Déjà vu scores",
-        "two-model: both directions; one-model: "
+        "two-model: symmetric; one-model: "
         + ("calibrated on control" if job.params.sets["one_model"] == "calibrated" else "raw")
         + "; 95 % intervals",
         "Déjà vu score of each target model against each reference, over all crops and over the"

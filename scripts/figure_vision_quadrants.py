@@ -23,7 +23,7 @@ def main(job: Any) -> None:
         drawn(rows),
         job.output,
         "Memorized, correlated, misrepresented, unassociated",
-        figures.sizes(rows, "crops", "crops") + "; two-model: both directions",
+        figures.sizes(rows, "crops", "crops") + "; two-model: symmetric",
         "Fractions of crops by who infers the label: the target model alone, both, the reference"
         " alone, or neither.",
     )

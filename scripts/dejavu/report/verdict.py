@@ -266,7 +266,7 @@ def _leaning(score: Score | None, what: str) -> Check:
     else:
         said = (
             f"On {what} that neither saw, one model is the better one: {score}. The symmetric score"
-            " cancels that, a raw score of one direction does not."
+            " cancels that, a raw score does not."
         )
     return Check("control", HOLDS, said)
 
