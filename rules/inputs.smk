@@ -302,7 +302,7 @@ def asked_figures():
     ]
 
 
-def captions(names):
+def legends(names):
     """What tables and figures show, in words, by name."""
     folder = BASE / "rules/captions"
     texts = {}

@@ -31,7 +31,7 @@ rule report_page:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
-        captions=captions(asked_tables() + asked_figures()),
+        legends=legends(asked_tables() + asked_figures()),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
         " CC BY-SA 4.0.",
         templates=content_of("scripts/dejavu/report/templates"),

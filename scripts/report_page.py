@@ -22,7 +22,7 @@ def main(job: Any) -> None:
         "title": f"{'Does' if len(subjects) == 1 else 'Do'} {listed(subjects)} memorize?",
         "lead": " ".join(each["lead"] for each in domains),
         "domains": domains,
-        "tables": [page.table(path, params.captions[name]) for name, path in asked.items()],
+        "tables": [page.table(path, params.legends[name]) for name, path in asked.items()],
         "models": [model(path) for path in job.input.models],
         "config": yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True),
         "versions": params.versions,
@@ -53,8 +53,8 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
         verdicts = verdict.vlm_verdicts(rows["vlm_ppg"], kinds, params.headline, blind)
     else:
         verdicts = verdict.vision_verdicts(rows["vision_dejavu"], blind)
-    folder = Path(job.input.charts[0]).parent
-    names = [Path(path).stem for path in job.input.charts]
+    pictures = {Path(path).stem: Path(path) for path in job.input.pictures}
+    charts = [Path(path) for path in job.input.charts]
     [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
     return {
         "key": key,
@@ -62,11 +62,11 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
         "lead": page.lead(key, config),
         "cards": page.cards(verdicts),
         "verdicts": verdicts,
-        "facts": page.facts(key, asked, rows, list(config["models"])),
+        "facts": page.facts(key, asked, rows),
         "figures": [
-            page.figure(name, folder, params.captions[name])
-            for name in names
-            if name.startswith(f"{key}_")
+            page.figure(chart, pictures[chart.stem], params.legends[chart.stem])
+            for chart in charts
+            if chart.stem.startswith(f"{key}_")
         ],
         "gallery": read_json(gallery),
     }

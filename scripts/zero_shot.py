@@ -37,7 +37,7 @@ def main(job: Any) -> None:
             f"Config key vlm.utility.classes: no public image is of the class {missing!r} alone:"
             " correct its labels, or leave it out."
         )
-    fact = {"model": params.name, "task": "zero_shot"}
+    fact = {"domain": "vlm", "model": params.name, "task": "zero_shot"}
     write_json(job.output[0], {**fact, "right": right, "images": int(images.sum())})
 
 

@@ -89,7 +89,6 @@ rule figure_vision_quadrants:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        tests={pair["reference"]: pair["test"] for pair in pairs_of_predictors},
         versions=versions(*DRAWING),
         code=code_version("figure_vision_quadrants.py"),
     script:

@@ -321,7 +321,6 @@ rule vision_tags:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(60, 30),
     params:
-        predictor=most_tags,
         code=code_version("vision_tags.py"),
     script:
         "../../scripts/vision_tags.py"

@@ -33,7 +33,6 @@ rule vlm_gallery:
     params:
         comparisons=shown_comparisons,
         headline=plan_vlm.headline(config["vlm"]),
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         versions=versions("pillow"),
         code=code_version("vlm_gallery.py"),
     script:

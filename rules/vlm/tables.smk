@@ -35,7 +35,6 @@ rule vlm_ppg:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         seed=config["seed"],
         replications=config["replications"],
         versions=versions("numpy", "polars", "scipy"),
@@ -72,7 +71,6 @@ rule vlm_samples:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         code=code_version("vlm_samples.py"),
     script:
         "../../scripts/vlm_samples.py"
@@ -106,7 +104,6 @@ rule vlm_distributions:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         code=code_version("vlm_distributions.py"),
     script:
         "../../scripts/vlm_distributions.py"
@@ -140,7 +137,6 @@ rule vlm_agreement:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         code=code_version("vlm_agreement.py"),
     script:
         "../../scripts/vlm_agreement.py"
@@ -175,7 +171,6 @@ rule vlm_memorized:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         memorized=config["vlm"]["memorized"],
         code=code_version("vlm_memorized.py"),
     script:

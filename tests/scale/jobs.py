@@ -125,13 +125,21 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
     for role, model in (("first", target), ("second", reference)):
         pair[role] = {"name": model.name, "model": model.name, "query": model.query}
     return {
-        "input": {"samples": of_set("samples", "target", shards), "left_out": []},
+        "input": {
+            "recovered": [
+                layout.recovered_path(model.name, model.query, set_name, shard)
+                for model in (target, reference)
+                for set_name in shards
+                for shard in range(shards[set_name])
+            ],
+            "samples": of_set("samples", "target", shards),
+            "left_out": [],
+        },
         "output": [f"results/tables/{name}.csv"],
         "params": {
             **SETTINGS,
             "comparisons": list(plan_vlm.comparisons(vlm)),
             "pairs": [pair],
-            "shards": dict(shards),
             "replications": 2000,
             "memorized": 100,
         },

@@ -207,16 +207,25 @@ def sizes(rows: Rows, column: str, unit: str) -> str:
     return f"{ends} {unit}"
 
 
-def set_of(row: Mapping[str, Any]) -> str:
-    """What a row of the vision scores is about, in the words of the vision-language sets."""
-    if row["set"] != "train":
-        return str(row["set"])
-    return {"A": "target", "B": "reference", "symmetric": "symmetric"}[row["direction"]]
+def with_against(rows: Rows) -> Rows:
+    """Rows of the vision scores with `against`, what their target is compared with.
 
-
-def against(row: Mapping[str, Any]) -> str:
-    """What a target of the vision scores is compared with: one name for all two-model tests."""
-    return "model trained on B" if row["test"] == "two_model" else str(row["reference"])
+    The two-model references of different targets have one name, and so one colour; where some
+    target has several of them, each has its own.
+    """
+    pairs = {
+        (row["target_model"], row["reference_model"]) for row in rows if row["test"] == "two_model"
+    }
+    is_alone = len(pairs) == len({target for target, _ in pairs})
+    return [
+        {
+            **row,
+            "against": "model trained on B"
+            if is_alone and row["test"] == "two_model"
+            else row["reference_model"],
+        }
+        for row in rows
+    ]
 
 
 def fraction_of_crops(fraction: float) -> str:

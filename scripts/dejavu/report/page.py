@@ -20,11 +20,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
 DOMAINS = {"vlm": "Vision–language", "vision": "Images"}
 GROUPS = {
-    "memorized": "Memorized: {target_model} is right and {reference} wrong, the surest first",
-    "correlated": "Correlated: {target_model} and {reference} are both right; × tells how much more"
-    " often a tag is on crops of this label than on all",
-    "others right": "Where references disagree: {reference} is wrong and another one right",
-    "neighbours right": "Where references disagree: {reference} is right and all others are wrong",
+    "memorized": "Memorized: {target_model} is right and {reference_model} wrong, the surest first",
+    "correlated": "Correlated: {target_model} and {reference_model} are both right; × tells how"
+    " much more often a tag is on crops of this label than on all",
+    "others right": "Where references disagree: {reference_model} is wrong and another one right",
+    "neighbours right": "Where references disagree: {reference_model} is right and all others are"
+    " wrong",
 }
 
 
@@ -72,24 +73,24 @@ def heading(group: Mapping[str, Any]) -> str:
     return GROUPS[group["group"]].format(**{"target_model": "", **group})
 
 
-def figure(name: str, folder: Path, caption: str) -> dict[str, Any]:
+def figure(specification: Path, picture: Path, legend: str) -> dict[str, Any]:
     """A figure: its words, its picture as a data URI, and its chart without style."""
-    chart = json.loads((folder / f"{name}.json").read_text())
+    chart = json.loads(specification.read_text())
     title = chart["title"]
-    svg = base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
+    svg = base64.b64encode(picture.read_bytes()).decode()
     del chart["config"]
     return {
-        "name": name,
+        "name": specification.stem,
         "title": title["text"],
         "subtitle": chart["usermeta"]["subtitle"],
         "description": chart["description"],
         "svg": f"data:image/svg+xml;base64,{svg}",
         "chart": chart,
-        "caption": caption,
+        "legend": legend,
     }
 
 
-def table(path: Path, caption: str) -> dict[str, Any]:
+def table(path: Path, legend: str) -> dict[str, Any]:
     """A table: its first rows, and how many there are in all."""
     text = pl.scan_csv(path, infer_schema=False)
     rows_in_all = int(text.select(pl.len()).collect().item())
@@ -101,7 +102,7 @@ def table(path: Path, caption: str) -> dict[str, Any]:
     )
     return {
         "name": path.stem,
-        "caption": caption,
+        "legend": legend,
         "columns": shown.columns,
         "rows": shown.rows(),
         "rows_in_all": rows_in_all,
@@ -132,16 +133,13 @@ def lead(key: str, config: Mapping[str, Any]) -> str:
     )
 
 
-def facts(
-    key: str, asked: Mapping[str, Path], rows: Mapping[str, Any], models: Sequence[str]
-) -> list[str]:
+def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[str]:
     """What the verdicts of a domain rest on.
 
     Args:
         key: of the domain.
         asked: paths of the tables by name.
         rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
-        models: of the domain.
     """
     found = []
     if key == "vlm":
@@ -169,10 +167,10 @@ def facts(
             for row in worst
         ]
     found += [
-        f"{row['model']}: accuracy {verdict.Score(row['accuracy'], row['low'], row['high'])} in"
+        f"{row['model']}: accuracy {verdict.Score.of(row, 'accuracy')} in"
         f" {row['task'].replace('_', ' ')}."
         for row in rows.get("utility", [])
-        if row["model"] in models
+        if row["domain"] == key
     ]
     return found
 

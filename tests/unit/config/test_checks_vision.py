@@ -115,7 +115,7 @@ def test_comparisons_pair_seeds_and_change_places():
         "B": {"set": "B", "targets": b, "references": a},
         "control": {"set": "control", "targets": a, "references": b},
     }
-    single = next(each for each in found if each["reference"] == "naive_bayes@3")
+    single = next(each for each in found if each["reference_model"] == "naive_bayes@3")
     assert single["sides"]["A"]["references"] == ["naive_bayes@3"] * 3
     assert "B" not in single["sides"]
     references = plan_vision.references(vision)

@@ -200,8 +200,8 @@ def test_galleries_show_each_target_with_its_first_test():
         "tests": {"two_model": two, "one_model": one},
     }
     assert plan_vision.shown_pairs(vision) == [
-        {"target_model": "a", "reference": "b", "test": "two_model"},
-        {"target_model": "c", "reference": "resnet", "test": "one_model"},
+        {"test": "two_model", "target_model": "a", "reference_model": "b"},
+        {"test": "one_model", "target_model": "c", "reference_model": "resnet"},
     ]
     asked = ["a", "b", "c", "resnet", "naive_bayes@1"]
     assert plan_vision.predictors_in_tests(vision) == asked

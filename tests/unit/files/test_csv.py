@@ -1,0 +1,28 @@
+"""Tables of results."""
+
+import csv
+
+import polars as pl
+
+from dejavu.files.csv import write_csv
+
+
+def test_csv_has_empty_cells_for_what_is_missing_and_whole_numbers(tmp_path):
+    path = tmp_path / "out.csv"
+    columns = {"name": pl.String, "count": pl.Int64, "score": pl.Float64}
+    rows = [
+        {"name": "a, b", "count": 10**12, "score": 0.1 + 0.2},
+        {"name": 'é"', "score": float("nan")},
+        {"count": 3, "score": None},
+    ]
+    write_csv(path, rows, columns)
+    with open(path, newline="", encoding="utf-8") as file:  # noqa: PTH123
+        read = list(csv.reader(file))
+    assert read == [
+        ["name", "count", "score"],
+        ["a, b", "1000000000000", repr(0.1 + 0.2)],
+        ['é"', "", ""],
+        ["", "3", ""],
+    ]
+    write_csv(path, [], columns)
+    assert path.read_text() == "name,count,score\n"
