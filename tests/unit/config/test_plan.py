@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dejavu.config import domains, layout, plan_vision, plan_vlm, replicates
+from dejavu.config import layout, plan, plan_vision, plan_vlm, replicates
 
 CLIP = {"kind": "clip"}
 TEXT = {"kind": "sentence_transformers"}
@@ -154,7 +154,8 @@ def test_paths_have_shards_of_four_digits():
 
 def test_parsing_the_workflow_imports_nothing_heavy():
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from dejavu import plan, settings, splits;"
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from dejavu.config import checks, plan, reruns, schema;"
         "print(*sorted(set(sys.modules) & {'torch', 'polars', 'faiss', 'pyarrow', 'jsonschema'}))"
     )
     scripts = plan_vlm.__file__.rpartition("/dejavu/")[0]
@@ -182,8 +183,8 @@ def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
 
 
 def test_without_control_the_headline_of_a_one_model_test_is_raw():
-    assert domains.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
-    assert domains.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
+    assert plan.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
+    assert plan.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
 
 
 def test_trainings_are_those_of_models_that_are_used_and_trained_here():
