@@ -54,6 +54,7 @@ rule report_page:
         mem_mb=megabytes(1500, 20),
         runtime=minutes(10),
     params:
+        domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},

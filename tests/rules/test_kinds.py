@@ -31,7 +31,7 @@ CASES = [
     for group, records in GROUPS.items()
     for kind, record in records.items()
 ]
-PAGES = {"model": "models.md", "source": "data.md", "annotations": "data.md", "tags": "data.md"}
+PAGES = {"model": "models.md", "source": "data.md", "annotations": "data.md", "tags": "config.md"}
 
 
 def branches(group, kind):

@@ -84,9 +84,9 @@ def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: 
     """
     for file, path in named(settings, files, base):
         place = base / path
+        what = "folder" if file.is_folder else "file"
         if not (place.is_dir() if file.is_folder else place.is_file()):
             raise InputError(
-                f"Config key {where}.{file.key}: there is no {'folder' if file.is_folder else 'file'}"
-                f" {place}: put it there, or correct the path; relative paths start from the folder"
-                " of the Snakefile."
+                f"Config key {where}.{file.key}: there is no {what} {place}: put it there, or"
+                " correct the path; relative paths start from the folder of the Snakefile."
             )
