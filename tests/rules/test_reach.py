@@ -54,10 +54,24 @@ def copy(tmp_path_factory):
     return folder
 
 
+PARSED = {}
+UNCACHED = reruns._parsed.__wrapped__
+
+
+def parsed(folder, path):
+    """As `reruns._parsed`, which takes a file for the same throughout; here one is edited."""
+    key = folder, path, path.read_text()
+    if key not in PARSED:
+        PARSED[key] = UNCACHED(folder, path)
+    return PARSED[key]
+
+
 def versions(folder):
-    for each in (reruns.code_version, reruns.reached, reruns._parsed):
-        each.cache_clear()
-    return {rule: reruns.code_version(folder, f"{rule}.py") for rule in RULES}
+    reruns.code_version.cache_clear()
+    reruns.reached.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reruns, "_parsed", parsed)
+        return {rule: reruns.code_version(folder, f"{rule}.py") for rule in RULES}
 
 
 @pytest.fixture(scope="module")
