@@ -1,4 +1,4 @@
-"""Shared by the files of rules: config, code versions, lists of files. Standard library only."""
+"""Shared by all rule files: the completed config, versions of code, memory and time of jobs."""
 
 import json
 import os
@@ -8,10 +8,13 @@ from pathlib import Path
 
 from dejavu.config import (
     checks,
+    clip_retrieval,
     domains,
     faults,
     kinds,
     layout,
+    paths,
+    plan,
     plan_vision,
     plan_vlm,
     ranges,
@@ -59,9 +62,19 @@ def content_of(path):
     return reruns.content_of(BASE / path)
 
 
-def listing_of(*paths):
-    """What tells that folders of very many files have changed: names and sizes."""
-    return reruns.listing_of(*(BASE / path for path in paths))
+def contents(settings, files):
+    """What tells that files which settings name have changed."""
+    return paths.contents(settings, files, BASE)
+
+
+def relocated(settings, files):
+    """Settings with the paths of files as seen from the working directory."""
+    return paths.relocated(settings, files, BASE, from_base)
+
+
+def whole_file_megabytes(path, attempt):
+    """Memory for a file read whole: as Python objects it takes about eight times its size."""
+    return int((2000 + 8 * (BASE / path).stat().st_size / 1e6) * 1.5 ** (attempt - 1))
 
 
 def size_mb(input):

@@ -5,18 +5,44 @@ results/benchmarks as far as they are there, and are no input: they change from 
 """
 
 
+def legends(names):
+    """What tables and figures show, in words, by name."""
+    folder = BASE / "rules/legends"
+    texts = {}
+    for name in names:
+        path = folder / f"{name}.rst"
+        if not path.is_file():
+            path = folder / f"{name.partition('_')[2]}.rst"
+        texts[name] = " ".join(path.read_text().split())
+    return texts
+
+
+def measured_models():
+    """For each model of the tests a file that tells its fingerprint: embeddings, or weights."""
+    files = []
+    for domain in plan.configured(config):
+        models = config[domain]["models"]
+        for model in plan.models_in_tests(domain, config[domain]):
+            embeds = kinds.MODELS[models[model]["kind"]].embeds
+            for name in replicates.path_names(model, models[model]):
+                files.append(
+                    f"results/{domain}/embeddings/{name}/{embeds[0]}/public/0000.parquet"
+                    if embeds
+                    else f"results/{domain}/models/{name}/model.safetensors"
+                )
+    return files
+
+
 rule report_page:
     """Tell in one page what was measured, how sure it is, and from what."""
     input:
-        tables=expand("results/tables/{table}.csv", table=asked_tables()),
-        charts=expand("results/figures/{figure}.json", figure=asked_figures()),
-        pictures=expand("results/figures/{figure}.svg", figure=asked_figures()),
-        galleries=[
-            f"results/galleries/{domain}.json" for domain in domains.SETS if domain in config
-        ],
+        tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        charts=expand("results/figures/{figure}.json", figure=plan.figures(config)),
+        pictures=expand("results/figures/{figure}.svg", figure=plan.figures(config)),
+        galleries=[f"results/galleries/{domain}.json" for domain in plan.configured(config)],
         models=measured_models(),
     output:
-        report("results/report/index.html", caption="captions/page.rst", category="Page"),
+        report("results/report/index.html", caption="legends/page.rst", category="Page"),
     log:
         "results/logs/report_page/page.log",
     benchmark:
@@ -28,10 +54,11 @@ rule report_page:
         mem_mb=megabytes(1500, 20),
         runtime=minutes(10),
     params:
+        domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
-        legends=legends(asked_tables() + asked_figures()),
+        legends=legends(plan.tables(config) + plan.figures(config)),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
         " CC BY-SA 4.0.",
         templates=content_of("scripts/dejavu/report/templates"),

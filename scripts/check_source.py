@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dejavu.config import domains, ranges
+from dejavu.config import ranges
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.job import run
@@ -19,7 +19,7 @@ def main(job: Any) -> None:
     # changing one reruns nothing that has passed.
     vlm = job.config["vlm"]
     source = job.wildcards.source
-    hashes_of = ranges.ranges_of_sets(domains.SETS["vlm"], vlm["sets"], source)
+    hashes_of = ranges.ranges_of_sets(job.params.order, vlm["sets"], source)
     samples = dict.fromkeys(hashes_of, 0)
     objects = dict.fromkeys(hashes_of, 0)
     kept = 0

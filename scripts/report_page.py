@@ -16,7 +16,7 @@ def main(job: Any) -> None:
     """Gather what the page shows and render it."""
     params = job.params
     asked = {Path(path).stem: Path(path) for path in job.input.tables}
-    domains = [domain(key, job, asked) for key in page.DOMAINS if key in params.config]
+    domains = [domain(key, job, asked) for key in params.domains]
     subjects = [card["target"] for each in domains for card in each["cards"]]
     content = {
         "title": f"{'Does' if len(subjects) == 1 else 'Do'} {listed(subjects)} memorize?",
@@ -58,7 +58,7 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
     [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
     return {
         "key": key,
-        "name": page.DOMAINS[key],
+        "name": params.domains[key],
         "lead": page.lead(key, config),
         "cards": page.cards(verdicts),
         "verdicts": verdicts,

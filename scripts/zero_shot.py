@@ -44,7 +44,7 @@ def main(job: Any) -> None:
 def loaded(job: Any) -> Any:
     """The model, by the library that it is of."""
     place = job.wildcards.model, job.params.model, prepare_torch(job.params.threads)
-    if job.params.kind == "transformers":
+    if job.params.loader == "transformers":
         from dejavu.encoders import transformers
 
         return transformers.load(*place, downloads_allowed())

@@ -5,6 +5,24 @@ results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet.
 """
 
 
+def imported_source(wildcards):
+    """The folder of embeddings that a set's samples come from."""
+    return config["vlm"]["sources"][source_of_set("vlm", wildcards.set)]
+
+
+def imported_content(wildcards):
+    """What tells that imported embeddings have changed: of the files that a shard's rows are in."""
+    folder = BASE / imported_source(wildcards)["path"]
+    files = [
+        clip_retrieval.vectors_file(folder, wildcards.input, number)
+        for number in clip_retrieval.numbers(folder)
+    ]
+    settings = config["vlm"]["sets"][wildcards.set]
+    if in_stored_order(settings["source"]):
+        files = ranges.covering(files, int(wildcards.shard), settings["shards"])
+    return [content_of(file) for file in files]
+
+
 rule embed_clip:
     """Embed the images or captions of a shard with a CLIP model."""
     input:
@@ -17,7 +35,7 @@ rule embed_clip:
     benchmark:
         "results/benchmarks/embed_clip/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["clip", "open_clip"]),
+        model=served_by("vlm", "embed_clip"),
         input="image|caption",
     conda:
         "../../envs/dejavu.yaml"
@@ -48,7 +66,7 @@ rule embed_transformers:
     benchmark:
         "results/benchmarks/embed_transformers/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["transformers"]),
+        model=served_by("vlm", "embed_transformers"),
         input="image|caption",
     conda:
         "../../envs/dejavu.yaml"
@@ -79,7 +97,7 @@ rule embed_text:
     benchmark:
         "results/benchmarks/embed_text/{model}.caption.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["sentence_transformers"]),
+        model=served_by("vlm", "embed_text"),
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
@@ -109,7 +127,7 @@ rule import_embeddings:
     benchmark:
         "results/benchmarks/import_embeddings/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["clip_retrieval"]),
+        model=served_by("vlm", "import_embeddings"),
         input="image|caption",
     conda:
         "../../envs/dejavu.yaml"
@@ -121,10 +139,8 @@ rule import_embeddings:
         folder=lambda wildcards: from_base(imported_source(wildcards)["path"]),
         content=imported_content,
         id_column=lambda wildcards: imported_source(wildcards)["columns"]["id"],
-        encoder=lambda wildcards: model_settings(wildcards.model)["encoder"],
-        stored_order=lambda wildcards: in_stored_order(
-            config["vlm"]["sets"][wildcards.set]["source"]
-        ),
+        encoder=lambda wildcards: model_settings("vlm", wildcards)["encoder"],
+        stored_order=lambda wildcards: in_stored_order(source_of_set("vlm", wildcards.set)),
         shards=lambda wildcards: config["vlm"]["sets"][wildcards.set]["shards"],
         versions=versions("numpy", "polars"),
         code=code_version("import_embeddings.py"),

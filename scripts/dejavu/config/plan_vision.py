@@ -95,3 +95,12 @@ def most_tags(vision: Config) -> str | None:
         name for name in vision["tests"]["one_model"]["references"] if name.startswith(NAIVE_BAYES)
     ]
     return max(bayes, key=lambda name: int(name.removeprefix(NAIVE_BAYES)), default=None)
+
+
+def class_name_files(vision: Config) -> list[str]:
+    """Files with readable names of the class folders of those sources that some set takes."""
+    used = {settings["source"] for settings in vision["sets"].values()}
+    names = [
+        vision["sources"][name].get("class_names") for name in vision["sources"] if name in used
+    ]
+    return list(dict.fromkeys(path for path in names if path))

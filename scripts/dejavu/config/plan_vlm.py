@@ -5,7 +5,7 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 
 from collections.abc import Iterator
 
-from dejavu.config.kinds import TEXT_ONLY
+from dejavu.config.kinds import IMAGE, MODELS
 from dejavu.config.replicates import Config, Plan, path_names, replicates, seeds
 
 
@@ -57,7 +57,7 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
 
 def query_of(model: str, query: str, models: Config) -> str:
     """The query a model answers: a text-only model always searches captions."""
-    return "t2t" if models[model]["kind"] == TEXT_ONLY else query
+    return query if IMAGE in MODELS[models[model]["kind"]].embeds else "t2t"
 
 
 def references_to_agree(vlm: Config) -> list[Plan]:

@@ -18,7 +18,6 @@ from dejavu.report import figures, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
-DOMAINS = {"vlm": "Vision–language", "vision": "Images"}
 GROUPS = {
     "memorized": "Memorized: {target_model} is right and {reference_model} wrong, the surest first",
     "correlated": "Correlated: {target_model} and {reference_model} are both right; × tells how"

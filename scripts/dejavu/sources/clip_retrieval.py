@@ -1,6 +1,6 @@
 """Folders of embeddings as clip-retrieval's inference writes them.
 
-Layout (`rom1504/clip-retrieval`, ``clip_retrieval/clip_inference/writer.py``): for each partition
+Layout (`config.clip_retrieval` has the names of files): for each partition
 ``metadata/metadata_{n}.parquet``, with `image_path` (a file, or the member's key in a tar),
 `caption` and, where asked for, the fields of the samples' JSON; ``img_emb/img_emb_{n}.npy`` and
 ``text_emb/text_emb_{n}.npy``, float16 or float32 [rows, d]; numbers are padded with zeros. Row i of
@@ -8,7 +8,6 @@ all three is the same sample. Arrays stay where they are: they are mapped, and r
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu.config import ranges
+from dejavu.config import clip_retrieval, ranges
 from dejavu.errors import InputError, first_line
 
-FOLDERS = {"image": "img_emb", "caption": "text_emb"}
 FLOATS = (np.float16, np.float32)
 LENGTH_TOLERANCE = 5e-3
 
@@ -37,7 +35,7 @@ class Partition:
     @property
     def metadata(self) -> Path:
         """The file of metadata."""
-        return self.folder / "metadata" / f"metadata_{self.number}.parquet"
+        return clip_retrieval.metadata_file(self.folder, self.number)
 
     def rows(self) -> int:
         """Number of rows of the metadata."""
@@ -50,8 +48,7 @@ class Partition:
         Raises:
             InputError: the file is missing, is no matrix of floats, or has other rows.
         """
-        kind = FOLDERS[column]
-        path = self.folder / kind / f"{kind}_{self.number}.npy"
+        path = clip_retrieval.vectors_file(self.folder, column, self.number)
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -79,17 +76,13 @@ def partitions(folder: Path) -> list[Partition]:
     Raises:
         InputError: there is none.
     """
-    found = [
-        Partition(folder, match[1])
-        for path in (folder / "metadata").glob("metadata_*.parquet")
-        if (match := re.fullmatch(r"metadata_(\d+)\.parquet", path.name))
-    ]
+    found = [Partition(folder, number) for number in clip_retrieval.numbers(folder)]
     if not found:
         raise InputError(
-            f"{folder} holds no metadata/metadata_*.parquet: name the folder that clip-retrieval's"
+            f"{folder} holds no {clip_retrieval.METADATA}: name the folder that clip-retrieval's"
             " inference wrote, with img_emb, text_emb and metadata in it."
         )
-    return sorted(found, key=lambda each: int(each.number))
+    return found
 
 
 def read_metadata(

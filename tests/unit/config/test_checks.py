@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dejavu.config.checks import check
-from dejavu.config.domains import in_order
+from dejavu.config.domains import DOMAINS
 from dejavu.config.schema import complete
 from dejavu.errors import InputError
 
@@ -301,7 +301,7 @@ def test_whatever_stands_under_a_key_gives_a_config_or_a_sentence(value, key):
 
 def test_sets_stand_in_the_order_that_numbers_follow_whatever_the_config():
     names = dict.fromkeys(["control", "public", "target"])
-    assert in_order("vlm", names) == ["target", "public", "control"]
+    assert DOMAINS["vlm"].in_order(names) == ["target", "public", "control"]
 
 
 def keys_of(schema, path=()):

@@ -14,7 +14,8 @@ import vlm_distributions
 import vlm_memorized
 import vlm_ppg
 import vlm_samples
-from dejavu.config import domains, layout, plan_vlm, ranges
+from dejavu.config import layout, plan_vlm, ranges
+from dejavu.config.domains import DOMAINS
 from dejavu.files.csv import write_csv
 from dejavu.files.parquet import write_parquet
 from dejavu.scores import recovered
@@ -38,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def numbers(name, shard, count=40):
-    return ranges.first_number(domains.SETS["vlm"].index(name), shard) + np.arange(count)
+    return ranges.first_number(DOMAINS["vlm"].sets.index(name), shard) + np.arange(count)
 
 
 def recovered_path(model, query, name, shard):
@@ -165,7 +166,7 @@ def test_judged_crops_are_those_that_are_left(folder):
 
 
 def test_contaminated_crops_have_a_status_of_their_own(folder):
-    first = ranges.first_number(domains.SETS["vision"].index("A"), 0)
+    first = ranges.first_number(DOMAINS["vision"].sets.index("A"), 0)
     status = ["ok", "ok", "too small", "ok", "too small"]
     records = pa.table({"sample": first + np.arange(5), "crop_status": status})
     write_parquet("records.parquet", records)

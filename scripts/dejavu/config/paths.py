@@ -1,0 +1,92 @@
+"""Files and folders that a config names: where they stand in it, and what tells that they changed.
+
+Standard library only: the Snakefile imports it.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dejavu.config import reruns
+from dejavu.errors import InputError
+
+
+@dataclass(frozen=True)
+class File:
+    """A key whose value is a path, relative to the folder of the Snakefile.
+
+    Attributes:
+        key: dotted where it lies in another mapping.
+        is_folder: whether it names a folder; else a file.
+        prefix: what stands before a path, where the key may hold something else without it.
+        or_name: whether it may hold a name on a hub, `owner/name` at most, where no folder is.
+        by_names: whether names and sizes tell a change: there are too many files to read.
+        below: the folder inside it whose files tell a change.
+    """
+
+    key: str
+    is_folder: bool = False
+    prefix: str = ""
+    or_name: bool = False
+    by_names: bool = False
+    below: str = ""
+
+    def inside(self, key: str) -> "File":
+        """The same of a mapping that stands under a key."""
+        return replace(self, key=f"{key}.{self.key}")
+
+
+def named(
+    settings: Mapping[str, Any], files: Sequence[File], base: Path
+) -> Iterator[tuple[File, str]]:
+    """Each file that settings name, with its path as the config has it."""
+    for file in files:
+        value: Any = settings
+        for key in file.key.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if not isinstance(value, str) or not value.startswith(file.prefix):
+            continue
+        path = value.removeprefix(file.prefix)
+        looks_like_one = path.startswith((".", "/", "~")) or path.count("/") > 1
+        if not file.or_name or looks_like_one or (base / path).is_dir():
+            yield file, path
+
+
+def relocated(
+    settings: Mapping[str, Any], files: Sequence[File], base: Path, place: Callable[[str], str]
+) -> dict[str, Any]:
+    """A copy of settings in which `place` has changed every path."""
+    changed = copy.deepcopy(dict(settings))
+    for file, path in named(settings, files, base):
+        inside = changed
+        *parents, last = file.key.split(".")
+        for parent in parents:
+            inside = inside[parent]
+        inside[last] = f"{file.prefix}{place(path)}"
+    return changed
+
+
+def contents(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> list[str]:
+    """What tells that files of settings have changed: a hash of each."""
+    return [
+        (reruns.listing_of if file.by_names else reruns.content_of)(base / path / file.below)
+        for file, path in named(settings, files, base)
+    ]
+
+
+def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: Path) -> None:
+    """Check that files and folders are there.
+
+    Raises:
+        InputError: naming the key, which stands under `where`, and the path.
+    """
+    for file, path in named(settings, files, base):
+        place = base / path
+        what = "folder" if file.is_folder else "file"
+        if not (place.is_dir() if file.is_folder else place.is_file()):
+            raise InputError(
+                f"Config key {where}.{file.key}: there is no {what} {place}: put it there, or"
+                " correct the path; relative paths start from the folder of the Snakefile."
+            )
