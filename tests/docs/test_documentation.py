@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import config_reference
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+SCHEMA = schema.read(ROOT / "rules/schemas/config.schema.yaml")
 
 
 def blocks(language):
