@@ -92,5 +92,6 @@ rule all:
     input:
         expand("results/tables/{table}.csv", table=asked_tables()),
         expand("results/figures/{figure}.{kind}", figure=asked_figures(), kind=["svg", "png"]),
+        "results/run.json",
         "results/report/index.html",
         asked_names(),

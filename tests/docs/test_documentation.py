@@ -13,6 +13,7 @@ import sys
 import pytest
 import yaml
 
+from dejavu import __version__
 from dejavu.config import schema
 from tests.conftest import ROOT
 
@@ -159,6 +160,13 @@ def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_the_version_and_its_date_are_told_alike_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest.groups() == (__version__, str(citation["date-released"]))
 
 
 def test_the_config_reference_is_that_of_the_schema():
