@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -167,6 +168,19 @@ def test_the_version_and_its_date_are_told_alike_everywhere():
     assert citation["version"] == __version__
     newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert newest.groups() == (__version__, str(citation["date-released"]))
+
+
+def test_every_script_has_its_stage_and_every_layer_its_place():
+    page = (ROOT / "docs/architecture.md").read_text()
+    stages = page.partition("## Scripts by stage")[2].partition("\n## ")[0]
+    scripts = [path.name for path in (ROOT / "scripts").glob("*.py")]
+    assert sorted(re.findall(r"`(\w+\.py)`", stages)) == sorted(scripts)
+    assert set(re.findall(r"`(\w+\.py)`", page.partition(stages)[2])) <= set(scripts)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [name for layer in settings["contracts"][0]["layers"] for name in layer.split(" | ")]
+    drawing = page.partition("```mermaid")[2].partition("```")[0]
+    places = [re.search(rf"\b{name}\b", drawing) for name in layers]
+    assert all(places)
 
 
 def test_the_config_reference_is_that_of_the_schema():
