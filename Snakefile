@@ -98,5 +98,6 @@ rule all:
     input:
         expand("results/tables/{table}.csv", table=plan.tables(config)),
         expand("results/figures/{figure}.{kind}", figure=plan.figures(config), kind=["svg", "png"]),
+        "results/run.json",
         "results/report/index.html",
         asked_class_names,

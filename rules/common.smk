@@ -18,6 +18,7 @@ from dejavu.config import (
     plan_vision,
     plan_vlm,
     ranges,
+    reading,
     replicates,
     reruns,
     schema,
@@ -33,11 +34,10 @@ DRAWING = ("altair", "vl-convert-python", "polars")
 
 
 def complete_config(given):
-    """Fill in the config's defaults and check it."""
-    import yaml
-
-    rules = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text())
-    completed = schema.complete(given, rules)
+    """Check the config, as it was written and as it was merged, and fill in its defaults."""
+    for path in workflow.configfiles:
+        reading.check(path)
+    completed = schema.complete(given, schema.read(BASE / "rules/schemas/config.schema.yaml"))
     checks.check(completed, BASE)
     return completed
 

@@ -1,7 +1,8 @@
-"""Report: the page, from tables, figures and galleries.
+"""Report: what tells this run from another, and the page, from tables, figures and galleries.
 
-In: everything that the config asks for. Out: results/report/index.html. Times are read from
-results/benchmarks as far as they are there, and are no input: they change from run to run.
+In: everything that the config asks for. Out: results/run.json, results/report/index.html. Times are
+read from results/benchmarks as far as they are there, and are no input: they change from run to
+run. So are date and commit no parameters: they tell when, and from what, a table was last made.
 """
 
 
@@ -33,6 +34,57 @@ def measured_models():
     return files
 
 
+rule describe_run:
+    """Tell what the tables were made from, with what and when."""
+    input:
+        tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        samples=[
+            path
+            for domain in plan.configured(config)
+            for path in of_sets(
+                domain, f"results/{domain}/samples/{{set}}/{{shard}}.parquet", sets_of(domain)
+            )
+        ],
+        models=measured_models(),
+    output:
+        "results/run.json",
+    log:
+        "results/logs/describe_run/run.log",
+    benchmark:
+        "results/benchmarks/describe_run/run.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500),
+        runtime=minutes(10, 10),
+    params:
+        # Whether weights may be fetched changes no result.
+        config={key: value for key, value in config.items() if key != "allow_download"},
+        sets=[
+            (domain, name, config[domain]["sets"][name]["source"], len(shards(domain, name)))
+            for domain in plan.configured(config)
+            for name in sets_of(domain)
+        ],
+        versions=versions(
+            "altair",
+            "jinja2",
+            FAISS,
+            "numpy",
+            "polars",
+            "pillow",
+            "scipy",
+            "scikit-learn",
+            "snakemake",
+            "torch",
+            "torchvision",
+            "vl-convert-python",
+        ),
+        code=code_version("describe_run.py"),
+    script:
+        "../scripts/describe_run.py"
+
+
 rule report_page:
     """Tell in one page what was measured, how sure it is, and from what."""
     input:
@@ -40,7 +92,7 @@ rule report_page:
         charts=expand("results/figures/{figure}.json", figure=plan.figures(config)),
         pictures=expand("results/figures/{figure}.svg", figure=plan.figures(config)),
         galleries=[f"results/galleries/{domain}.json" for domain in plan.configured(config)],
-        models=measured_models(),
+        run="results/run.json",
     output:
         report("results/report/index.html", caption="legends/page.rst", category="Page"),
     log:
@@ -62,20 +114,7 @@ rule report_page:
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
         " CC BY-SA 4.0.",
         templates=content_of("scripts/dejavu/report/templates"),
-        versions=versions(
-            "altair",
-            "jinja2",
-            FAISS,
-            "numpy",
-            "polars",
-            "pillow",
-            "scipy",
-            "scikit-learn",
-            "snakemake",
-            "torch",
-            "torchvision",
-            "vl-convert-python",
-        ),
+        versions=versions("jinja2", "polars", "vl-convert-python"),
         code=code_version("report_page.py"),
     script:
         "../scripts/report_page.py"

@@ -5,9 +5,7 @@ from typing import Any
 
 import yaml
 
-from dejavu.files import seals
 from dejavu.files.facts import read_json
-from dejavu.files.parquet import read_provenance
 from dejavu.job import run, whole_file
 from dejavu.report import figures, page, verdict
 
@@ -23,9 +21,8 @@ def main(job: Any) -> None:
         "lead": " ".join(each["lead"] for each in domains),
         "domains": domains,
         "tables": [page.table(path, params.legends[name]) for name, path in asked.items()],
-        "models": [model(path) for path in job.input.models],
+        "run": read_json(job.input.run),
         "config": yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True),
-        "versions": params.versions,
         "times": page.times(Path("results/benchmarks")),
         "footer": params.footer,
     }
@@ -76,19 +73,6 @@ def listed(names: list[str]) -> str:
     """Names in one phrase."""
     *first, last = dict.fromkeys(names) or ["nothing"]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def model(path: str) -> dict[str, Any]:
-    """What a model's embeddings or, of a classifier, its weights tell of it."""
-    place = Path(path)
-    if place.suffix == ".parquet":
-        facts = read_provenance(path)
-        libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
-        names = ("fingerprint", "dimension")
-        return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}
-    fingerprint = seals.digest(place.read_bytes())
-    name = place.parent.name
-    return {"name": name, "fingerprint": fingerprint, "dimension": None, "versions": ""}
 
 
 run(main)

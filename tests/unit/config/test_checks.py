@@ -4,18 +4,17 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dejavu.config.checks import check
 from dejavu.config.domains import DOMAINS
-from dejavu.config.schema import complete
+from dejavu.config.schema import complete, read
 from dejavu.errors import InputError
 
 SCHEMA_PATH = Path(__file__).parents[3] / "rules/schemas/config.schema.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
+SCHEMA = read(SCHEMA_PATH)
 TINY = {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {}}
 
 

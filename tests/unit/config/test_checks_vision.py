@@ -10,7 +10,7 @@ from dejavu.config import checks, plan_vision, schema
 from dejavu.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+SCHEMA = schema.read(ROOT / "rules/schemas/config.schema.yaml")
 CONFIG = {"vision": yaml.safe_load((ROOT / "config.yaml").read_text())["vision"]}
 IMAGENET = yaml.safe_load((ROOT / "config/imagenet_small.yaml").read_text())
 

@@ -70,8 +70,18 @@ def content(folder):
     return {
         "title": HOSTILE[0], "lead": HOSTILE[1], "domains": [domain],
         "tables": [page.table(folder / "vlm_some.csv", HOSTILE[2])],
-        "models": [{"name": "net", "fingerprint": "ff", "dimension": 8, "versions": HOSTILE[0]}],
-        "config": f"key: {HOSTILE[2]}", "versions": {"numpy": "2"}, "times": [], "footer": "",
+        "run": {
+            "version": "1.2.3", "commit": "abc123", "clean": False,
+            "date": "2026-01-02T03:04:05+00:00",
+            "sets": [
+                {"domain": "vlm", "set": "A", "source": HOSTILE[1], "samples": 5, "ids": "0f"}
+            ],
+            "models": [
+                {"name": "net", "fingerprint": "ff", "dimension": 8, "versions": {"x": HOSTILE[0]}}
+            ],
+            "versions": {"numpy": "2"},
+        },
+        "config": f"key: {HOSTILE[2]}", "times": [], "footer": "",
     }  # fmt: skip
 
 
