@@ -36,7 +36,9 @@ def image_source_content(wildcards):
     source = config["vision"]["sources"][wildcards.source]
     if source["kind"] == "foregrounds":
         return None
-    return listing_of(*(source[key] for key in ("path", "annotations") if key in source))
+    places = [source[key] for key in ("path", "annotations") if key in source]
+    folders = [place for place in places if (BASE / place).is_dir()]
+    return [listing_of(*folders), *(content_of(place) for place in places if place not in folders)]
 
 
 def sets_of_source(name):

@@ -61,11 +61,16 @@ def _check_paths(vision: Mapping[str, Any], base: Path) -> None:
     for name, source in vision["sources"].items():
         where = f"Config key vision.sources.{name}"
         for key, what in (("path", "images"), ("annotations", "annotations")):
-            if key in source and not (base / source[key]).is_dir():
+            if key not in source:
+                continue
+            place = base / source[key]
+            # Boxes may stand in one file, of the forms that sources.boxes reads.
+            listed = key == "annotations" and place.suffix in (".json", ".csv", ".parquet")
+            if not place.is_dir() and not (listed and place.is_file()):
                 raise InputError(
-                    f"{where}.{key}: there is no folder {base / source[key]}: put the {what} there,"
-                    " one folder a class, or correct the path; relative paths start from the folder"
-                    " of the Snakefile."
+                    f"{where}.{key}: there is no {'file' if listed else 'folder'} {place}: put the"
+                    f" {what} there, or correct the path; relative paths start from the folder of"
+                    " the Snakefile."
                 )
         if source["kind"] == "imagenet":
             classes = sum(path.is_dir() for path in (base / source["path"]).iterdir())
