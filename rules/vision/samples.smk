@@ -159,6 +159,8 @@ rule check_images:
         runtime=minutes(10, 10),
     params:
         sets={name: config["vision"]["sets"][name] for name in sets_of("vision")},
+        tags=tag_settings(),
+        content=tag_content(),
         code=code_version("check_images.py"),
     script:
         "../../scripts/check_images.py"
