@@ -58,13 +58,13 @@ def box_fault(corners: Box | Corners, width: int, height: int) -> str | None:
     xmin, ymin, xmax, ymax = corners
     numbers = "[" + ", ".join(f"{float(corner):.10g}" for corner in corners) + "]"
     if xmin >= xmax:
-        return f"box with xmin >= xmax ({numbers})"
+        return f"box with xmin >= xmax: {numbers}"
     if ymin >= ymax:
-        return f"box with ymin >= ymax ({numbers})"
+        return f"box with ymin >= ymax: {numbers}"
     if xmin <= -1 or ymin <= -1 or xmax >= width + 1 or ymax >= height + 1:
-        return f"box outside the image ({numbers} in {width} x {height})"
+        return f"box outside the image: {numbers} in {width} x {height}"
     if max(xmax, ymax) <= 1 and any(corner % 1 for corner in corners):
-        return f"box in parts of the image's sides, not in pixels ({numbers})"
+        return f"box in parts of the image's sides, not in pixels: {numbers}"
     return None
 
 
@@ -79,8 +79,8 @@ def size_fault(annotated: Size, image: Size) -> str | None:
     ) * height:
         return None
     return (
-        "annotated for an image of another shape"
-        f" ({width} x {height}, and this one is {image_width} x {image_height})"
+        "annotated for an image of another shape:"
+        f" {width} x {height}, and this one is {image_width} x {image_height}"
     )
 
 

@@ -28,7 +28,7 @@ NUMBER = re.compile(r"[+-]?(\d{1,15}(\.\d{0,99})?|\.\d{1,99})([eE][+-]?\d{1,2})?
 
 
 class Fault(Exception):
-    """Why one image must be rejected: of what kind the fault is and, in brackets, details."""
+    """Why one image must be rejected: of what kind the fault is and, after a colon, details."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Annotation:
             corners = _corners(values, place)
             fault = box_fault(corners, *annotated)
             if fault is not None:
-                raise Fault(f"{fault[:-1]}, {place})")
+                raise Fault(f"{fault}, {place}")
             found.append(whole_box(corners, annotated, image))
         return tuple(found)
 
@@ -177,7 +177,7 @@ class BoxList:
         if any(found.values()) and picture.repeated:
             raise _ambiguous()
         if len(found) > 1:
-            raise Fault(f"annotated under several names ({', '.join(found)})"[:200])
+            raise Fault(f"annotated under several names: {', '.join(found)}"[:200])
         return next((self.by_name[name] for name in found), None)
 
 
@@ -306,20 +306,20 @@ def _whole_size(size: tuple[object, object]) -> Size | None:
     for value in size:
         number = Fraction(0) if value in (None, "") else _exact_or_none(value)
         if number is None or number < 0 or number % 1:
-            raise Fault(f"annotated with a size that is no whole number ({str(value)[:40]!r})")
+            raise Fault(f"annotated with a size that is no whole number: {str(value)[:40]!r}")
         numbers.append(int(number))
     return (numbers[0], numbers[1]) if all(numbers) else None
 
 
 def _corners(values: tuple[object, ...], place: str) -> Corners:
     if len(values) != len(CORNERS):
-        raise Fault(f"object without a box ({place})")
+        raise Fault(f"object without a box: {place}")
     corners = []
     for name, value in zip(CORNERS, values, strict=True):
         number = _exact_or_none(value)
         if number is None:
             told = "" if value is None else str(value).strip()[:40]
-            raise Fault(f"box with a corner that is no number ({name} is {told!r}, {place})")
+            raise Fault(f"box with a corner that is no number: {name} is {told!r}, {place}")
         corners.append(number)
     return corners[0], corners[1], corners[2], corners[3]
 
@@ -345,7 +345,7 @@ def _parse(annotation: Path) -> tuple[Element, dict[Element, int]]:
         lines[builder.start(tag, attributes)] = parser.CurrentLineNumber
 
     def refuse(*_: object) -> None:
-        raise Fault(f"annotation with a DTD (line {parser.CurrentLineNumber})")
+        raise Fault(f"annotation with a DTD: line {parser.CurrentLineNumber}")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = builder.end
@@ -355,9 +355,9 @@ def _parse(annotation: Path) -> tuple[Element, dict[Element, int]]:
         parser.Parse(annotation.read_bytes(), True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        raise Fault(f"annotation of malformed XML ({reason}, line {error.lineno})") from error
+        raise Fault(f"annotation of malformed XML: {reason}, line {error.lineno}") from error
     except OSError as error:
-        raise Fault(f"annotation that cannot be read ({error.strerror})") from error
+        raise Fault(f"annotation that cannot be read: {error.strerror}") from error
     except (LookupError, ValueError) as error:
-        raise Fault(f"annotation that cannot be read ({str(error)[:100]})") from error
+        raise Fault(f"annotation that cannot be read: {str(error)[:100]}") from error
     return builder.close(), lines

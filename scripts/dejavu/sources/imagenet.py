@@ -195,12 +195,12 @@ def _photograph(
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
     except UnidentifiedImageError as error:
-        raise Fault("not a readable image (of no known format)") from error
+        raise Fault("not a readable image: of no known format") from error
     except (OSError, SyntaxError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise Fault(f"not a readable image ({why[:100]})") from error
+        raise Fault(f"not a readable image: {why[:100]}") from error
     except Image.DecompressionBombError as error:
-        raise Fault(f"too large to be a photograph ({error})") from error
+        raise Fault(f"too large to be a photograph: {error}") from error
     annotation = None if boxes is None else boxes.of(picture)
     found = () if annotation is None else annotation.in_image((width, height))
     label = picture.inside.partition("/")[0]

@@ -88,7 +88,7 @@ def test_boxes_of_a_resized_image_are_scaled_and_those_of_another_are_no_guide(w
     scaled, rejected, unknown = read_folders(images, annotations)
     assert (scaled.width, scaled.height) == (40, 30)
     assert scaled.boxes == (Box(10, 7, 40, 30),)
-    assert "another shape (500 x 400, and this one is 40 x 30)" in rejected.reason
+    assert "another shape: 500 x 400, and this one is 40 x 30" in rejected.reason
     assert unknown.boxes == (Box(1, 2, 3, 4),)
 
 
@@ -98,23 +98,23 @@ def test_boxes_of_a_resized_image_are_scaled_and_those_of_another_are_no_guide(w
         (annotation((0, 0, 9, 9), (5, 0, 5, 9)), r"^box with xmin >= xmax .*line 3 of"),
         (annotation((0, 9, 5, 9)), r"^box with ymin >= ymax .*line 2 of"),
         (annotation((0, 0, 41, 9)), r"^box outside the image .*41.* in 40 x 30, line 2 of"),
-        (annotation(("1,5", 0, 5, 9)), r"no number \(xmin is '1,5', line 2 of"),
-        (annotation(("nan", 0, 5, 9)), r"no number \(xmin is 'nan', line 2 of"),
-        (annotation((0, 0, "9" * 9999, 9)), r"no number \(xmax is '9{40}', line 2 of"),
+        (annotation(("1,5", 0, 5, 9)), r"no number: xmin is '1,5', line 2 of"),
+        (annotation(("nan", 0, 5, 9)), r"no number: xmin is 'nan', line 2 of"),
+        (annotation((0, 0, "9" * 9999, 9)), r"no number: xmax is '9{40}', line 2 of"),
         (annotation((0.1, 0.2, 0.8, 1)), r"^box in parts of the image's sides, not in pixels"),
         (annotation((0, 0, 5, 9), size=(40, "wide")), r"size that is no whole number"),
         (
             "<annotation>\n<object></object></annotation>",
-            r"^object without a box \(line 2 of",
+            r"^object without a box: line 2 of",
         ),
         (
             "<annotation>\n<object>\n</annotation>",
-            r"^annotation of malformed XML \(mismatched.*line 3\)",
+            r"^annotation of malformed XML: mismatched.*line 3",
         ),
-        ("", r"^annotation of malformed XML \(no element found.*line 1\)"),
+        ("", r"^annotation of malformed XML: no element found.*line 1"),
         (
             '<!DOCTYPE a [\n<!ENTITY b "bb">\n]>\n<annotation>&b;</annotation>',
-            r"^annotation with a DTD \(line 1\)",
+            r"^annotation with a DTD: line 1",
         ),
         (
             '<?xml version="1.0" encoding="nonsense"?><annotation/>',
