@@ -95,9 +95,9 @@ def test_boxes_of_a_resized_image_are_scaled_and_those_of_another_are_no_guide(w
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        (annotation((0, 0, 9, 9), (5, 0, 5, 9)), r"^box with xmin >= xmax .*line 3 of"),
-        (annotation((0, 9, 5, 9)), r"^box with ymin >= ymax .*line 2 of"),
-        (annotation((0, 0, 41, 9)), r"^box outside the image .*41.* in 40 x 30, line 2 of"),
+        (annotation((0, 0, 9, 9), (5, 0, 5, 9)), r"^box with xmin >= xmax.*line 3 of"),
+        (annotation((0, 9, 5, 9)), r"^box with ymin >= ymax.*line 2 of"),
+        (annotation((0, 0, 41, 9)), r"^box outside the image.*41.* in 40 x 30, line 2 of"),
         (annotation(("1,5", 0, 5, 9)), r"no number: xmin is '1,5', line 2 of"),
         (annotation(("nan", 0, 5, 9)), r"no number: xmin is 'nan', line 2 of"),
         (annotation((0, 0, "9" * 9999, 9)), r"no number: xmax is '9{40}', line 2 of"),
@@ -118,7 +118,7 @@ def test_boxes_of_a_resized_image_are_scaled_and_those_of_another_are_no_guide(w
         ),
         (
             '<?xml version="1.0" encoding="nonsense"?><annotation/>',
-            r"^annotation that cannot be read .*encoding",
+            r"^annotation that cannot be read.*encoding",
         ),
     ],
 )
