@@ -7,6 +7,7 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
+from dejavu.files.csv import read_csv
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
@@ -23,7 +24,7 @@ def main(job: Any) -> None:
         name: duplicates.without(answers(predictions[path_name, "A"]), left_out)
         for name, path_name in job.params.predictors.items()
     }
-    memorized = pl.read_csv(job.input.memorized)
+    memorized = read_csv(job.input.memorized)
     references = [name for name in job.params.references if name in known]
     groups = []
     for pair in job.params.pairs:
@@ -130,7 +131,7 @@ def typical(paths: list[str]) -> dict[tuple[str, str], float]:
     return {
         (row["label"], row["tag"]): row["lift"]
         for path in paths
-        for row in pl.read_csv(path).to_dicts()
+        for row in read_csv(path).to_dicts()
     }
 
 

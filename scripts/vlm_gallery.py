@@ -7,6 +7,7 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
+from dejavu.files.csv import read_csv
 from dejavu.files.facts import read_json, write_json
 from dejavu.job import run
 from dejavu.predictions import object_votes
@@ -21,7 +22,7 @@ def main(job: Any) -> None:
     """For every test, show the most memorized and the most correlated training captions."""
     params = job.params
     left_out = duplicates.contaminated(job.input.left_out)
-    memorized = pl.read_csv(job.input.memorized, schema_overrides={"id": pl.String})
+    memorized = read_csv(job.input.memorized)
     for column, value in params.headline.items():
         memorized = memorized.filter(pl.col(column) == value)
     setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))

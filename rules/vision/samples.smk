@@ -225,6 +225,8 @@ rule check_images:
         runtime=minutes(10, 10),
     params:
         sets={name: config["vision"]["sets"][name] for name in sets_of("vision")},
+        tags=relocated(config["vision"]["tags"], tagger_files),
+        content=contents(config["vision"]["tags"], tagger_files),
         code=code_version("check_images.py"),
     script:
         "../../scripts/check_images.py"

@@ -118,6 +118,9 @@ _ARCHITECTURE = File("architecture", is_folder=True, prefix="local-dir:")
 _OPEN_CLIP = (_CHECKPOINT, _ARCHITECTURE)
 _OPEN_CLIP_INSIDE = tuple(file.inside("model") for file in _OPEN_CLIP)
 _FOLDER = File("path", is_folder=True, by_names=True)
+_BOXES = File(
+    "annotations", is_folder=True, by_names=True, or_endings=(".json", ".csv", ".parquet")
+)
 
 SOURCES = {
     "scenes": Source(
@@ -157,7 +160,7 @@ SOURCES = {
     "imagenet": Source(
         VISION,
         ("scan_images",),
-        files=(_FOLDER, File("annotations", is_folder=True, by_names=True)),
+        files=(_FOLDER, _BOXES),
         later=(
             *(File(f"split.{name}") for name in DOMAINS[VISION].sets),
             File("class_names"),

@@ -23,6 +23,7 @@ class File:
         prefix: what stands before a path, where the key may hold something else without it.
         or_name: whether it may hold a name on a hub, `owner/name` at most, where no folder is.
         by_names: whether names and sizes tell a change: there are too many files to read.
+        or_endings: of the one file that may stand in a folder's place.
         below: the folder inside it whose files tell a change.
     """
 
@@ -32,6 +33,7 @@ class File:
     or_name: bool = False
     by_names: bool = False
     below: str = ""
+    or_endings: tuple[str, ...] = ()
 
     def inside(self, key: str) -> "File":
         """The same of a mapping that stands under a key."""
@@ -71,7 +73,9 @@ def relocated(
 def contents(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> list[str]:
     """What tells that files of settings have changed: a hash of each."""
     return [
-        (reruns.listing_of if file.by_names else reruns.content_of)(base / path / file.below)
+        reruns.listing_of(base / path / file.below)
+        if file.by_names and not (base / path).is_file()
+        else reruns.content_of(base / path / file.below)
         for file, path in named(settings, files, base)
     ]
 
@@ -84,8 +88,9 @@ def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: 
     """
     for file, path in named(settings, files, base):
         place = base / path
-        what = "folder" if file.is_folder else "file"
-        if not (place.is_dir() if file.is_folder else place.is_file()):
+        is_folder = file.is_folder and place.suffix not in file.or_endings
+        what = "folder" if is_folder else "file"
+        if not (place.is_dir() if is_folder else place.is_file()):
             raise InputError(
                 f"Config key {where}.{file.key}: there is no {what} {place}: put it there, or"
                 " correct the path; relative paths start from the folder of the Snakefile."

@@ -75,7 +75,12 @@ def listing_of(*folders: Path) -> str:
     found = hashlib.blake2b(digest_size=8)
     for place, folder in enumerate(folders):
         for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-            found.update(f"{place} {file.relative_to(folder)} {file.stat().st_size}\n".encode())
+            # Names of files may be other bytes than UTF-8.
+            found.update(
+                f"{place} {file.relative_to(folder)} {file.stat().st_size}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
     return found.hexdigest()
 
 
@@ -91,7 +96,7 @@ def content_of(place: Path) -> str:
     found = hashlib.blake2b(digest_size=8)
     for file in files:
         size = file.stat().st_size
-        found.update(f"{file.relative_to(place)} {size}\n".encode())
+        found.update(f"{file.relative_to(place)} {size}\n".encode(errors="surrogateescape"))
         with file.open("rb") as content:
             for start in range(0, size, max(size // SAMPLED_BLOCKS, BLOCK)):
                 content.seek(start)

@@ -12,6 +12,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import whole_file
 
 Rows = list[dict[str, Any]]
@@ -95,8 +96,8 @@ DARK: dict[str, Any] = {
 
 
 def read(path: str) -> pl.DataFrame:
-    """Read a table of results; what names a replicate stays text."""
-    return pl.read_csv(path, schema_overrides={"replicate": pl.String}, infer_schema_length=None)
+    """Read a table of results; labels and all other names stay text."""
+    return read_csv(path)
 
 
 def summaries(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.report import figures, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -93,12 +94,7 @@ def table(path: Path, legend: str) -> dict[str, Any]:
     """A table: its first rows, and how many there are in all."""
     text = pl.scan_csv(path, infer_schema=False)
     rows_in_all = int(text.select(pl.len()).collect().item())
-    shown = pl.read_csv(
-        path,
-        n_rows=SHOWN_ROWS,
-        infer_schema_length=None,
-        schema_overrides={"replicate": pl.String, "id": pl.String, "item": pl.String},
-    )
+    shown = read_csv(path, SHOWN_ROWS)
     return {
         "name": path.stem,
         "legend": legend,
@@ -159,7 +155,7 @@ def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[
     if f"{key}_contamination" in asked:
         found += _contaminated(asked[f"{key}_contamination"])
     if f"{key}_recall" in asked:
-        worst = pl.read_csv(asked[f"{key}_recall"]).sort("recall").to_dicts()[:1]
+        worst = read_csv(asked[f"{key}_recall"]).sort("recall").to_dicts()[:1]
         found += [
             f"Neighbours come from an approximate index ({row['index']}); the lowest recall against"
             f" exact search is {verdict.number(row['recall'])}, for {row['model']}, k = {row['k']}."
