@@ -33,7 +33,7 @@ def complete_config(given):
     """Fill in the config's defaults and check it."""
     import yaml
 
-    rules = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text())
+    rules = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     completed = schema.complete(given, rules)
     checks.check(completed, BASE)
     return completed

@@ -32,7 +32,7 @@ def code_version(folder: Path, script: str) -> str:
 @cache
 def _parsed(folder: Path, path: Path) -> tuple[str, list[Path]]:
     """A module's code without docstrings, and the files of the local modules it imports."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -8,6 +8,8 @@ import polars as pl
 
 from dejavu.errors import InputError, first_line
 from dejavu.labels.tags import Tags
+from dejavu.samples.texts import normalised_column
+from dejavu.sources.columns import scan_table
 
 
 def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
@@ -17,32 +19,24 @@ def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
         InputError: the table cannot be read, lacks a column, or knows none of the crops' images.
     """
     path, columns = Path(settings["path"]), settings["columns"]
-    try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-    except Exception as error:
-        raise InputError(
-            f"{path} cannot be read as a table of tags ({first_line(error)}): give a .parquet or"
-            " .csv file."
-        ) from error
-    missing = [name for name in columns.values() if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]!r}; it has {', '.join(table.columns)}: correct"
-            " `columns` of vision.tags."
-        )
+    table = scan_table(path, columns, "vision.tags.columns")
     try:
         rows = table.select(
-            id=pl.col(columns["id"]).cast(pl.String),
-            tag=pl.col(columns["tag"]).cast(pl.String),
-            score=pl.col(columns["score"]).cast(pl.Float64),
-        ).drop_nulls()
-    except pl.exceptions.PolarsError as error:
+            id=normalised_column(pl.col(columns["id"]).cast(pl.String)),
+            tag=normalised_column(pl.col(columns["tag"]).cast(pl.String)),
+            score=pl.col(columns["score"]),
+        ).collect()
+        if rows.schema["score"] == pl.String:
+            # In a text file an empty cell is none.
+            rows = rows.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
+        rows = rows.with_columns(pl.col("score").cast(pl.Float64)).drop_nulls()
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             f"{path}: the column {columns['score']!r} holds something else than numbers"
             f" ({first_line(error)})."
         ) from error
     found = (
-        crops.select("sample", "id")
+        crops.select("sample", normalised_column(pl.col("id")))
         .join(rows, on="id", how="inner")
         .group_by("sample", "tag")
         .agg(pl.col("score").max())

@@ -112,7 +112,7 @@ def test_each_line_of_a_flickr_file_is_a_sample_in_the_order_of_its_numbers(flic
     faults = [each for each in found if isinstance(each, Rejected)]
     lines = {each.item.partition("#")[2]: each.reason for each in faults}
     assert lines["line 8"] == lines["line 9"] == "not of the form image#number, tab, caption"
-    assert lines["line 10"] == "the caption 0.jpg#1 occurs twice"
+    assert lines["line 10"] == "a caption's number occurs twice: 0.jpg#1"
 
 
 @pytest.mark.parametrize("content", [b"", b"no captions here\n", b"\xff\xfe\x00"])

@@ -161,9 +161,9 @@ def test_huge_and_sparse_members_are_rejected_without_being_read(tar, sample, mo
     path.write_bytes(content + bytes(2 * tarfile.BLOCKSIZE))
     assert [each.id for each in read(path) if isinstance(each, Record)] == ["a"]
     assert reasons(path) == {
-        "b": "a member of 5001 bytes, over 5000",
-        "c": "a member of 115 bytes, over 100",
-        "d": "a member of 250 bytes, over 100",
+        "b": "a member is too large: 5001 bytes, over 5000",
+        "c": "a member is too large: 115 bytes, over 100",
+        "d": "a member is too large: 250 bytes, over 100",
         "e": "a sparse member",
     }
 
@@ -255,7 +255,7 @@ def test_members_repeated_in_one_archive_are_rejected_and_the_first_kept(tar, sa
     )
     kept = [each for each in read(path) if isinstance(each, Record)]
     assert [(each.id, each.caption) for each in kept] == [("a", "first"), ("b", "a dog")]
-    assert reasons(path) == {"a": "3 members repeat the names of earlier ones"}
+    assert reasons(path) == {"a": "members repeat the names of earlier ones: 3"}
 
 
 def test_every_truncated_archive_is_one_sentence(tar, sample):

@@ -169,8 +169,8 @@ def test_parts_cover_every_row_once(folder, suffix, rows, parts):
 
 
 def test_other_files_and_missing_files_give_a_sentence(folder):
-    for name in ("rows.tsv", "rows"):
-        with pytest.raises(InputError, match=r"neither a \.parquet nor a \.csv file"):
+    for name in ("rows.xlsx", "rows"):
+        with pytest.raises(InputError, match=r"neither a \.parquet nor a \.csv nor a \.tsv file"):
             read(folder / name)
     for name in ("missing.csv", "missing.parquet"):
         with pytest.raises(InputError, match=f"{name} cannot be read as") as error:
