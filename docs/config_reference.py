@@ -130,4 +130,5 @@ def cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))))
+    text = page(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    PAGE.write_text(text, encoding="utf-8")

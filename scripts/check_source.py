@@ -34,7 +34,7 @@ def main(job: Any) -> None:
     for path in job.input.records:
         part = read_parquet(path, ["hash", "id", "objects"])
         hashes = part["hash"].to_numpy()
-        # Ids, not their hashes: captions of an image share one, and embeddings may keep their order.
+        # Of ids: captions of an image share its hash, and embeddings may be in stored order.
         identities.append(keyed_hash(column_strings(part, "id"), 0, "overlap"))
         counts = pc.value_counts(pc.list_flatten(part["objects"]).combine_chunks())
         samples_of.update(dict(zip(*map(pa.Array.to_pylist, counts.flatten()), strict=True)))

@@ -187,3 +187,35 @@ def test_an_array_of_pickles_is_refused_and_runs_nothing(tmp_path):
     told = sentence(clip_retrieval.gather, partitions, "image", ids_of([0]), "image_path")
     assert "can't be read as an array" in told
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("wanted", [[2, 0, 5], [1, 2, 3]])
+@pytest.mark.parametrize("dtype", [np.float64, ">f4"])
+def test_floats_of_other_kinds_are_cast(tmp_path, dtype, wanted):
+    vectors = write_folder(tmp_path, [6], dtype)
+    among = clip_retrieval.partitions(tmp_path)
+    found = clip_retrieval.gather(among, "image", ids_of(wanted), "image_path")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, vectors["img_emb"][wanted].astype(np.float32))
+
+
+def test_ids_captions_and_labels_are_of_one_form_and_captions_have_an_end(tmp_path):
+    names = ["cafe\u0301", "b", "c"]
+    captions = ["e\u0301", "x" * 1001, "short"]
+    objects = pl.Series([["e\u0301", "\u00e9"]] * 3, dtype=pl.Array(pl.Categorical, 2))
+    write_folder(tmp_path, [3], image_path=names, caption=captions, objects=objects)
+    kept, others = read(tmp_path)
+    assert kept.select("id", "caption", "objects").rows()[0] == ("caf\u00e9", "\u00e9", ["\u00e9"])
+    assert others["reason"].to_list() == ["the caption has a word of more than 1000 characters"]
+    found = clip_retrieval.gather(
+        clip_retrieval.partitions(tmp_path), "image", kept["id"], "image_path"
+    )
+    np.testing.assert_array_equal(found, np.load(tmp_path / "img_emb/img_emb_0.npy")[[0, 2]])
+
+
+def test_labels_in_another_form_of_list_or_joined_otherwise_are_told(tmp_path):
+    write_folder(tmp_path, [2], objects=["{'a'}", '["a"]'])
+    assert read(tmp_path)[1]["reason"].to_list() == ["objects are not a list of labels"]
+    write_folder(tmp_path, [2], objects=["a, b", "c, d"])
+    with pytest.raises(InputError, match="holds the separator ';'"):
+        read(tmp_path)
