@@ -32,11 +32,12 @@ def check_rejected(
     kinds = [reason.partition(": ")[0] for reason in reasons]
     values, first, counts = np.unique(kinds, return_index=True, return_counts=True)
     commonest = int(counts.argmax())
-    example = int(first[commonest])
+    kind, example = values[commonest], int(first[commonest])
+    why = "" if reasons[example] == kind else f" ({reasons[example]})"
     raise InputError(
         f"Source {source}: {lost} of {lost + kept} items were rejected, more than `max_rejected:"
-        f" {limit:g}` allows; {counts[commonest]} for: {values[commonest]}, as {items[example]}"
-        f" ({reasons[example]}): mend the source or its settings, or raise `max_rejected`."
+        f" {limit:g}` allows; {counts[commonest]} for: {kind}, as {items[example]}{why}:"
+        f" mend the source or its settings, or raise `max_rejected`."
     )
 
 

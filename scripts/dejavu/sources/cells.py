@@ -10,6 +10,7 @@ from dejavu.errors import InputError
 
 # How Python and NumPy print a set or a tuple: no JSON, and no label.
 LITERAL = r"^\s*(?:(?:frozen)?set)?[({]\s*(?:['\"{\[].*)?[)}]\s*$"
+NO_LABELS = "objects are not a list of labels: give a JSON list, or labels joined by the separator"
 OTHERS = (",", ";", "|", "\t")
 ELSEWHERE = 0.5
 
@@ -40,7 +41,8 @@ def check_separator(path: Path, cells: pl.Series, separator: str) -> None:
     Raises:
         InputError: with the separator to set, and an example.
     """
-    joined = cells.drop_nulls().filter(~cells.drop_nulls().str.contains(r"^\s*(?:\[|$)"))
+    cells = cells.drop_nulls()
+    joined = cells.filter(~cells.str.contains(rf"^\s*(?:\[|$)|{LITERAL}"))
     if len(joined) < 2 or joined.str.contains(separator, literal=True).any():
         return
     for other in OTHERS:

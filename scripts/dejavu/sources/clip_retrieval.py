@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dejavu.config import ranges
 from dejavu.errors import InputError, first_line
 from dejavu.samples.texts import LONGEST_WORD, caption_fault, is_valid, normalised_column
-from dejavu.sources.cells import LITERAL, check_separator, labels_of
+from dejavu.sources.cells import LITERAL, NO_LABELS, check_separator, labels_of
 from dejavu.sources.columns import inner, is_text
 from dejavu.sources.regular import check_regular
 
@@ -160,7 +160,7 @@ def read_metadata(
         .when(empty["caption"])
         .then(pl.lit("no caption"))
         .when(pl.col("objects").is_null())
-        .then(pl.lit("objects are not a list of labels"))
+        .then(pl.lit(NO_LABELS))
         .otherwise(_fault_of_captions(pl.col("caption")))
     )
     judged = rows.with_columns(

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected, clean_labels
 from dejavu.sources.captions import Captions
-from dejavu.sources.cells import check_separator, labels_of
+from dejavu.sources.cells import NO_LABELS, check_separator, labels_of
 from dejavu.sources.columns import as_strings, inner, is_text, readable, scan_table
 from dejavu.sources.images import as_written, decode, read_bytes, why_unreadable
 from dejavu.sources.parquet_images import check_groups, parquet_reference, read_value
@@ -160,7 +160,7 @@ def _read_row(
     if not texts:
         return [Rejected(item, identifier, "no caption")]
     if objects is None:
-        return [Rejected(item, identifier, "objects are not a list of labels")]
+        return [Rejected(item, identifier, NO_LABELS)]
     try:
         content = None if inside is None else read_value(str(path), inside, row)
         if content is not None and inside is not None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dejavu.config import ranges
 from dejavu.errors import InputError
 from dejavu.sources import clip_retrieval
+from dejavu.sources.cells import NO_LABELS
 
 COLUMNS = {"id": "image_path", "image": "image_path", "caption": "caption", "objects": "objects"}
 
@@ -118,7 +119,7 @@ def test_metadata_become_records_and_the_rest_is_told(tmp_path):
         "no caption",
         "no id",
         "no caption",
-        "objects are not a list of labels",
+        NO_LABELS,
     ]
     assert others["item"][0] == f"{tmp_path}/metadata/metadata_0.parquet#row 1"
 
@@ -128,7 +129,7 @@ def test_labels_may_be_json_or_joined(tmp_path):
     write_folder(tmp_path, [5], objects=texts)
     kept, others = read(tmp_path)
     assert kept["objects"].to_list() == [["cat", "dog"], ["a", "b"], []]
-    assert others["reason"].to_list() == ["objects are not a list of labels"] * 2
+    assert others["reason"].to_list() == [NO_LABELS] * 2
 
 
 def test_labels_that_are_annotated_elsewhere_are_not_read(tmp_path):
@@ -215,7 +216,7 @@ def test_ids_captions_and_labels_are_of_one_form_and_captions_have_an_end(tmp_pa
 
 def test_labels_in_another_form_of_list_or_joined_otherwise_are_told(tmp_path):
     write_folder(tmp_path, [2], objects=["{'a'}", '["a"]'])
-    assert read(tmp_path)[1]["reason"].to_list() == ["objects are not a list of labels"]
+    assert read(tmp_path)[1]["reason"].to_list() == [NO_LABELS]
     write_folder(tmp_path, [2], objects=["a, b", "c, d"])
     with pytest.raises(InputError, match="holds the separator ';'"):
         read(tmp_path)

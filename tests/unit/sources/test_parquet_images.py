@@ -10,6 +10,7 @@ import pytest
 from dejavu.errors import InputError
 from dejavu.sources import Record, parquet_images
 from dejavu.sources.captions import Captions
+from dejavu.sources.cells import NO_LABELS
 from dejavu.sources.images import decode, open_image
 from dejavu.sources.table import read_rows
 
@@ -84,7 +85,7 @@ def test_numbers_of_classes_become_their_names(written, is_list):
     expected = [["dog"], ["dog", "tench; a fish"] if is_list else ["tench; a fish"]]
     assert [each.objects for each in found[:2]] == expected
     # -1 stands for unknown, and 2 for nothing.
-    assert [found[n].reason for n in (3, 4)] == ["objects are not a list of labels"] * 2
+    assert [found[n].reason for n in (3, 4)] == [NO_LABELS] * 2
 
 
 def test_types_that_do_not_fit_are_told_before_any_row_is_read(written):

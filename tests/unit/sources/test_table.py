@@ -10,6 +10,7 @@ import pytest
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
+from dejavu.sources.cells import NO_LABELS
 from dejavu.sources.images import open_image
 from dejavu.sources.table import read_rows
 
@@ -241,7 +242,7 @@ def test_a_list_as_python_prints_it_is_no_label(folder, cell):
     found = read(
         written(folder, [("a", "img/0.jpg", "x", cell), ("b", "img/0.jpg", "x", "(a) b")], ".csv")
     )
-    assert found[0].reason == "objects are not a list of labels"
+    assert found[0].reason == NO_LABELS
     assert found[1].objects == ["(a) b"]
 
 
