@@ -24,7 +24,7 @@ def main(job: Any) -> None:
     unmatched = 0
     if within is not None:
         # Those of the whole source would be of other shards' samples for the most part.
-        unmatched = (~annotated.is_in(samples["id"].unique().implode())).sum()
+        unmatched = annotated.filter(~annotated.is_in(samples["id"].unique().implode())).len()
         shares.append(f"{unmatched} of {len(annotated)} annotated ids are of no sample")
     told = f"Set {job.wildcards.set}, shard {job.wildcards.shard}: {', '.join(shares)}."
     # Once a set: its shards are alike.

@@ -7,10 +7,12 @@ from pathlib import Path
 import polars as pl
 
 from dejavu.errors import InputError, first_line
+from dejavu.samples.texts import escaped, shortened
 from dejavu.sources.regular import check_regular
 
 # What may part the cells of a line of text, the usual one first.
 SEPARATORS = {".csv": ",\t;", ".tsv": "\t,;"}
+LONGEST_HEADER = 500
 SUFFIXES = (".parquet", *SEPARATORS)
 
 
@@ -41,7 +43,7 @@ def scan_table(path: Path, columns: Mapping[str, str], key: str) -> pl.LazyFrame
         if name not in headers[0]:
             raise InputError(
                 f"{path} has no column {name!r} for the {role}: set `{key}.{role}` to one of"
-                f" {', '.join(headers[0])}"
+                f" {shortened(escaped(', '.join(headers[0])), LONGEST_HEADER)}"
             )
     raise AssertionError
 
