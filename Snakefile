@@ -82,7 +82,7 @@ include: "rules/report.smk"
 
 onerror:
     for path in log:
-        for sentence in faults.killed_jobs(Path(path).read_text()):
+        for sentence in faults.killed_jobs(Path(path).read_text(encoding="utf-8")):
             print(f"Error: {sentence}", file=sys.stderr)
 
 

@@ -132,4 +132,4 @@ def cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(schemas.read(SCHEMA)))
+    PAGE.write_text(page(schemas.read(SCHEMA)), encoding="utf-8")

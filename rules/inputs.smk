@@ -157,7 +157,11 @@ def queries():
 def listed_megabytes(lists):
     """Megabytes of each shard that one or several lists name; 0 for none."""
     paths = [lists] if isinstance(lists, str) else lists
-    listed = [shard for path in paths for shard in json.loads(Path(path).read_text())["shards"]]
+    listed = [
+        shard
+        for path in paths
+        for shard in json.loads(Path(path).read_text(encoding="utf-8"))["shards"]
+    ]
     return [shard["bytes"] / 1e6 for shard in listed] or [0]
 
 

@@ -14,7 +14,7 @@ def legends(names):
         path = folder / f"{name}.rst"
         if not path.is_file():
             path = folder / f"{name.partition('_')[2]}.rst"
-        texts[name] = " ".join(path.read_text().split())
+        texts[name] = " ".join(path.read_text(encoding="utf-8").split())
     return texts
 
 

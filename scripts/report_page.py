@@ -27,7 +27,7 @@ def main(job: Any) -> None:
         "footer": params.footer,
     }
     with whole_file(job.output[0]) as partial:
-        partial.write_text(page.render(content))
+        partial.write_text(page.render(content), encoding="utf-8")
 
 
 def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:

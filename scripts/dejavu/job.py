@@ -4,6 +4,7 @@ import errno
 import fcntl
 import gc
 import glob
+import io
 import os
 import sys
 import time
@@ -29,7 +30,13 @@ class _Terminal:
         """Write a line, if there is somebody to read it."""
         if cls.descriptor is not None:
             with suppress(OSError):
-                os.write(cls.descriptor, f"{line}\n".encode())
+                os.write(cls.descriptor, f"{line}\n".encode(errors="backslashreplace"))
+
+
+def warn(sentence: str) -> None:
+    """Tell what may be wrong, and go on: in the log and on the terminal."""
+    print(f"Warning: {sentence}", file=sys.stderr, flush=True)
+    _Terminal.tell(f"Warning: {sentence}")
 
 
 def say(line: str) -> None:
@@ -76,6 +83,10 @@ def job_log(path: str | Path) -> Iterator[None]:
     with open(path, "ab", buffering=0) as log:  # noqa: PTH123
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+        for stream in (sys.stdout, sys.stderr):
+            # A log is UTF-8 in any locale. A test's stand-in for a stream may know no encoding.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
         try:
             yield
         except Exception as error:

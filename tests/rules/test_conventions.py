@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "rules").rglob("*.smk"))
+OTHER_OPENS = ("Image.open", "tarfile.open", "os.open")
 RULES = {
     match[1]: match[0]
     for path in RULE_FILES
@@ -80,3 +81,21 @@ def test_parquet_between_stages_is_read_and_written_in_one_place():
     other_ways = re.compile(r"\bpq\.|\.write_parquet|\bpl\.(read|scan)_parquet")
     for path in (ROOT / "scripts").rglob("*.py"):
         assert path in known or not other_ways.search(path.read_text()), path
+
+
+def test_every_text_file_is_utf_8_whatever_the_locale():
+    for path in [*(ROOT / "scripts").rglob("*.py"), *(ROOT / "docs").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or any(
+                each.arg == "encoding" for each in node.keywords
+            ):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            assert name not in ("read_text", "write_text"), f"{path}:{node.lineno}"
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            if name == "open" and ast.unparse(node.func) not in OTHER_OPENS:
+                assert any("b" in str(text) for text in texts), f"{path}:{node.lineno}"
+    for path in [ROOT / "Snakefile", *RULE_FILES]:
+        assert not re.search(
+            r"(read|write)_text\((?!.*encoding=)", path.read_text(encoding="utf-8")
+        )

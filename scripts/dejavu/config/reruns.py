@@ -41,7 +41,7 @@ def reached(folder: Path, script: str) -> list[Path]:
 @cache
 def _parsed(folder: Path, path: Path) -> tuple[str, list[Path]]:
     """A module's code without docstrings, and the files of the local modules it imports."""
-    tree = _Run().visit(ast.parse(path.read_text()))
+    tree = _Run().visit(ast.parse(path.read_text(encoding="utf-8")))
     modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -13,7 +13,10 @@ def write_json(path: str | Path, facts: Metadata, *content: bytes | memoryview) 
     """Write small facts as JSON, sealed, together with content that lies elsewhere."""
     sealed = seals.seal(facts, seals.place(path), *content)
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        partial.write_text(
+            json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
 
 
 def read_json(path: str | Path) -> Metadata:
@@ -31,7 +34,7 @@ def read_json(path: str | Path) -> Metadata:
 def sealed_facts(path: str | Path) -> Metadata:
     """Read facts without checking their seal; raises `DamagedFile` where there are none."""
     try:
-        facts = json.loads(Path(path).read_text())
+        facts = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise system_fault(error, path, "be read") or DamagedFile(
             path,

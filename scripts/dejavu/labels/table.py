@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from dejavu.errors import InputError, first_line, refusal
+from dejavu.errors import InputError, first_line
 from dejavu.labels.tags import Tags
+from dejavu.samples.texts import normalised_column
+from dejavu.sources.columns import readable, scan_table
 
 
 def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
@@ -47,44 +49,32 @@ def read(settings: Mapping[str, Any]) -> pl.DataFrame:
         InputError: the table cannot be read, lacks a column, or a score is not a number.
     """
     path, columns = Path(settings["path"]), settings["columns"]
-    try:
-        table = (
-            pl.read_parquet(path, glob=False)
-            if path.suffix == ".parquet"
-            else pl.read_csv(path, infer_schema=False, glob=False)
-        )
-    except Exception as error:
-        raise refusal(
-            error,
-            f"{path} cannot be read as a table of tags ({first_line(error)}): give a .parquet or"
-            " .csv file.",
-        ) from error
-    missing = [name for name in columns.values() if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]!r}; it has {', '.join(table.columns)}: correct"
-            " `columns` of vision.tags."
-        )
-    rows = table.select(
-        id=_text(path, table[columns["id"]]),
-        tag=_text(path, table[columns["tag"]]),
-        score=_numbers(path, table[columns["score"]]),
+    table = scan_table(path, columns, "vision.tags.columns")
+    with readable(path):
+        found = table.select(pl.col(name) for name in dict.fromkeys(columns.values())).collect()
+    rows = found.select(
+        id=_text(path, found[columns["id"]]),
+        tag=_text(path, found[columns["tag"]]),
+        score=_numbers(path, found[columns["score"]]),
     )
     return rows.drop_nulls()
 
 
 def _text(path: Path, column: pl.Series) -> pl.Series:
     try:
-        return column.cast(pl.String).str.normalize("NFC")
+        text = column.cast(pl.String)
     except pl.exceptions.PolarsError as error:
         raise InputError(
             f"{path}: the column {column.name!r} holds {column.dtype}, not text: export it as text."
         ) from error
+    # In a text file an empty cell is none.
+    return text.to_frame().select(normalised_column(pl.col(text.name)).replace("", None))[text.name]
 
 
 def _numbers(path: Path, column: pl.Series) -> pl.Series:
     try:
-        text = column.str.strip_chars() if column.dtype == pl.String else column
+        is_text = column.dtype == pl.String
+        text = column.str.strip_chars().replace("", None) if is_text else column
         numbers = text.cast(pl.Float64)
     except pl.exceptions.PolarsError as error:
         raise InputError(

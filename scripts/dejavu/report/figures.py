@@ -282,8 +282,8 @@ def save(
     specification = headed.configure(**THEME).to_dict()
     text = json.dumps(specification, ensure_ascii=False, sort_keys=True, indent=1)
     with whole_file(outputs.json) as partial:
-        partial.write_text(text + "\n")
+        partial.write_text(text + "\n", encoding="utf-8")
     with whole_file(outputs.svg) as partial:
-        partial.write_text(vl_convert.vegalite_to_svg(text))
+        partial.write_text(vl_convert.vegalite_to_svg(text), encoding="utf-8")
     with whole_file(outputs.png) as partial:
         partial.write_bytes(vl_convert.vegalite_to_png(text, ppi=PNG_PIXELS_PER_INCH))

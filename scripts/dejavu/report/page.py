@@ -46,8 +46,8 @@ def render(content: Mapping[str, Any]) -> str:
     code = {
         name: markupsafe.Markup(text)
         for name, text in {
-            "css": (TEMPLATES / "page.css").read_text(),
-            "js": (TEMPLATES / "page.js").read_text(),
+            "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
+            "js": (TEMPLATES / "page.js").read_text(encoding="utf-8"),
             "bundle": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
         }.items()
     }
@@ -75,7 +75,7 @@ def heading(group: Mapping[str, Any]) -> str:
 
 def figure(specification: Path, picture: Path, legend: str) -> dict[str, Any]:
     """A figure: its words, its picture as a data URI, and its chart without style."""
-    chart = json.loads(specification.read_text())
+    chart = json.loads(specification.read_text(encoding="utf-8"))
     title = chart["title"]
     svg = base64.b64encode(picture.read_bytes()).decode()
     del chart["config"]
@@ -227,7 +227,11 @@ def times(folder: Path) -> list[dict[str, Any]]:
     """Time and memory by rule, as far as Snakemake's benchmarks are there."""
     found = []
     for rule in sorted(path for path in folder.glob("*") if path.is_dir()):
-        lines = [line for path in rule.glob("*.jsonl") for line in path.read_text().splitlines()]
+        lines = [
+            line
+            for path in rule.glob("*.jsonl")
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
         jobs = [json.loads(line) for line in lines if line.startswith("{")]
         if jobs:
             found.append(

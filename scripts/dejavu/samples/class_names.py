@@ -3,10 +3,10 @@
 import csv
 import io
 import json
-import unicodedata
 from pathlib import Path
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import normalised
 
 
 def read(path: Path) -> dict[str, str]:
@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, str]:
             f'{path} holds no class names: give {{"0": ["n01440764", "tench"], …}} as'
             " imagenet_class_index.json, or a .csv of folders and names."
         )
-    pairs = [[unicodedata.normalize("NFC", each) for each in pair] for pair in pairs]
+    pairs = [[normalised(each) for each in pair] for pair in pairs]
     names = dict(pairs)
     if any(names[folder] != name for folder, name in pairs):
         raise InputError(f"{path} gives a class folder two names: remove one.")

@@ -5,7 +5,6 @@ count, which may have been resized since. Names are compared in Unicode's normal
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,6 +18,7 @@ import polars as pl
 
 from dejavu.errors import InputError, first_line
 from dejavu.samples.crops import Box, Corners, Size, box_fault, size_fault, whole_box
+from dejavu.samples.texts import normalised
 from dejavu.sources import coco
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -98,11 +98,6 @@ class Annotations(Protocol):
         """The annotation of an image, None where it has none; raises `Fault`."""
 
 
-def normal(name: str) -> str:
-    """A name in Unicode's normal form C."""
-    return unicodedata.normalize("NFC", name)
-
-
 def open_annotations(path: Path) -> Annotations:
     """Open annotations of boxes: a folder of .xml files, a .json of COCO, or a .csv or .parquet.
 
@@ -157,7 +152,11 @@ class VocFolder:
 @lru_cache(maxsize=4)
 def _entries(folder: Path) -> dict[str, Path]:
     """What lies in a folder, by names in normal form C."""
-    return {normal(path.name): path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    return (
+        {normalised(path.name): path for path in sorted(folder.iterdir())}
+        if folder.is_dir()
+        else {}
+    )
 
 
 @dataclass(frozen=True)
@@ -281,7 +280,7 @@ def from_table(path: Path) -> BoxList:
 
 
 def _name(value: object) -> str:
-    return normal(str(PurePosixPath(str(value))))
+    return normalised(str(PurePosixPath(str(value))))
 
 
 def read_voc(path: Path) -> Annotation:

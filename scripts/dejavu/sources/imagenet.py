@@ -14,8 +14,9 @@ import xxhash
 from PIL import Image, UnidentifiedImageError
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import normalised
 from dejavu.sources import Photograph, Rejected
-from dejavu.sources.boxes import Annotations, BoxList, Fault, Picture, normal, open_annotations
+from dejavu.sources.boxes import Annotations, BoxList, Fault, Picture open_annotations
 from dejavu.sources.images import FORMATS
 
 # Those of torchvision's ImageFolder, by whose order images are counted.
@@ -69,7 +70,7 @@ def read_folders(
             told = os.fsencode(path).decode("utf-8", "backslashreplace")
             yield Rejected(told, None, "file name is not UTF-8: rename the file")
             continue
-        inside = normal(file.inside)
+        inside = normalised(file.inside)
         picture = Picture(inside, _hash(inside) in listing.repeated)
         identifier = picture.whole_stem if listing.repeated else picture.stem
         if identifier in seen:
@@ -97,9 +98,9 @@ def _list(images: Path, boxes: Annotations | None, part: int, parts: int) -> _Li
     position = 0
     labels: dict[str, str] = {}
     for number, label in enumerate(sorted(entry.name for entry in _folders(images))):
-        if labels.setdefault(normal(label), label) != label:
+        if labels.setdefault(normalised(label), label) != label:
             raise InputError(
-                f"The folder {images} has two class folders {normal(label)!r}, spelled in two forms"
+                f"The folder {images} has two class folders {normalised(label)!r}, spelled in two forms"
                 " of Unicode: move their images into one."
             )
         for folder, names in _walk(images, label):
@@ -110,7 +111,7 @@ def _list(images: Path, boxes: Annotations | None, part: int, parts: int) -> _Li
                     if number % parts == part:
                         files.append(_File(inside, position))
                     if _is_text(inside):
-                        picture = Picture(normal(inside), repeated=False)
+                        picture = Picture(normalised(inside), repeated=False)
                         stems.add(_hash(picture.inside))
                         if isinstance(boxes, BoxList):
                             named |= boxes.named(picture)

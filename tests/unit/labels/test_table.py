@@ -93,7 +93,7 @@ def test_a_table_of_words_for_numbers_or_no_table_is_one_sentence(crops, tmp_pat
     with pytest.raises(InputError, match=r"'id' holds List\(String\), not text"):
         table.from_table(crops, {"path": tmp_path / "c.parquet", "columns": columns})
     (tmp_path / "b.parquet").write_text("nothing")
-    with pytest.raises(InputError, match="cannot be read as a table of tags"):
+    with pytest.raises(InputError, match="cannot be read as parquet"):
         table.from_table(crops, {"path": tmp_path / "b.parquet", "columns": columns})
 
 
@@ -158,3 +158,13 @@ def test_patches_have_neither_brightness_nor_contrast():
     np.testing.assert_allclose(first, second, atol=0.05)
     flat = visual_words.patches_of(np.full((8, 8, 3), 9, np.uint8), 4, 4)
     np.testing.assert_array_equal(flat, 0)
+
+
+def test_ids_of_digits_keep_their_zeros(crops, tmp_path):
+    path = tmp_path / "tags[1].csv"
+    path.write_text("id,tag,score\n099,1.0,0.9\n99,x,0.8\n100,y, 0.7\n,z,1\n", encoding="utf-8")
+    (tmp_path / "tags1.csv").write_text("id,tag,score\n099,other,1\n", encoding="utf-8")
+    columns = {"id": "id", "tag": "tag", "score": "score"}
+    some = crops[:2].with_columns(id=pl.Series(["099", "100"]))
+    found = table.from_table(some, {"path": path, "columns": columns})
+    assert found == [[("1.0", 0.9)], [("y", 0.7)]]
