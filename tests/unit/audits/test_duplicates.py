@@ -110,7 +110,7 @@ def test_the_table_names_the_sets_and_lists_each_pair_once(tmp_path):
         find_duplicates.main(job)
     csv = tmp_path / "table.csv"
     contamination.main(
-        SimpleNamespace(input=found, output=[csv], wildcards=SimpleNamespace(domain="vlm"))
+        SimpleNamespace(input=found, output=[csv], params=SimpleNamespace(sets=DOMAINS["vlm"].sets))
     )
     assert pl.read_csv(csv).rows() == [
         ("target", numbers["target"][2], "public", numbers["public"][4], 1.0),

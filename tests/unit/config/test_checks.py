@@ -52,6 +52,7 @@ def config():
 @pytest.fixture
 def base(tmp_path):
     (tmp_path / "photos").mkdir()
+    (tmp_path / "x").mkdir()
     for name in ("0.tar", "1.tar"):
         (tmp_path / "photos" / name).touch()
     (tmp_path / "rows.csv").touch()
@@ -179,8 +180,9 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
         (
             "vlm/sources/photos/path",
             "rows.csv",
-            ["vlm.sources.photos.path", "holds no *.tar", "correct"],
+            ["vlm.sources.photos.path", "there is no folder", "rows.csv"],
         ),
+        ("vlm/sources/photos/path", "x", ["vlm.sources.photos.path", "holds no *.tar", "correct"]),
         ("vlm/models/web", {**CLIP, "checkpoint": "no.pt"}, ["vlm.models.web.checkpoint", "no.pt"]),
         ("vlm/models/web", CLIP, ["vlm.models.web", "either `pretrained`", "`checkpoint`"]),
         (
