@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from dejavu.errors import InputError
 from dejavu.samples.texts import normalised
 from dejavu.sources import Photograph, Rejected
-from dejavu.sources.boxes import Annotations, BoxList, Fault, Picture open_annotations
+from dejavu.sources.boxes import Annotations, BoxList, Fault, Picture, open_annotations
 from dejavu.sources.images import FORMATS
 
 # Those of torchvision's ImageFolder, by whose order images are counted.
@@ -100,8 +100,8 @@ def _list(images: Path, boxes: Annotations | None, part: int, parts: int) -> _Li
     for number, label in enumerate(sorted(entry.name for entry in _folders(images))):
         if labels.setdefault(normalised(label), label) != label:
             raise InputError(
-                f"The folder {images} has two class folders {normalised(label)!r}, spelled in two forms"
-                " of Unicode: move their images into one."
+                f"The folder {images} has two class folders {normalised(label)!r}, spelled in two"
+                " forms of Unicode: move their images into one."
             )
         for folder, names in _walk(images, label):
             stems = set()
