@@ -18,20 +18,35 @@ def legends(names):
     return texts
 
 
-def measured_models():
-    """For each model of the tests a file that tells its fingerprint: embeddings, or weights."""
+def embedded_by(domain, model, part, set_name):
+    """A file that tells the fingerprint of each replicate of a model that embeds."""
+    return [
+        f"results/{domain}/embeddings/{name}/{part}/{set_name}/0000.parquet"
+        for name in replicates.path_names(model, config[domain]["models"][model])
+    ]
+
+
+def models_of_run():
+    """For each model of tests and audits a file that tells its fingerprint: embeddings or weights."""
     files = []
-    for domain in plan.configured(config):
-        models = config[domain]["models"]
-        for model in plan.models_in_tests(domain, config[domain]):
-            embeds = kinds.MODELS[models[model]["kind"]].embeds
-            for name in replicates.path_names(model, models[model]):
-                files.append(
-                    f"results/{domain}/embeddings/{name}/{embeds[0]}/public/0000.parquet"
-                    if embeds
-                    else f"results/{domain}/models/{name}/model.safetensors"
-                )
-    return files
+    for key in plan.configured(config):
+        domain, settings = domains.DOMAINS[key], config[key]
+        searches = {each["model"]: each["query"] for each in plan.searches(key, settings)}
+        for model in plan.models_in_tests(key, settings):
+            if model in searches:
+                searched = domain.queries[searches[model]]
+                files += embedded_by(key, model, searched, "public")
+            else:
+                names = replicates.path_names(model, settings["models"][model])
+                files += [f"results/{key}/models/{name}/model.safetensors" for name in names]
+        audits = {
+            "contamination": settings.get("contamination", {}).get("input", "image"),
+            "blind": domain.asks,
+        }
+        for audit, part in audits.items():
+            if audit in settings:
+                files += embedded_by(key, settings[audit]["model"], part, domain.measured[0])[:1]
+    return list(dict.fromkeys(files))
 
 
 rule describe_run:
@@ -45,7 +60,7 @@ rule describe_run:
                 domain, f"results/{domain}/samples/{{set}}/{{shard}}.parquet", sets_of(domain)
             )
         ],
-        models=measured_models(),
+        models=models_of_run(),
     output:
         "results/run.json",
     log:

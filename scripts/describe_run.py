@@ -2,14 +2,14 @@
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dejavu import __version__
 from dejavu.files import seals
 from dejavu.files.facts import write_json
-from dejavu.files.parquet import column_strings, read_parquet, read_provenance
+from dejavu.files.parquet import read_parquet, read_provenance
 from dejavu.job import run
 from dejavu.report import checkout
 from dejavu.samples.hashes import keyed_hash
@@ -29,26 +29,38 @@ def main(job: Any) -> None:
         for domain, name, source, shards in params.sets
     ]
     facts = {
-        "version": __version__,
+        "version": checkout.VERSION,
         **checkout.facts(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": params.config,
         "versions": {"python": platform.python_version(), **params.versions},
         "sets": sets,
-        "models": [model(path) for path in job.input.models],
+        "models": distinct(map(model, job.input.models)),
         "tables": {Path(path).name: sha256(path) for path in job.input.tables},
     }
     write_json(job.output[0], facts)
 
 
 def fingerprint(shards: list[str]) -> dict[str, Any]:
-    """How many samples a set has, and a hash of their ids that their order does not change."""
+    """How many samples a set has, and a hash of all that they hold but pixels.
+
+    Neither their order nor where images lie changes it.
+    """
     total = samples = 0
     for path in shards:
-        hashed = keyed_hash(column_strings(read_parquet(path, ["id"]), "id"), 0, "run")
+        table = read_parquet(path)
+        told = [name for name in table.column_names if name not in ("sample", "image")]
+        rows = table.select(told).to_pylist()
+        hashed = keyed_hash([seals.canonical(row).decode() for row in rows], 0, "run")
         total = (total + int(hashed.sum())) % 2**64
         samples += len(hashed)
-    return {"samples": samples, "ids": f"{total:016x}"}
+    return {"samples": samples, "content": f"{total:016x}"}
+
+
+def distinct(models: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each model once, of which several inputs may tell."""
+    keys = ("domain", "name", "fingerprint")
+    return list({tuple(each[key] for key in keys): each for each in models}.values())
 
 
 def model(path: str) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
-from dejavu.files.csv import read_csv
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
 from dejavu.report import gallery
+from dejavu.report.tables import read_csv
 
 EXAMPLES, DISAGREEMENTS, SHOWN_NEIGHBORS = 6, 4, 5
 

@@ -7,11 +7,11 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
-from dejavu.files.csv import read_csv
 from dejavu.files.facts import read_json, write_json
 from dejavu.job import run
 from dejavu.predictions import object_votes
 from dejavu.report import gallery
+from dejavu.report.tables import read_csv
 from dejavu.scores import gaps, recovered
 
 EXAMPLES, SHOWN_NEIGHBORS = 6, 5

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 
 import pytest
 import yaml
 
-from dejavu import __version__
 from dejavu.config import schema
+from dejavu.report.checkout import VERSION
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -165,16 +166,20 @@ def test_links_between_pages_lead_somewhere(page):
 
 def test_the_version_and_its_date_are_told_alike_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == __version__
+    assert citation["version"] == VERSION
     newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
-    assert newest.groups() == (__version__, str(citation["date-released"]))
+    assert newest.groups() == (VERSION, str(citation["date-released"]))
 
 
 def test_every_script_has_its_stage_and_every_layer_its_place():
     page = (ROOT / "docs/architecture.md").read_text()
     stages = page.partition("## Scripts by stage")[2].partition("\n## ")[0]
     scripts = [path.name for path in (ROOT / "scripts").glob("*.py")]
-    assert sorted(re.findall(r"`(\w+\.py)`", stages)) == sorted(scripts)
+    patterns = re.findall(r"`([\w*]+\.py)`", stages)
+    for script in scripts:
+        assert any(fnmatch(script, pattern) for pattern in patterns), script
+    for pattern in patterns:
+        assert any(fnmatch(script, pattern) for script in scripts), pattern
     assert set(re.findall(r"`(\w+\.py)`", page.partition(stages)[2])) <= set(scripts)
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = [name for layer in settings["contracts"][0]["layers"] for name in layer.split(" | ")]

@@ -1,4 +1,4 @@
-"""The blind baseline: can two sets be told apart without the measured model (method: §3)?
+"""The blind baseline: can two sets be told apart without the measured model (method: raw scores)?
 
 The answer is the area under the ROC curve of a logistic regression, cross-validated: the mean of
 the folds' areas, each on samples that its regression has not seen. Scores of different folds come

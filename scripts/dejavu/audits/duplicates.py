@@ -1,4 +1,4 @@
-"""Near-duplicates between sets: pairs whose similarity reaches a threshold (method: §3).
+"""Near-duplicates between sets: pairs whose similarity reaches a threshold (method: raw scores).
 
 A measured sample with a near-duplicate in another set is contaminated: its copy may have been
 trained on, or be the neighbour that gives its answer away, and either would count as memory or

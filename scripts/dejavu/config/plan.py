@@ -63,7 +63,7 @@ def searched_for_duplicates(domain: str, sets: Config) -> dict[str, list[str]]:
 
 
 def headline_sets(settings: Config) -> dict[str, str]:
-    """The set whose row is the headline, by kind of test (method: §3).
+    """The set whose row is the headline, by kind of test (method: raw scores).
 
     Without control nothing is calibrated, and one-model tests have their raw score alone.
     """

@@ -83,7 +83,9 @@ def references_to_agree(vlm: Config) -> list[Plan]:
 
 
 def headline(vlm: Config) -> Plan:
-    """The one setting that figures, galleries and the verdict speak of (method: §3, placebo).
+    """The one setting that figures, galleries and the verdict speak of.
+
+    Source: method.md, raw scores, placebo.
 
     It is `t2i`, k = 10, `top10`, `all`; where a config leaves one of these out, its first value.
     """

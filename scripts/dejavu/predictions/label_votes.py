@@ -1,4 +1,7 @@
-"""What a predictor says of each crop: its best classes, and how sure it is (method: §1)."""
+"""What a predictor says of each crop: its best classes, and how sure it is.
+
+Source: method.md, image models.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Naive Bayes from the tags of a background crop to its label (method: §1, `naive_bayes@m`)."""
+"""Naive Bayes from the tags of a background crop to its label.
+
+Source: method.md, image models, `naive_bayes@m`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -88,7 +88,9 @@ def count_recovered(
     ks: Sequence[int],
     predict: Sequence[str],
 ) -> dict[str, Counts]:
-    """Predict objects from neighbours and count the right ones (method: §2, prediction).
+    """Predict objects from neighbours and count the right ones.
+
+    Source: method.md, vision–language models, prediction.
 
     Objects are ranked by the number of neighbours that contain them; ties go to the object whose
     nearest neighbour is nearer, then to the lower label code (codes are in the order of names).

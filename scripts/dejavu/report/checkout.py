@@ -1,10 +1,15 @@
-"""What git tells of the workflow's own files."""
+"""What the workflow tells of itself: its version, and what git says of its files.
+
+Nothing but run.json may import it: every rule whose code reaches this file runs again with a new
+version.
+"""
 
 import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
+VERSION = "0.1.0"
 ROOT = Path(__file__).parents[3]
 
 

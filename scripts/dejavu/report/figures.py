@@ -12,8 +12,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from dejavu.files.csv import read_csv
 from dejavu.job import whole_file
+from dejavu.report.tables import read_csv
 
 Rows = list[dict[str, Any]]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from dejavu.files.csv import read_csv
 from dejavu.report import figures, verdict
+from dejavu.report.tables import read_csv
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600

@@ -1,4 +1,4 @@
-"""The verdict in plain language: what the headline rows and their checks say (method: §3).
+"""The verdict in plain language: what the headline rows and their checks say (method: raw scores).
 
 Two-model tests are judged by the symmetric score, one-model tests by the adjusted gap, which has
 the most power; both with their 95 % intervals. Checks look at the score that the verdict rests on,

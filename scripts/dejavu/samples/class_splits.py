@@ -1,4 +1,7 @@
-"""The five sets of a labelled folder of images, balanced by class (method: §1, splits)."""
+"""The five sets of a labelled folder of images, balanced by class.
+
+Source: method.md, image models, splits.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Background crops: the largest strip of an image that no bounding box touches (method: §1)."""
+"""Background crops: the largest strip of an image that no bounding box touches.
+
+Source: method.md, image models.
+"""
 
 import itertools
 import math

@@ -46,7 +46,7 @@ def row_of(samples: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def in_first_half(ids: Sequence[str], seed: int) -> NDArray[np.bool_]:
-    """Halve samples by a keyed hash of their ids, for the placebo (method: §3)."""
+    """Halve samples by a keyed hash of their ids, for the placebo (method: raw scores)."""
     return keyed_hash(ids, seed, "placebo") < np.uint64(HASHES // 2)
 
 

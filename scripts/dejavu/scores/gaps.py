@@ -1,4 +1,6 @@
-"""Sample-level scores over the first records, without all samples in memory (method: §2).
+"""Sample-level scores over the first records, without all samples in memory.
+
+Source: method.md, vision–language models.
 
 Shards come one after the other, in the order of the sample numbers. A record's place in an order
 is known from counts of the keys, so that two passes over the shards do instead of a sort; only the

@@ -169,7 +169,7 @@ class Moments:
 
 
 def adjusted_gap(members: Moments, controls: Moments) -> tuple[float, float, float, float]:
-    """Calibrated score with the reference as a covariate (method: §3, adjusted gap).
+    """Calibrated score with the reference as a covariate (method: raw scores, adjusted gap).
 
     Returns:
         The gap, the low and high end of its 95 % interval, and the slope β; nan where a group has

@@ -1,4 +1,7 @@
-"""How predictors fared on the crops of a set, and how two of them compare (method: §1)."""
+"""How predictors fared on the crops of a set, and how two of them compare.
+
+Source: method.md, image models.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

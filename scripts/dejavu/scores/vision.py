@@ -1,4 +1,4 @@
-"""Scores of the vision measurement (method: §1 and §3).
+"""Scores of the vision measurement (method: image models).
 
 Everything starts from a comparison: for each crop whether the target and the reference, in each of
 their replicates, infer the label, and how sure each is. That fits in memory at any scale, as only

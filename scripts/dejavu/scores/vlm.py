@@ -1,4 +1,4 @@
-"""Scores of the vision-language measurement (method: §2 and §3).
+"""Scores of the vision-language measurement (method: vision–language models).
 
 Everything starts from a tally: how many samples have the same outcome. Tallies of shards add up,
 and every score and interval follows from them, so that memory depends on the number of distinct

@@ -1,7 +1,7 @@
 """Candidates of queries and their order: best first, runs of ties by sample number.
 
 Scores of both metrics are higher the nearer a row is. A run goes on as long as the next score is
-closer than the tolerance to the one before it (method: §2).
+closer than the tolerance to the one before it (method: neighbours).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fingerprints of data in run.json: by ids alone, in whatever order and shards."""
+"""Fingerprints of data in run.json: by all but pixels, in whatever order and shards."""
 
 import hashlib
 
@@ -9,34 +9,39 @@ from dejavu.files.parquet import write_parquet
 
 
 def fingerprint(folder, *shards):
-    """The fingerprint of ids in shards."""
+    """The fingerprint of shards of (id, caption); where they lie differs from call to call."""
     paths = [str(folder / f"{number:04d}.parquet") for number in range(len(shards))]
-    for path, ids in zip(paths, shards, strict=True):
-        write_parquet(path, pa.table({"id": pa.array(ids, pa.string())}))
+    for path, rows in zip(paths, shards, strict=True):
+        ids, captions = zip(*rows, strict=True) if rows else ((), ())
+        columns = {"id": pa.array(ids, pa.string()), "caption": pa.array(captions, pa.string())}
+        places = {"sample": pa.array(range(len(rows))), "image": pa.array([path] * len(rows))}
+        write_parquet(path, pa.table({**places, **columns}))
     return describe_run.fingerprint(paths)
 
 
-def test_the_same_ids_have_one_fingerprint_and_others_another(tmp_path):
-    whole = fingerprint(tmp_path, ["a", "b", "c", "é"])
-    assert whole["samples"] == 4 and len(whole["ids"]) == 16
-    assert fingerprint(tmp_path, ["é", "c"], [], ["a", "b"]) == whole
+def test_the_same_samples_have_one_fingerprint_and_others_another(tmp_path):
+    rows = [("a", "one"), ("b", "two"), ("c", "three"), ("é", "four")]
+    whole = fingerprint(tmp_path, rows)
+    assert whole["samples"] == 4 and len(whole["content"]) == 16
+    assert fingerprint(tmp_path, [rows[3], rows[2]], [], rows[:2]) == whole
     for other in (
-        ["a", "b", "c"],
-        ["a", "b", "c", "e"],
-        ["a", "b", "c", "é", "é"],
-        ["ab", "c", "é"],
+        rows[:3],
+        [*rows[:3], ("e", "four")],
+        [*rows, rows[3]],
+        [*rows[:3], ("é", "five")],
     ):
-        assert fingerprint(tmp_path, other)["ids"] != whole["ids"]
+        assert fingerprint(tmp_path, other)["content"] != whole["content"]
 
 
-def test_a_fingerprint_is_the_sum_of_hashes_of_the_ids(tmp_path):
-    ids = [f"sample {number}" for number in range(1000)]
+def test_a_fingerprint_is_the_sum_of_hashes_of_the_rows(tmp_path):
+    rows = [(f"sample {number}", "a caption") for number in range(100)]
+    texts = [f'{{"caption":"{caption}","id":"{name}"}}' for name, caption in rows]
     hashes = [
-        hashlib.blake2b(name.encode(), digest_size=8, key=b"0", person=b"run").digest()
-        for name in ids
+        hashlib.blake2b(text.encode(), digest_size=8, key=b"0", person=b"run").digest()
+        for text in texts
     ]
     total = sum(int.from_bytes(each) for each in hashes) % 2**64
-    assert fingerprint(tmp_path, ids) == {"samples": 1000, "ids": f"{total:016x}"}
+    assert fingerprint(tmp_path, rows) == {"samples": 100, "content": f"{total:016x}"}
 
 
 def test_a_table_is_hashed_as_sha256sum_does(tmp_path):
