@@ -21,9 +21,8 @@ def main(job: Any) -> None:
     """Read the part, decode every image, and write what can be used and what can not."""
     images: list[Photograph] = []
     rejected: list[Rejected] = []
-    part = int(job.wildcards.part)
     try:
-        items = list(read_part(job.params.source, list(job.input), part))
+        items = list(READERS[job.params.source["kind"]](job))
     except InputError as error:
         raise InputError(f"Source {job.wildcards.source}: {error}") from error
     progress = Progress("decoding", len(items), "images")
@@ -66,21 +65,24 @@ def decoded(found: Photograph | Rejected) -> Photograph | Rejected:
     return found
 
 
-def read_part(
-    source: dict[str, Any], tars: list[str], part: int
-) -> Iterator[Photograph | Rejected]:
-    """Read one part with the reader of the source's kind."""
-    if source["kind"] == "foregrounds":
-        from dejavu.sources import foregrounds
+def read_foregrounds(job: Any) -> Iterator[Photograph | Rejected]:
+    """The pictures that the workflow drew."""
+    from dejavu.sources.foregrounds import read_tar
 
-        for tar in tars:
-            seals.check_end(tar)
-            yield from foregrounds.read_tar(Path(tar))
-        return
+    for tar in job.input:
+        seals.check_end(tar)
+        yield from read_tar(Path(tar))
+
+
+def read_imagenet(job: Any) -> Iterator[Photograph | Rejected]:
+    """The part's class folders."""
     from dejavu.sources.imagenet import read_folders
 
+    source = job.params.source
     annotations = Path(source["annotations"]) if "annotations" in source else None
-    yield from read_folders(Path(source["path"]), annotations, part, source["parts"])
+    return read_folders(Path(source["path"]), annotations, int(job.wildcards.part), source["parts"])
 
+
+READERS = {"foregrounds": read_foregrounds, "imagenet": read_imagenet}
 
 run(main)

@@ -20,12 +20,10 @@ from dejavu.sources.captions import Captions
 
 def main(job: Any) -> None:
     """Read the part, and write what can be used and what can not."""
-    part = int(job.wildcards.part)
     records: list[Record] = []
     rejected: list[Rejected] = []
     try:
-        tars = [Path(path) for path in job.input]
-        for found in map(admitted, read_part(job.params.source, tars, part, job.params.seed)):
+        for found in map(admitted, READERS[job.params.source["kind"]](job)):
             if isinstance(found, Record):
                 records.append(found)
             else:
@@ -54,34 +52,71 @@ def main(job: Any) -> None:
     write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))
 
 
-def read_part(
-    source: dict[str, Any], tars: list[Path], part: int, seed: int
-) -> Iterator[Record | Rejected]:
-    """Read one part with the reader of the source's kind."""
-    if source["kind"] in ("table", "coco", "flickr"):
-        path, captions = Path(source["path"]), Captions(source["captions"], seed)
-        if source["kind"] == "table":
-            from dejavu.sources.table import read_rows
-
-            yield from read_rows(
-                path, source["columns"], source["separator"], captions, part, source["parts"]
-            )
-            return
-        from dejavu.sources import coco, flickr
-
-        reader = coco.read_images if source["kind"] == "coco" else flickr.read_images
-        yield from reader(path, Path(source["images"]), captions, part, source["parts"])
-        return
-    from dejavu.sources.img2dataset import read_tar, tar_files
-
-    for tar in tars:
+def read_scenes(job: Any) -> Iterator[Record | Rejected]:
+    """The pictures that the workflow drew."""
+    for tar in job.input:
         seals.check_end(tar)
-    if source["kind"] == "img2dataset":
-        tars = tar_files(Path(source["path"]))[part :: source["parts"]]
-    progress = Progress("reading", len(tars), "tar files")
+    return read_tars(job, [Path(tar) for tar in job.input])
+
+
+def read_downloads(job: Any) -> Iterator[Record | Rejected]:
+    """The part's share of a folder's tar files."""
+    from dejavu.sources.img2dataset import tar_files
+
+    source = job.params.source
+    return read_tars(
+        job, tar_files(Path(source["path"]))[int(job.wildcards.part) :: source["parts"]]
+    )
+
+
+def read_tars(job: Any, tars: list[Path]) -> Iterator[Record | Rejected]:
+    """Tar files with members of one key for each sample."""
+    from dejavu.sources.img2dataset import read_tar
+
+    source, progress = job.params.source, Progress("reading", len(tars), "tar files")
     for tar in tars:
         yield from read_tar(tar, source.get("objects"), source.get("id"))
         progress.advance(1)
 
+
+def read_table(job: Any) -> Iterator[Record | Rejected]:
+    """The part's rows of a table."""
+    from dejavu.sources.table import read_rows
+
+    source = job.params.source
+    how = source["columns"], source["separator"]
+    return read_rows(Path(source["path"]), *how, *captions_and_part(job))
+
+
+def read_coco(job: Any) -> Iterator[Record | Rejected]:
+    """The part's images of COCO's captions."""
+    from dejavu.sources.coco import read_images
+
+    source = job.params.source
+    return read_images(Path(source["path"]), Path(source["images"]), *captions_and_part(job))
+
+
+def read_flickr(job: Any) -> Iterator[Record | Rejected]:
+    """The part's images of Flickr's captions."""
+    from dejavu.sources.flickr import read_images
+
+    source = job.params.source
+    return read_images(Path(source["path"]), Path(source["images"]), *captions_and_part(job))
+
+
+def captions_and_part(job: Any) -> tuple[Captions, int, int]:
+    """Which captions of an image are taken, the part, and of how many it is."""
+    source = job.params.source
+    captions = Captions(source["captions"], job.params.seed)
+    return captions, int(job.wildcards.part), source["parts"]
+
+
+READERS = {
+    "scenes": read_scenes,
+    "img2dataset": read_downloads,
+    "table": read_table,
+    "coco": read_coco,
+    "flickr": read_flickr,
+}
 
 run(main)

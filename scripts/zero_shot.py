@@ -19,7 +19,8 @@ from dejavu.job import run
 def main(job: Any) -> None:
     """Count the images whose class's vector is the nearest, shard by shard."""
     params = job.params
-    encoder = loaded(job)
+    place = job.wildcards.model, params.model, prepare_torch(params.threads), downloads_allowed()
+    encoder = LOADERS[params.loader](*place)
     prompts = utility.class_vectors(encoder.encode_texts, list(params.classes), params.templates)
     right, images = 0, np.zeros(len(prompts), dtype=np.int64)
     for path, samples in zip(job.input.embeddings, job.input.samples, strict=True):
@@ -41,16 +42,21 @@ def main(job: Any) -> None:
     write_json(job.output[0], {**fact, "right": right, "images": int(images.sum())})
 
 
-def loaded(job: Any) -> Any:
-    """The model, by the library that it is of."""
-    place = job.wildcards.model, job.params.model, prepare_torch(job.params.threads)
-    if job.params.loader == "transformers":
-        from dejavu.encoders import transformers
-
-        return transformers.load(*place, downloads_allowed())
+def load_clip(*place: Any) -> Any:
+    """A model of OpenCLIP."""
     from dejavu.encoders import clip
 
-    return clip.load(*place, downloads_allowed())
+    return clip.load(*place)
 
+
+def load_transformers(*place: Any) -> Any:
+    """A model of Transformers."""
+    from dejavu.encoders import transformers
+
+    return transformers.load(*place)
+
+
+# Either library takes seconds to import.
+LOADERS = {"clip": load_clip, "transformers": load_transformers}
 
 run(main)

@@ -1,5 +1,6 @@
 """Every kind that is declared is loaded, told by the schema, documented and run: and no other."""
 
+import importlib
 import re
 
 import pytest
@@ -31,7 +32,25 @@ CASES = [
     for group, records in GROUPS.items()
     for kind, record in records.items()
 ]
-PAGES = {"model": "models.md", "source": "data.md", "annotations": "data.md", "tags": "config.md"}
+# What loads the kinds that a rule serves, and their records.
+READERS = {
+    "scan_source": ("scan_source", "READERS", kinds.SOURCES),
+    "scan_images": ("scan_images", "READERS", kinds.SOURCES),
+    "tag_crops": ("tag_crops", "TAGGERS", kinds.TAGGERS),
+    "read_annotations": ("dejavu.labels.annotations", "READERS", kinds.ANNOTATIONS),
+    "detect_objects": ("dejavu.labels.detection", "DETECTORS", kinds.ANNOTATIONS),
+}
+# The page of a group, its section, and what introduces a kind there.
+PAGES = {
+    "vlm_source": ("data.md", "Vision–language", "### `{}`"),
+    "vision_source": ("data.md", "Vision", "### `{}`"),
+    "annotations": ("data.md", "Objects", "| `{}` |"),
+    "vlm_model": ("models.md", "Vision–language models", "`kind: {}`"),
+    "vision_model": ("models.md", "Self-supervised image models", "`kind: {}`"),
+    "vision_tags": ("config.md", "`vision.tags`", "`{}`: "),
+}
+TRAINED = ("models.md", "Models trained here", "`kind: {}`")
+OF_AUDITS = ("audits.md", "Contamination", "`kind: {}`")
 
 
 def branches(group, kind):
@@ -102,12 +121,33 @@ def test_what_a_model_can_be_fits_together(kind, record):
         assert set(record.embeds) <= {"image", "caption", "crop"}
 
 
+@pytest.mark.parametrize("rule", READERS)
+def test_what_a_rule_reads_is_what_the_records_say(rule):
+    module, name, records = READERS[rule]
+    served = {kind for kind, record in records.items() if rule in record.rules}
+    assert set(getattr(importlib.import_module(module), name)) == served
+
+
+def test_zero_shot_loads_the_models_that_name_it():
+    loaders = {record.loader for record in kinds.MODELS.values() if "zero_shot" in record.rules}
+    assert set(importlib.import_module("zero_shot").LOADERS) == loaders
+
+
+def place_of(group, record):
+    """Page, section, and what introduces a kind there."""
+    if isinstance(record, kinds.Source) and record.rules == ("read_metadata",):
+        return PAGES[f"{record.domain}_model"]
+    if not isinstance(record, kinds.Model) or record.measured or record.baseline:
+        return TRAINED if getattr(record, "trained", False) else PAGES[group]
+    return OF_AUDITS
+
+
 @pytest.mark.parametrize(("group", "kind", "record"), CASES)
-def test_a_page_has_it(group, kind, record):
-    serves_audits = isinstance(record, kinds.Model) and not (record.measured or record.baseline)
-    page = "audits.md" if serves_audits else PAGES[group.rpartition("_")[2]]
+def test_the_section_of_its_group_introduces_it(group, kind, record):
+    page, heading, introduction = place_of(group, record)
     text = (ROOT / "docs" / page).read_text()
-    assert f"kind: {kind}" in text or f"`{kind}`" in text
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    assert introduction.format(kind) in section
 
 
 def test_rules_that_use_a_gpu_get_one_on_a_cluster():

@@ -18,8 +18,15 @@ def write_csv(
         path: the file to appear.
         rows: one mapping a row; what a row lacks stays empty.
         columns: the columns in their order, with their Polars types.
+
+    Raises:
+        ValueError: a row has a key that is no column, which Polars would leave out.
     """
-    frame = pl.DataFrame(list(rows), schema=dict(columns)).fill_nan(None)
+    rows = list(rows)
+    unknown = sorted(set().union(*rows) - columns.keys())
+    if unknown:
+        raise ValueError(f"{path}: rows have {', '.join(unknown)}, and the columns do not.")
+    frame = pl.DataFrame(rows, schema=dict(columns)).fill_nan(None)
     write_csv_parts(path, [frame])
 
 

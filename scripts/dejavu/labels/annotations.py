@@ -4,7 +4,7 @@ Annotations are a row for each image and label: `id` string, the image's; `label
 where the image is known to have none; `score` float32, the best of the label in the image.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,7 @@ SCHEMA = {"id": pl.String, "label": pl.String, "score": pl.Float32}
 
 def read(settings: Mapping[str, Any]) -> pl.DataFrame:
     """Read the annotations that a source's settings name; sorted by id and label."""
-    path = Path(settings["path"])
-    if settings["kind"] == "coco":
-        rows = from_coco(path, settings["match"])
-    elif settings["kind"] == "table":
-        rows = from_table(path, settings["columns"])
-    else:
-        rows = from_detic(path, Path(settings["vocabulary"]), Path(settings["order"]))
+    rows = READERS[settings["kind"]](Path(settings["path"]), settings)
     rows = rows.with_columns(normalised_column(pl.col("id")), normalised_column(pl.col("label")))
     return rows.group_by("id", "label").agg(pl.col("score").max()).sort("id", "label")
 
@@ -247,3 +241,11 @@ LABELS = pa.schema(
     ]
 )
 OBJECTS = pa.schema([("sample", pa.int64()), ("objects", STRINGS)])
+
+READERS: dict[str, Callable[[Path, Mapping[str, Any]], pl.DataFrame]] = {
+    "coco": lambda path, settings: from_coco(path, settings["match"]),
+    "table": lambda path, settings: from_table(path, settings["columns"]),
+    "detic": lambda path, settings: from_detic(
+        path, Path(settings["vocabulary"]), Path(settings["order"])
+    ),
+}

@@ -27,12 +27,9 @@ def detect(images: pl.DataFrame, settings: Mapping[str, Any], threads: int) -> p
         threads: of the computation.
 
     Returns:
-        Rows as `dejavu.annotations` has them, one with a null label for each image.
+        Rows as `labels.annotations` has them, one with a null label for each image.
     """
-    if settings["kind"] == "clip":
-        found = _tagged(images, settings, threads)
-    else:
-        found = _detected(images, settings, threads)
+    found = DETECTORS[settings["kind"]](images, settings, threads)
     seen = images.select("id", label=pl.lit(None, pl.String), score=pl.lit(1.0, pl.Float32))
     return pl.concat([seen, *found]).select(*SCHEMA)
 
@@ -67,6 +64,9 @@ def _detected(
             {"id": ids, "label": names[columns], "score": scores[rows, columns]}, schema=SCHEMA
         )
         progress.advance(len(part))
+
+
+DETECTORS = {"clip": _tagged, "detector": _detected}
 
 
 def highest(scores: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError, system_fault
+from dejavu.errors import refusal
 
 PLAIN_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU]\d{1,6})")
 
@@ -63,15 +63,21 @@ def load(path: str | Path) -> Any:
         InputError: it asks for anything else, or is damaged.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return _Reader(file).load()
+        return _loaded(path)
     # On damaged input the reader raises anything, as its documentation says.
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise system_fault(error, path, "be read") or InputError(
+        raise refusal(
+            error,
             f"{path} is not a pickle of lists, numbers, strings and arrays alone ({reason}): it was"
-            " not read; give the file that the annotations were saved to."
+            " not read; give the file that the annotations were saved to.",
         ) from error
+
+
+def _loaded(path: str | Path) -> Any:
+    # A function of its own: what the reader's C code raises of a pickle is no bug of its caller.
+    with open(path, "rb") as file:  # noqa: PTH123
+        return _Reader(file).load()
 
 
 class _Reader(pickle.Unpickler):

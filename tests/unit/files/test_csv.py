@@ -26,3 +26,10 @@ def test_csv_has_empty_cells_for_what_is_missing_and_whole_numbers(tmp_path):
     ]
     write_csv(path, [], columns)
     assert path.read_text() == "name,count,score\n"
+
+
+def test_a_key_that_is_no_column_is_told_and_nothing_is_written(tmp_path):
+    rows = [{"name": "a"}, {"name": "b", "score_low": 0.1, "high": 1}]
+    with pytest.raises(ValueError, match=r"out\.csv: rows have high, score_low, and the columns"):
+        write_csv(tmp_path / "out.csv", rows, {"name": pl.String, "score": pl.Float64})
+    assert not list(tmp_path.iterdir())

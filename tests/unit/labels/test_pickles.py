@@ -121,3 +121,17 @@ def test_an_array_claims_no_more_than_its_bytes(tmp_path):
     path.write_bytes(content.replace(b"K\x03\x85", b"J\xff\xff\xff\x7f\x85"))
     with pytest.raises(InputError, match="do not fill its shape"):
         pickles.load(path)
+
+
+def test_a_bug_of_the_reader_is_no_bad_pickle(tmp_path, monkeypatch):
+    monkeypatch.delattr(pickles, "prod")
+    with pytest.raises(NameError, match="prod"):
+        pickles.load(dumped(tmp_path / "good.p", np.arange(3)))
+
+
+@pytest.mark.parametrize("arguments", [b"(t", b"(K\x01K\x02t"])
+def test_a_call_with_other_arguments_is_a_bad_pickle(tmp_path, arguments):
+    path = tmp_path / "bad.p"
+    path.write_bytes(b"cnumpy.core.numeric\n_frombuffer\n" + arguments + b"R.")
+    with pytest.raises(InputError, match=r"bad\.p is not a pickle .* arguments?"):
+        pickles.load(path)
