@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from dejavu.errors import refusal
 
+# Bytes; what so small a file asks for in vain is damage, and no lack of memory.
+SMALL_FILE = 2**24
 PLAIN_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU]\d{1,6})")
 
 
@@ -77,7 +79,12 @@ def load(path: str | Path) -> Any:
 def _loaded(path: str | Path) -> Any:
     # A function of its own: what the reader's C code raises of a pickle is no bug of its caller.
     with open(path, "rb") as file:  # noqa: PTH123
-        return _Reader(file).load()
+        try:
+            return _Reader(file).load()
+        except MemoryError as error:
+            if Path(path).stat().st_size > SMALL_FILE:
+                raise
+            raise pickle.UnpicklingError("a length that no such file holds") from error
 
 
 class _Reader(pickle.Unpickler):

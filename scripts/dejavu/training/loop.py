@@ -90,7 +90,7 @@ class Checkpoint:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self.path.with_name(f".{self.path.name}.lock")
-        with lock.open("a+") as file:
+        with lock.open("a+", encoding="utf-8") as file:
             try:
                 if not locked(file.fileno()):
                     file.seek(0)

@@ -42,7 +42,7 @@ def crops(tmp_path, monkeypatch):
     labels = ["crib", "pig"] * (CROPS // 2)
     known, paths, records = {}, [], {}
     for name in (*VISION["sets"], "public"):
-        place = domains.SETS["vision"].index(name)
+        place = domains.DOMAINS["vision"].sets.index(name)
         samples = ranges.first_number(place, 0) + np.arange(CROPS)
         records[name] = f"elsewhere/{name}.parquet"
         columns = {
@@ -174,7 +174,7 @@ def test_examples_have_the_neighbours_under_their_own_model(crops):
     table(vision_memorized, crops, records=[crops.records["A"]])
     samples = crops.known["b", "A"]["sample"]
     near = {"a_s3": 7, "b": 9}
-    public = ranges.first_number(domains.SETS["vision"].index("public"), 0)
+    public = ranges.first_number(domains.DOMAINS["vision"].sets.index("public"), 0)
     paths = []
     for model, row in near.items():
         paths.append(f"far/{model}/crop/A/0000.parquet")

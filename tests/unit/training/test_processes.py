@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from dejavu.errors import InputError
 from dejavu.training import processes, views
 from dejavu.training import ssl as training
+from dejavu.training.loop import Checkpoint
 from dejavu.training.processes import Share
 from tests.unit.training.test_ssl import METHODS, settings_of
 
@@ -77,7 +78,7 @@ def test_two_processes_train_to_the_weights_of_one(
     together, folder, models, images, exact, tmp_path, method
 ):
     alone, history = training.train(
-        models[method], images, SEED, tmp_path / "alone.pt", torch.device("cpu")
+        models[method], images, SEED, Checkpoint(tmp_path / "alone.pt"), torch.device("cpu")
     )
     shared = load_file(folder / f"{method}.safetensors")
     assert shared.keys() == alone.state_dict().keys()
