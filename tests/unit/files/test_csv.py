@@ -3,6 +3,7 @@
 import csv
 
 import polars as pl
+import pytest
 
 from dejavu.files.csv import write_csv
 
