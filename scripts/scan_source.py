@@ -84,8 +84,9 @@ def read_table(job: Any) -> Iterator[Record | Rejected]:
     from dejavu.sources.table import read_rows
 
     source = job.params.source
-    how = source["columns"], source["separator"]
-    return read_rows(Path(source["path"]), *how, *captions_and_part(job))
+    return read_rows(
+        Path(source["path"]), source["columns"], source["separator"], *captions_and_part(job)
+    )
 
 
 def read_coco(job: Any) -> Iterator[Record | Rejected]:

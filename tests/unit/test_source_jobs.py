@@ -34,6 +34,7 @@ def check(folder, parts, max_rejected):
     rejected = [folder / f"{part}.rejected.parquet" for part in range(parts)]
     job = SimpleNamespace(
         config={"vlm": vlm},
+        params=SimpleNamespace(order=["target", "public", "control"]),
         wildcards=SimpleNamespace(source="s"),
         input=SimpleNamespace(records=records, rejected=rejected),
         output=[folder / "facts.json"],
