@@ -118,9 +118,10 @@ rule import_embeddings:
         mem_mb=megabytes(4000, 10),
         runtime=minutes(60, 60),
     params:
-        folder=lambda wildcards: from_base(imported_source(wildcards)["path"]),
+        folder=lambda wildcards: from_base(imported_folder(wildcards)),
+        own_folder=has_own_folder,
         content=imported_content,
-        id_column=lambda wildcards: imported_source(wildcards)["columns"]["id"],
+        columns=imported_columns,
         encoder=lambda wildcards: model_settings(wildcards.model)["encoder"],
         stored_order=lambda wildcards: in_stored_order(
             config["vlm"]["sets"][wildcards.set]["source"]

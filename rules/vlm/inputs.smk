@@ -80,19 +80,38 @@ def metadata_content(wildcards):
     return listing_of(os.path.join(config["vlm"]["sources"][wildcards.source]["path"], "metadata"))
 
 
-def imported_source(wildcards):
-    """The folder of embeddings that a set's samples come from."""
-    return config["vlm"]["sources"][config["vlm"]["sets"][wildcards.set]["source"]]
+def has_own_folder(wildcards):
+    """Whether embeddings lie in a folder of the model, and not in that of the samples."""
+    return "path" in model_settings(wildcards.model)
+
+
+def imported_folder(wildcards):
+    """The folder of a model's embeddings of a set's samples."""
+    name = source_of_set(wildcards.set)
+    if has_own_folder(wildcards):
+        return model_settings(wildcards.model)["path"].replace("{source}", name)
+    return config["vlm"]["sources"][name]["path"]
+
+
+def imported_columns(wildcards):
+    """What the metadata of imported embeddings call ids and captions."""
+    source = config["vlm"]["sources"][source_of_set(wildcards.set)]
+    is_imported = source["kind"] == kinds.IMPORTED
+    named = source["columns"] if is_imported else {"id": "image_path", "caption": "caption"}
+    return {role: named[role] for role in ("id", "caption")}
 
 
 def imported_content(wildcards):
     """What tells that imported embeddings have changed: of the files that a shard's rows are in."""
-    folder = BASE / imported_source(wildcards)["path"]
+    folder = BASE / imported_folder(wildcards)
     kind = {"image": "img_emb", "caption": "text_emb"}[wildcards.input]
     # Numbers may be padded with zeros or not.
     files = sorted(folder.glob(f"{kind}/*.npy"), key=lambda file: (len(file.name), file.name))
     settings = config["vlm"]["sets"][wildcards.set]
-    if in_stored_order(settings["source"]):
+    if has_own_folder(wildcards):
+        # Which of them holds a sample is not known before it is looked for.
+        files += sorted(folder.glob("metadata/*.parquet"))
+    elif in_stored_order(settings["source"]):
         files = ranges.covering(files, int(wildcards.shard), settings["shards"])
     return [content_of(file) for file in files]
 

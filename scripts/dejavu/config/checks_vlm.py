@@ -1,5 +1,6 @@
 """Checks of the vision-language domain."""
 
+import filecmp
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     _check_paths(vlm, "vlm", base)
     _check_models(vlm)
     _check_tests(vlm)
+    _check_apart(vlm, base)
     tests = vlm["tests"].values()
     targets = {test["target"] for test in tests}
     references = {test["reference"] for test in tests if test["kind"] == "two_model"}
@@ -70,6 +72,14 @@ def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
                 )
     check_checkpoints(domain, where, base)
     for name, model in domain["models"].items():
+        if "path" in model:
+            for folder in _imported_folders(model, domain, base).values():
+                if not any(folder.glob(PATTERNS[IMPORTED])):
+                    raise InputError(
+                        f"Config key {where}.models.{name}.path: {folder} holds no"
+                        f" {PATTERNS[IMPORTED]} files: name the folder that clip-retrieval wrote,"
+                        " with `{source}` in it where every source has its own."
+                    )
         # A name on a hub has one slash at most.
         folder = model.get("model", "")
         is_path = folder.startswith((".", "/", "~")) or folder.count("/") > 1
@@ -109,14 +119,15 @@ def _check_models(domain: Mapping[str, Any]) -> None:
                 f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
                 f" vlm.sets has {', '.join(domain['sets'])}."
             )
-        if model["kind"] == IMPORTED:
+        if model["kind"] == IMPORTED and "path" not in model:
             for set_name, settings in domain["sets"].items():
                 kind = domain["sources"][settings["source"]]["kind"]
                 if kind != IMPORTED:
                     raise InputError(
                         f"Config key vlm.models.{name}: its embeddings come with the samples, and"
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
-                        f" {IMPORTED} for all sets, or another model."
+                        f" {IMPORTED} for all sets, give it a `path` of its own, or take another"
+                        " model."
                     )
         if model["kind"] == "open_clip":
             folder = model["architecture"].startswith("local-dir:")
@@ -161,7 +172,7 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                     f"{where}: a two-model test needs the set that the reference was trained on:"
                     " add `reference` to vlm.sets."
                 )
-        elif reference["kind"] != TEXT_ONLY:
+        elif reference["kind"] not in (TEXT_ONLY, IMPORTED):
             raise InputError(
                 f"{where}: the reference of a one-model test is a text encoder, and"
                 f" {test['reference']!r} is of kind {reference['kind']}: set `kind: two_model`."
@@ -181,3 +192,52 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                 f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
                 " of both: give them the same list, or one of them a single seed."
             )
+
+
+def _imported_folders(
+    model: Mapping[str, Any], domain: Mapping[str, Any], base: Path
+) -> dict[str, Path]:
+    """The folder with a model's embeddings of each source that gives a set."""
+    sources = dict.fromkeys(settings["source"] for settings in domain["sets"].values())
+    return {
+        name: base / model["path"].replace("{source}", name)
+        if "path" in model
+        else base / domain["sources"][name]["path"]
+        for name in sources
+    }
+
+
+def _check_apart(domain: Mapping[str, Any], base: Path) -> None:
+    """Check that no test compares a model with itself: its gap would be 0, whatever they are."""
+    for name, test in domain["tests"].items():
+        where = f"Config key vlm.tests.{name}"
+        first, second = (domain["models"][test[role]] for role in ("target", "reference"))
+        names = f"{test['target']!r} and {test['reference']!r}"
+        if first["kind"] in TRAINED or first["kind"] != second["kind"]:
+            continue
+        if first == second:
+            raise InputError(
+                f"{where}: {names} are the same model under the same settings, and nothing can be"
+                " told by comparing it with itself: take two."
+            )
+        if first["kind"] != IMPORTED:
+            continue
+        folders = (_imported_folders(model, domain, base) for model in (first, second))
+        for one, other in zip(*(each.values() for each in folders), strict=True):
+            if one.resolve() == other.resolve() or _same_arrays(one, other):
+                raise InputError(
+                    f"{where}: {names} have the same embeddings, those of {one}, and nothing can be"
+                    " told by comparing them: give each a `path` of its own."
+                )
+        if first["encoder"] == second["encoder"]:
+            raise InputError(
+                f"{where}: {names} have the same `encoder`, {first['encoder']!r}, and other"
+                " embeddings: say for each what made them."
+            )
+
+
+def _same_arrays(one: Path, other: Path) -> bool:
+    """Whether the first files of texts' embeddings are the same, byte for byte."""
+    files = [sorted(folder.glob("text_emb/*.npy"))[:1] for folder in (one, other)]
+    pairs = zip(*files, strict=False)
+    return any(a.is_file() and b.is_file() and filecmp.cmp(a, b, shallow=False) for a, b in pairs)

@@ -41,9 +41,12 @@ def searches(domain: str, settings: Config) -> list[Plan]:
         ]
     else:
         asked = [
-            (model, query_of(model, query, models))
+            (model, query_of(test, role, query, models))
             for model in models_in_tests(settings)
             for query in settings["queries"]
+            for test in settings["tests"].values()
+            for role in ("target", "reference")
+            if test[role] == model
         ]
     return [
         {"model": model, "query": query, "name": path_names(model, models[model])[0]}

@@ -29,14 +29,16 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
         count = max(len(seeds(models[role])) for role in (target, reference))
         for query in vlm["queries"]:
 
-            def side(model: str, query: str = query, count: int = count) -> Plan:
-                names = path_names(model, models[model])
+            def side(
+                role: str, test: Config = test, query: str = query, count: int = count
+            ) -> Plan:
+                names = path_names(test[role], models[test[role]])
                 # A model with one seed serves every replicate.
                 names = names * count if len(names) == 1 else names
-                return {"models": names, "query": query_of(model, query, models)}
+                return {"models": names, "query": query_of(test, role, query, models)}
 
-            kept = {"target": side(target), "reference": side(reference)}
-            changed = {"target": side(reference), "reference": side(target)}
+            kept = {"target": side("target"), "reference": side("reference")}
+            changed = {"target": side("reference"), "reference": side("target")}
             tallies = {"target": {"set": "target", **kept}}
             if "control" in sets:
                 for part in ("control", "first_half", "second_half"):
@@ -55,14 +57,17 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
             }
 
 
-def query_of(model: str, query: str, models: Config) -> str:
-    """The query a model answers: a text-only model always searches captions."""
-    return "t2t" if models[model]["kind"] == TEXT_ONLY else query
+def query_of(test: Config, role: str, query: str, models: Config) -> str:
+    """The query that a model answers in a test: one that stands for texts searches captions."""
+    is_text = models[test[role]]["kind"] == TEXT_ONLY
+    is_text |= test["kind"] == "one_model" and role == "reference"
+    return "t2t" if is_text else query
 
 
 def references_to_agree(vlm: Config) -> list[Plan]:
     """Pairs of different references of all tests, for each query; first replicates."""
     models = vlm["models"]
+    tests = {test["reference"]: test for test in reversed(vlm["tests"].values())}
     names = list(dict.fromkeys(test["reference"] for test in vlm["tests"].values()))
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
     return [
@@ -72,7 +77,7 @@ def references_to_agree(vlm: Config) -> list[Plan]:
                 role: {
                     "name": model,
                     "model": path_names(model, models[model])[0],
-                    "query": query_of(model, query, models),
+                    "query": query_of(tests[model], "reference", query, models),
                 }
                 for role, model in (("first", first), ("second", second))
             },

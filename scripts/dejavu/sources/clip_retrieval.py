@@ -3,7 +3,7 @@
 Layout (`rom1504/clip-retrieval`, ``clip_retrieval/clip_inference/writer.py``): for each partition
 ``metadata/metadata_{n}.parquet``, with `image_path` (a file, or the member's key in a tar),
 `caption` and, where asked for, the fields of the samples' JSON; ``img_emb/img_emb_{n}.npy`` and
-``text_emb/text_emb_{n}.npy``, float16 or float32 [rows, d]; numbers are padded with zeros. Row i of
+``text_emb/text_emb_{n}.npy``, float16 or float32, or float64, [rows, d]; numbers are padded with zeros. Row i of
 all three is the same sample. Arrays stay where they are: they are mapped, and rows gathered.
 """
 
@@ -23,7 +23,7 @@ from dejavu.config import ranges
 from dejavu.errors import InputError, first_line
 
 FOLDERS = {"image": "img_emb", "caption": "text_emb"}
-FLOATS = (np.float16, np.float32)
+FLOAT_BYTES = (2, 4, 8)
 LENGTH_TOLERANCE = 5e-3
 
 
@@ -45,13 +45,15 @@ class Partition:
             return int(pl.scan_parquet(self.metadata).select(pl.len()).collect().item())
 
     def vectors(self, column: str) -> NDArray[Any]:
-        """Embeddings of `image` or `caption`, float16 or float32 [rows, d], mapped, not read.
+        """Embeddings of `image` or `caption`, floats [rows, d], mapped, not read.
 
         Raises:
             InputError: the file is missing, is no matrix of floats, or has other rows.
         """
         kind = FOLDERS[column]
         path = self.folder / kind / f"{kind}_{self.number}.npy"
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no regular file: put the array itself there.")
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -59,9 +61,10 @@ class Partition:
                 f"{path} can't be read as an array ({first_line(error)}): embed the {column}s too,"
                 " or fetch the file again."
             ) from error
-        if mapped.ndim != 2 or mapped.dtype not in FLOATS:
+        is_float = mapped.dtype.kind == "f" and mapped.dtype.itemsize in FLOAT_BYTES
+        if mapped.ndim != 2 or not is_float:
             raise InputError(
-                f"{path} is no matrix of float16 or float32, but {mapped.dtype} of shape"
+                f"{path} is no matrix of float16, float32 or float64, but {mapped.dtype} of shape"
                 f" {mapped.shape}: fetch it again."
             )
         rows = self.rows()
@@ -203,7 +206,54 @@ def stored_order(place: int, count: int, rows: int) -> NDArray[np.uint64]:
     return np.uint64(low) + np.arange(rows, dtype=np.uint64) * np.uint64(step)
 
 
-def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: str) -> NDArray[Any]:
+def check_captions(
+    among: Sequence[Partition], ids: pl.Series, captions: pl.Series, columns: Mapping[str, str]
+) -> None:
+    """Check that a folder's rows are the samples that their ids stand for, where it has captions.
+
+    Args:
+        among: the folder's partitions.
+        ids: of n samples, unique.
+        captions: theirs.
+        columns: the metadata's names of the columns `id` and `caption`.
+
+    Raises:
+        InputError: a row has another caption than the sample of its id.
+    """
+
+    def plain(column: pl.Expr) -> pl.Expr:
+        return column.cast(pl.String).str.strip_chars().str.normalize("NFC")
+
+    wanted = pl.DataFrame({"id": ids, "wanted": captions}).lazy()
+    for partition in among:
+        with _told(partition.metadata):
+            rows = pl.scan_parquet(partition.metadata)
+            if columns["caption"] not in rows.collect_schema():
+                continue
+            differing = (
+                rows.select(
+                    pl.col(columns["id"]).cast(pl.String).alias("id"),
+                    plain(pl.col(columns["caption"])).alias("caption"),
+                )
+                .join(wanted, on="id")
+                .filter(pl.col("caption").ne_missing(plain(pl.col("wanted"))))
+                .collect()
+            )
+        if len(differing):
+            raise InputError(
+                f"{partition.metadata} has other captions than the samples for {len(differing)} ids,"
+                f" {differing['id'][0]!r} for one: name the folder with embeddings of the same"
+                " samples."
+            )
+
+
+def gather(
+    among: Sequence[Partition],
+    column: str,
+    ids: pl.Series,
+    id_column: str,
+    came_with_samples: bool = True,
+) -> NDArray[Any]:
     """Embeddings of samples by their ids, in their order.
 
     Where they are one stretch of one file they are not copied, but stay mapped.
@@ -213,6 +263,7 @@ def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: s
         column: `image` or `caption`.
         ids: of n samples, unique.
         id_column: the metadata's column with ids.
+        came_with_samples: whether the ids were read from the same folder.
 
     Returns:
         [n, d], of the precision that is stored.
@@ -224,6 +275,8 @@ def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: s
     missing = np.ones(len(ids), dtype=bool)
     found: NDArray[Any] | None = None
     for partition in among:
+        if not missing.any():
+            break
         places, rows = _rows(partition, wanted.filter(pl.Series(missing)), id_column)
         if not len(rows):
             continue
@@ -242,6 +295,11 @@ def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: s
         missing[places] = False
     if found is None or missing.any():
         lost = ids.filter(pl.Series(missing))
+        if not came_with_samples:
+            raise InputError(
+                f"{among[0].folder} lacks {len(lost)} of the samples' ids, {lost[0]!r} for one:"
+                " name the folder with embeddings of the same samples."
+            )
         raise InputError(
             f"{among[0].folder} no longer has {len(lost)} ids that were read from it,"
             f" {lost[0]!r} for one: restore it, or remove the folder `sources` of the results to"
@@ -273,11 +331,13 @@ def _rows(
 def of_length_one(vectors: NDArray[Any]) -> NDArray[Any]:
     """Vectors [n, d] as they are where all have length 1, as clip-retrieval's; else scaled to it.
 
-    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is.
+    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is. Double precision, and
+    bytes in another machine's order, become float32.
     """
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     if ((np.abs(lengths - 1) < LENGTH_TOLERANCE) | (lengths == 0)).all():
-        return vectors
+        small = vectors.dtype.itemsize <= np.dtype(np.float32).itemsize
+        return vectors if small and vectors.dtype.isnative else vectors.astype(np.float32)
     return (vectors / np.where(lengths == 0, 1, lengths)[:, None]).astype(np.float32)
 
 
