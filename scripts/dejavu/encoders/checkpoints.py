@@ -120,8 +120,8 @@ def state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
     )
     if not tensors:
         raise InputError(
-            f"{path} is no state dict of tensors, but holds {held(content)}: set `format` to the"
-            " checkpoint's, or save its state dict alone."
+            f"{path} is no state dict of tensors, but holds {held(content)}: name the checkpoint"
+            " of a model, or save its state dict alone."
         )
     named = {plain_name(name): value for name, value in tensors.items()}
     if len(named) < len(tensors):

@@ -62,6 +62,9 @@ ALLOWED = {
 # Where weights say for how many places in a text or a picture they were trained.
 POSITIONS = ("positional_embedding", "pos_embed", "position_embeddings.weight")
 
+# What OpenAI's files hold beside weights.
+OPENAI_NUMBERS = {"input_resolution", "context_length", "vocab_size"}
+
 
 class ClipEncoder:
     """An OpenCLIP model ready to encode, with the fingerprint of its weights and preprocessing."""
@@ -136,7 +139,7 @@ def load(
         InputError: the weights are missing, of another architecture, or not on this machine.
     """
     architecture = settings["architecture"]
-    tag, weights = settings.get("pretrained"), settings.get("checkpoint")
+    tag, weights = settings.get("pretrained"), settings.get("checkpoint", "")
     where = f"Model {name}"
     if architecture.startswith(LOCAL_FOLDER):
         weights = _weights_of_folder(where, Path(architecture.removeprefix(LOCAL_FOLDER)))
@@ -247,14 +250,19 @@ def _load_weights(
             raise _positions(where, path, architecture, told, wanted)
         load_big_vision_weights(model, path)
         return
-    content = checkpoints.read(path)
-    if isinstance(content, checkpoints.ScriptWeights):
-        if content.classes & {"QuickGELU", "GELU"}:
-            trained = "QuickGELU" in content.classes
-            _check_activation(where, architecture, path, trained)
-        for key in ("input_resolution", "context_length", "vocab_size"):
-            content.pop(key, None)
-    state = _as_named(model, checkpoints.state_dict(content, path))
+    try:
+        content = checkpoints.read(path)
+        plain = checkpoints.state_dict(content, path)
+    except InputError as error:
+        raise InputError(f"{where}: the weights do not load as {architecture}: {error}") from error
+    classes = content.classes if isinstance(content, checkpoints.ScriptWeights) else frozenset()
+    numbers = plain.keys() & OPENAI_NUMBERS
+    if numbers or classes & {"QuickGELU", "GELU"}:
+        trained = bool(numbers) or "QuickGELU" in classes
+        _check_activation(where, architecture, path, trained)
+    for key in numbers:
+        del plain[key]
+    state = _as_named(model, plain)
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     differing = [
         name

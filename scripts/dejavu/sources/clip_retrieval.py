@@ -3,8 +3,9 @@
 Layout (`rom1504/clip-retrieval`, ``clip_retrieval/clip_inference/writer.py``): for each partition
 ``metadata/metadata_{n}.parquet``, with `image_path` (a file, or the member's key in a tar),
 `caption` and, where asked for, the fields of the samples' JSON; ``img_emb/img_emb_{n}.npy`` and
-``text_emb/text_emb_{n}.npy``, float16 or float32, or float64, [rows, d]; numbers are padded with zeros. Row i of
-all three is the same sample. Arrays stay where they are: they are mapped, and rows gathered.
+``text_emb/text_emb_{n}.npy``, float16, float32 or float64 [rows, d]; numbers are padded with zeros.
+Row i of all three is the same sample. Arrays stay where they are: they are mapped, and rows
+gathered.
 """
 
 import json
@@ -241,8 +242,8 @@ def check_captions(
             )
         if len(differing):
             raise InputError(
-                f"{partition.metadata} has other captions than the samples for {len(differing)} ids,"
-                f" {differing['id'][0]!r} for one: name the folder with embeddings of the same"
+                f"{partition.metadata} has other captions than the samples for {len(differing)}"
+                f" ids, {differing['id'][0]!r} for one: name the folder with embeddings of the same"
                 " samples."
             )
 
@@ -331,8 +332,8 @@ def _rows(
 def of_length_one(vectors: NDArray[Any]) -> NDArray[Any]:
     """Vectors [n, d] as they are where all have length 1, as clip-retrieval's; else scaled to it.
 
-    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is. Double precision, and
-    bytes in another machine's order, become float32.
+    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is. Double precision,
+    and bytes in another machine's order, become float32.
     """
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     if ((np.abs(lengths - 1) < LENGTH_TOLERANCE) | (lengths == 0)).all():

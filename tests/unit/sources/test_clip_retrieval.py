@@ -1,6 +1,7 @@
 """Folders of embeddings in clip-retrieval's layout: metadata, order, and rows that stay mapped."""
 
 import json
+import os
 
 import numpy as np
 import polars as pl
@@ -57,7 +58,7 @@ def test_partitions_come_in_the_order_of_their_numbers(tmp_path):
     assert [each.number for each in found] == ["00", "01", "02"]
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_embeddings_are_found_by_id_in_any_order(tmp_path, dtype):
     vectors = write_folder(tmp_path, [4, 7, 3], dtype)
     wanted = [13, 0, 5, 4, 3]
@@ -141,6 +142,10 @@ def test_labels_that_are_annotated_elsewhere_are_not_read(tmp_path):
 def test_vectors_of_other_lengths_are_scaled_and_others_left_alone():
     unit = np.array([[1, 0], [0.6, 0.8], [0, 0]], np.float16)
     assert clip_retrieval.of_length_one(unit) is unit
+    for kind in (np.float64, ">f4", ">f8"):
+        cast = clip_retrieval.of_length_one(unit.astype(kind))
+        assert cast.dtype == np.dtype("=f4")
+        np.testing.assert_array_equal(cast, unit)
     scaled = clip_retrieval.of_length_one(np.array([[3, 4], [0, 0]], np.float16))
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0]], atol=1e-6)
@@ -167,7 +172,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     np.save(tmp_path / "img_emb/img_emb_1.npy", np.zeros((2, 5), np.float16))
     assert "has 2 rows" in gather() and "has 3" in gather()
     np.save(tmp_path / "img_emb/img_emb_1.npy", np.zeros((3, 5), np.int8))
-    assert "no matrix of float16 or float32" in gather()
+    assert "no matrix of float16, float32 or float64" in gather()
     (tmp_path / "text_emb/text_emb_0.npy").unlink()
     assert "can't be read as an array" in gather("caption")
     assert "no column 'key' for the id" in sentence(read, tmp_path, {**COLUMNS, "id": "key"})
@@ -186,3 +191,31 @@ def test_an_array_of_pickles_is_refused_and_runs_nothing(tmp_path):
     told = sentence(clip_retrieval.gather, partitions, "image", ids_of([0]), "image_path")
     assert "can't be read as an array" in told
     assert not (tmp_path / "harm").exists()
+
+
+def test_a_row_of_another_caption_is_another_sample(tmp_path):
+    write_folder(tmp_path, [3, 2])
+    among = clip_retrieval.partitions(tmp_path)
+    captions = pl.Series([f" picture {each}" for each in (4, 0)]).str.strip_chars()
+    clip_retrieval.check_captions(among, ids_of([4, 0]), captions, COLUMNS)
+    clip_retrieval.check_captions(among, ids_of([9]), pl.Series(["none"]), COLUMNS)
+    clip_retrieval.check_captions(
+        among, ids_of([4, 0]), captions[::-1], {**COLUMNS, "caption": "x"}
+    )
+    with pytest.raises(InputError, match=r"metadata_0\.parquet has other captions.* 1 ids, '0+'"):
+        clip_retrieval.check_captions(among, ids_of([4, 0]), pl.Series(["picture 4", "?"]), COLUMNS)
+
+
+def test_ids_that_another_folder_lacks_are_told(tmp_path):
+    write_folder(tmp_path, [3])
+    among = clip_retrieval.partitions(tmp_path)
+    with pytest.raises(InputError, match="lacks 1 of the samples' ids, '000000007'"):
+        clip_retrieval.gather(among, "image", ids_of([1, 7]), "image_path", came_with_samples=False)
+
+
+def test_a_pipe_in_the_place_of_an_array_does_not_block(tmp_path):
+    write_folder(tmp_path, [3])
+    (tmp_path / "img_emb/img_emb_0.npy").unlink()
+    os.mkfifo(tmp_path / "img_emb/img_emb_0.npy")
+    with pytest.raises(InputError, match="no regular file"):
+        clip_retrieval.partitions(tmp_path)[0].vectors("image")
