@@ -126,8 +126,7 @@ def _check_models(domain: Mapping[str, Any]) -> None:
                     raise InputError(
                         f"Config key vlm.models.{name}: its embeddings come with the samples, and"
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
-                        f" {IMPORTED} for all sets, give it a `path` of its own, or take another"
-                        " model."
+                        f" {IMPORTED} for all sets, a `path` of its own, or another model."
                     )
         if model["kind"] == "open_clip":
             folder = model["architecture"].startswith("local-dir:")

@@ -335,6 +335,7 @@ WITHOUT_DEFAULT = {
     "id",
     "pretrained",
     "checkpoint",
+    "path",
     "preprocessing",
     "mean",
     "std",

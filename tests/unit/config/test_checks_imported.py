@@ -131,5 +131,5 @@ def test_samples_of_any_source_may_have_embeddings(base):
     edited["vlm"]["models"]["first"] = {**OWN, "encoder": "third", "path": "a"}
     checked(edited, base)
     del edited["vlm"]["models"]["first"]["path"]
-    with pytest.raises(InputError, match="give it a `path` of its own"):
+    with pytest.raises(InputError, match="a `path` of its own, or another model"):
         checked(edited, base)
