@@ -13,6 +13,7 @@ from open_clip.loss import ClipLoss
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torchvision.transforms import Compose, Normalize, ToTensor
 
+from dejavu.encoders.texts import bounded
 from dejavu.errors import InputError, first_line
 from dejavu.files import fingerprints, seals
 from dejavu.files.weights import write_settings
@@ -91,7 +92,8 @@ def train(
         [step for step in transform.transforms if not isinstance(step, ToTensor | Normalize)]
     )
     pixels = decoded(images, resize, preprocessing["size"])
-    tokens = open_clip.SimpleTokenizer(context_length=model.context_length)(list(captions))
+    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
+    tokens = tokenizer(bounded(captions, model.context_length))
     mean = torch.tensor(preprocessing["mean"]).view(1, 3, 1, 1) * 255
     std = torch.tensor(preprocessing["std"]).view(1, 3, 1, 1) * 255
     order = loop.EpochOrder(len(images), settings["batch"], seed)
