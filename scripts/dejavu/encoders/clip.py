@@ -260,10 +260,13 @@ def _load_weights(
     if numbers or classes & {"QuickGELU", "GELU"}:
         trained = bool(numbers) or "QuickGELU" in classes
         _check_activation(where, architecture, path, trained)
-    for key in numbers:
-        del plain[key]
+    # An archive also holds what a model makes anew, as the mask of attention.
+    own = model.state_dict()
+    made = {name.rpartition(".")[2] for name, _ in model.named_buffers() if name not in own}
+    for key in [*numbers, *(name for name in plain if classes and name.rpartition(".")[2] in made)]:
+        plain.pop(key, None)
     state = _as_named(model, plain)
-    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in own.items()}
     differing = [
         name
         for name, value in state.items()
