@@ -33,7 +33,7 @@ os.environ.update(HF_HUB_OFFLINE="0" if config["allow_download"] else "1")
 
 
 wildcard_constraints:
-    domain="vlm|vision",
+    domain="|".join(domains.DOMAINS),
     model="[a-z0-9_]+",
     source="[a-z0-9_]+",
     set="[A-Za-z]+",
@@ -82,15 +82,22 @@ include: "rules/report.smk"
 
 onerror:
     for path in log:
-        for sentence in faults.killed_jobs(Path(path).read_text()):
+        for sentence in faults.killed_jobs(Path(path).read_text(encoding="utf-8")):
             print(f"Error: {sentence}", file=sys.stderr)
+
+
+# Readable names of classes, where a source of the config has some.
+asked_class_names = (
+    ["results/vision/class_names.json"] if "vision" in config and class_name_files else []
+)
 
 
 rule all:
     """Build everything that the config asks for."""
     default_target: True
     input:
-        expand("results/tables/{table}.csv", table=asked_tables()),
-        expand("results/figures/{figure}.{kind}", figure=asked_figures(), kind=["svg", "png"]),
+        expand("results/tables/{table}.csv", table=plan.tables(config)),
+        expand("results/figures/{figure}.{kind}", figure=plan.figures(config), kind=["svg", "png"]),
+        "results/run.json",
         "results/report/index.html",
-        asked_names(),
+        asked_class_names,

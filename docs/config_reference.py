@@ -1,23 +1,25 @@
 """Write docs/config.md, the reference of every config key, from the config's schema.
 
-Run `python docs/config_reference.py` after a change of rules/schemas/config.schema.yaml.
+Run `python docs/config_reference.py` after a change of rules/schemas.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+from dejavu.config import schema as schemas  # noqa: E402
+
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 PAGE = ROOT / "docs/config.md"
 Schema = Mapping[str, Any]
 
 OPENING = """# Config reference
 
-Made from `rules/schemas/config.schema.yaml` by `docs/config_reference.py`: edit the schema, not
+Made from `rules/schemas` by `docs/config_reference.py`: edit the schema, not
 this page. `<name>` stands for a name of yours. Keys without a default must be given where they
 are marked *required*, and may otherwise be left out. Relative paths start from the folder of the
 Snakefile. A config given by `--configfile` replaces `config.yaml`; it is not merged into it.
@@ -130,4 +132,4 @@ def cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(yaml.safe_load(SCHEMA.read_text())))
+    PAGE.write_text(page(schemas.read(SCHEMA)), encoding="utf-8")

@@ -5,6 +5,83 @@ results/tables/{domain}_contamination.csv, results/tables/{domain}_blind.csv.
 """
 
 
+def domains_with_models(rule):
+    """A constraint on `domain` where `/embeddings/` and a model that a rule serves follow in a path.
+
+    A name may stand for a model of another kind in the other domain.
+    """
+    return "|".join(
+        f"{domain}(?=/embeddings/(?:{served_by(domain, rule)})/)"
+        for domain in plan.configured(config)
+    )
+
+
+def embedded(domain, model, part, sets):
+    """Embeddings of sets under a model; of several replicates the first."""
+    name = replicates.path_names(model, config[domain]["models"][model])[0]
+    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(domain, pattern, sets)
+
+
+def embedded_for_duplicates(domain, sets):
+    """Embeddings of sets under the encoder that tells duplicates."""
+    settings = audit(domain, "contamination")
+    return embedded(domain, settings["model"], settings.get("input", "image"), sets)
+
+
+def audited_shard(wildcards):
+    """Embeddings of the shard whose duplicates are looked for."""
+    return embedded_for_duplicates(wildcards.domain, [wildcards.set])[int(wildcards.shard)]
+
+
+def searched_lists(wildcards):
+    """Lists of the embeddings of the sets in which a set's duplicates are looked for."""
+    domain = wildcards.domain
+    searched = plan.searched_for_duplicates(domain, config[domain]["sets"])[wildcards.set]
+    folders = dict.fromkeys(
+        os.path.dirname(path) for path in embedded_for_duplicates(domain, searched)
+    )
+    return [
+        f"results/{domain}/lists/{os.path.relpath(folder, f'results/{domain}')}.json"
+        for folder in folders
+    ]
+
+
+def found_duplicates(wildcards):
+    """Duplicates of all shards of all measured sets."""
+    domain = wildcards.domain
+    audit(domain, "contamination")
+    measured = plan.searched_for_duplicates(domain, config[domain]["sets"])
+    return of_sets(domain, f"results/{domain}/duplicates/{{set}}/{{shard}}.parquet", measured)
+
+
+def told_apart(side):
+    """Input: embeddings of one of the two sets that the blind baseline tells apart."""
+
+    def embeddings(wildcards):
+        domain = domains.DOMAINS[wildcards.domain]
+        model = audit(domain.key, "blind")["model"]
+        return embedded(domain.key, model, domain.asks, [blind_set(domain, side)])
+
+    return embeddings
+
+
+def records_told_apart(side):
+    """Input: records of one of the two sets that the blind baseline tells apart."""
+
+    def records(wildcards):
+        domain = domains.DOMAINS[wildcards.domain]
+        pattern = f"results/{domain.key}/records/{{set}}/{{shard}}.parquet"
+        return of_sets(domain.key, pattern, [blind_set(domain, side)])
+
+    return records
+
+
+def blind_set(domain, side):
+    """The set of a side of the blind baseline: the targets', and control."""
+    return domain.measured[0] if side == "target" else "control"
+
+
 rule embed_pixels:
     """Embed the images or background crops of a shard with the fixed encoder of pixels."""
     input:
@@ -16,7 +93,7 @@ rule embed_pixels:
     benchmark:
         "results/benchmarks/embed_pixels/{domain}.{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        domain=domains_with_models([kinds.PIXELS]),
+        domain=domains_with_models("embed_pixels"),
         input="image|crop",
     conda:
         "../envs/dejavu.yaml"
@@ -64,7 +141,7 @@ rule contamination:
     output:
         report(
             "results/tables/{domain}_contamination.csv",
-            caption="captions/contamination.rst",
+            caption="legends/contamination.rst",
             category="Audits",
             subcategory="Tables",
         ),
@@ -79,6 +156,7 @@ rule contamination:
         mem_mb=megabytes(1000, 5),
         runtime=minutes(10, 10),
     params:
+        sets=lambda wildcards: list(domains.DOMAINS[wildcards.domain].sets),
         code=code_version("contamination.py"),
     script:
         "../scripts/contamination.py"
@@ -87,15 +165,15 @@ rule contamination:
 rule blind:
     """Try to tell the measured samples from control by an encoder that saw neither."""
     input:
-        target=lambda wildcards: embedded_for_blind(wildcards.domain, 0),
-        target_records=lambda wildcards: records_for_blind(wildcards.domain, 0),
-        control=lambda wildcards: embedded_for_blind(wildcards.domain, 1),
-        control_records=lambda wildcards: records_for_blind(wildcards.domain, 1),
+        target=told_apart("target"),
+        target_records=records_told_apart("target"),
+        control=told_apart("control"),
+        control_records=records_told_apart("control"),
         left_out=lambda wildcards: left_out(wildcards.domain),
     output:
         report(
             "results/tables/{domain}_blind.csv",
-            caption="captions/blind.rst",
+            caption="legends/blind.rst",
             category="Audits",
             subcategory="Tables",
         ),

@@ -1,4 +1,4 @@
-"""Shared by the files of rules: config, code versions, lists of files. Standard library only."""
+"""Shared by all rule files: the completed config, versions of code, memory and time of jobs."""
 
 import json
 import os
@@ -8,13 +8,17 @@ from pathlib import Path
 
 from dejavu.config import (
     checks,
+    clip_retrieval,
     domains,
     faults,
     kinds,
     layout,
+    paths,
+    plan,
     plan_vision,
     plan_vlm,
     ranges,
+    reading,
     replicates,
     reruns,
     schema,
@@ -30,11 +34,10 @@ DRAWING = ("altair", "vl-convert-python", "polars")
 
 
 def complete_config(given):
-    """Fill in the config's defaults and check it."""
-    import yaml
-
-    rules = yaml.safe_load((BASE / "rules/schemas/config.schema.yaml").read_text())
-    completed = schema.complete(given, rules)
+    """Check the config, as it was written and as it was merged, and fill in its defaults."""
+    for path in workflow.configfiles:
+        reading.check(path)
+    completed = schema.complete(given, schema.read(BASE / "rules/schemas/config.schema.yaml"))
     checks.check(completed, BASE)
     return completed
 
@@ -59,9 +62,19 @@ def content_of(path):
     return reruns.content_of(BASE / path)
 
 
-def listing_of(*paths):
-    """What tells that folders of very many files have changed: names and sizes."""
-    return reruns.listing_of(*(BASE / path for path in paths))
+def contents(settings, files):
+    """What tells that files which settings name have changed."""
+    return paths.contents(settings, files, BASE)
+
+
+def relocated(settings, files):
+    """Settings with the paths of files as seen from the working directory."""
+    return paths.relocated(settings, files, BASE, from_base)
+
+
+def whole_file_megabytes(path, attempt):
+    """Memory for a file read whole: as Python objects it takes about eight times its size."""
+    return int((2000 + 8 * (BASE / path).stat().st_size / 1e6) * 1.5 ** (attempt - 1))
 
 
 def size_mb(input):

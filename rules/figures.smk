@@ -6,12 +6,12 @@ rule figure_training:
     input:
         lambda wildcards: [
             f"results/{wildcards.domain}/models/{path_name}/training.csv"
-            for _, _, path_name in trainings(wildcards.domain)
+            for _, _, path_name in plan.trainings(wildcards.domain, config[wildcards.domain])
         ],
     output:
         svg=report(
             "results/figures/{domain}_training.svg",
-            caption="captions/training.rst",
+            caption="legends/training.rst",
             category="Training",
         ),
         png="results/figures/{domain}_training.png",
@@ -27,7 +27,9 @@ rule figure_training:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        models=lambda wildcards: [list(each[:2]) for each in trainings(wildcards.domain)],
+        models=lambda wildcards: [
+            list(each[:2]) for each in plan.trainings(wildcards.domain, config[wildcards.domain])
+        ],
         versions=versions(*DRAWING),
         code=code_version("figure_training.py"),
     script:

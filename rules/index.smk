@@ -6,6 +6,30 @@ results/{domain}/trained_index/, results/{domain}/recall/ and results/tables/{do
 """
 
 
+def public_embeddings(domain, model, part):
+    """Embeddings of all public shards."""
+    pattern = f"results/{domain}/embeddings/{model}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(domain, pattern, ["public"])
+
+
+def trained_index(wildcards):
+    """The trained index that a shard's is made from, where it is approximate."""
+    path = "results/{0.domain}/trained_index/{0.model}/{0.input}.faiss"
+    return path.format(wildcards) if plan.is_approximate(config[wildcards.domain]) else []
+
+
+def measured_files(wildcards, stage, part):
+    """A stage's files of all shards of the set whose memorization is measured."""
+    domain = wildcards.domain
+    pattern = f"results/{domain}/{stage}/{wildcards.model}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(domain, pattern, domains.DOMAINS[domain].measured[:1])
+
+
+def searched_by(domain, query):
+    """What a query searches."""
+    return domains.DOMAINS[domain].queries[query]
+
+
 rule train_index:
     """Train an approximate index on a sample of the public vectors."""
     input:
@@ -23,8 +47,8 @@ rule train_index:
         mem_mb=megabytes(2000, 2),
         runtime=minutes(60, 60),
     params:
-        factory=lambda wildcards: index_settings(wildcards, "factory"),
-        train_samples=lambda wildcards: index_settings(wildcards, "train_samples"),
+        factory=index_setting("factory"),
+        train_samples=index_setting("train_samples"),
         metric=metric_of,
         seed=config["seed"],
         versions=versions(FAISS, "numpy"),
@@ -52,7 +76,7 @@ rule build_index:
         runtime=minutes(10, 5),
     params:
         metric=metric_of,
-        factory=lambda wildcards: index_settings(wildcards, "factory"),
+        factory=index_setting("factory"),
         versions=versions(FAISS),
         code=code_version("build_index.py"),
     script:
@@ -63,11 +87,11 @@ rule measure_recall:
     """Search a sample of the measured set exactly and compare with the neighbours found."""
     input:
         queries=lambda wildcards: measured_files(
-            wildcards, "embeddings", "crop" if wildcards.query == "crop" else "caption"
+            wildcards, "embeddings", domains.DOMAINS[wildcards.domain].asks
         ),
         neighbors=lambda wildcards: measured_files(wildcards, "neighbors", wildcards.query),
         public=lambda wildcards: public_embeddings(
-            wildcards.domain, wildcards.model, domains.QUERY_INPUTS[wildcards.query]
+            wildcards.domain, wildcards.model, searched_by(wildcards.domain, wildcards.query)
         ),
     output:
         "results/{domain}/recall/{model}/{query}.json",
@@ -76,7 +100,7 @@ rule measure_recall:
     benchmark:
         "results/benchmarks/measure_recall/{domain}.{model}.{query}.jsonl"
     wildcard_constraints:
-        query="t2i|t2t|crop",
+        query=queries(),
     conda:
         "../envs/dejavu.yaml"
     threads: 1
@@ -84,8 +108,8 @@ rule measure_recall:
         mem_mb=megabytes(2000, 2),
         runtime=minutes(60, 60),
     params:
-        k=lambda wildcards: all_neighbors(wildcards.domain),
-        queries=lambda wildcards: index_settings(wildcards, "recall_queries"),
+        k=all_neighbors,
+        queries=index_setting("recall_queries"),
         metric=metric_of,
         seed=config["seed"],
         versions=versions(FAISS, "numpy"),
@@ -99,7 +123,7 @@ rule recall:
     input:
         lambda wildcards: [
             f"results/{wildcards.domain}/recall/{each['name']}/{each['query']}.json"
-            for each in domains.searches(wildcards.domain, config[wildcards.domain])
+            for each in plan.searches(wildcards.domain, config[wildcards.domain])
         ],
     output:
         "results/tables/{domain}_recall.csv",
@@ -115,10 +139,10 @@ rule recall:
         runtime=minutes(10),
     params:
         searched=lambda wildcards: [
-            {"model": each["model"], "input": domains.QUERY_INPUTS[each["query"]]}
-            for each in domains.searches(wildcards.domain, config[wildcards.domain])
+            {"model": each["model"], "input": searched_by(wildcards.domain, each["query"])}
+            for each in plan.searches(wildcards.domain, config[wildcards.domain])
         ],
-        index=lambda wildcards: index_settings(wildcards, "factory"),
+        index=index_setting("factory"),
         code=code_version("recall.py"),
     script:
         "../scripts/recall.py"

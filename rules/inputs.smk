@@ -1,4 +1,4 @@
-"""Lists of files and settings that both domains ask for: from sets and models to paths."""
+"""Shared by rule files of both domains: from sets and models to paths and settings."""
 
 
 def shards(domain, set_name):
@@ -6,7 +6,7 @@ def shards(domain, set_name):
     return [layout.shard_name(shard) for shard in range(config[domain]["sets"][set_name]["shards"])]
 
 
-def of_sets(pattern, sets, domain="vlm"):
+def of_sets(domain, pattern, sets):
     """The files of a pattern for every shard of some sets."""
     return [
         pattern.format(set=name, shard=shard) for name in sets for shard in shards(domain, name)
@@ -15,16 +15,21 @@ def of_sets(pattern, sets, domain="vlm"):
 
 def sets_of(domain):
     """The configured sets, in the order that hash ranges and sample numbers follow."""
-    return domains.in_order(domain, config[domain]["sets"])
+    return domains.DOMAINS[domain].in_order(config[domain]["sets"])
+
+
+def source_of_set(domain, set_name):
+    """The source that a set takes its samples from."""
+    return config[domain]["sets"][set_name]["source"]
 
 
 def sources_of(domain):
     """The sources that some set takes its samples from."""
-    used = {settings["source"] for settings in config[domain]["sets"].values()}
+    used = {source_of_set(domain, name) for name in config[domain]["sets"]}
     return [name for name in config[domain]["sources"] if name in used]
 
 
-def of_sources(pattern, sources, domain="vlm"):
+def of_sources(domain, pattern, sources):
     """The files of a pattern for every part of some sources."""
     return [
         pattern.format(source=name, part=layout.shard_name(part))
@@ -33,46 +38,131 @@ def of_sources(pattern, sources, domain="vlm"):
     ]
 
 
-def one_of(domain, kinds):
-    """A wildcard constraint: the path names of all models of some kinds."""
+def source_settings(domain, wildcards):
+    """A source as the config has it."""
+    return config[domain]["sources"][wildcards.source]
+
+
+def drawn(domain):
+    """Input: the tar of a part of a generated source; other sources lie outside the workflow."""
+
+    def tars(wildcards):
+        pattern = kinds.SOURCES[source_settings(domain, wildcards)["kind"]].drawn
+        return [] if pattern is None else [pattern]
+
+    return tars
+
+
+def parts_of_source(domain):
+    """Input: what all parts of a source hold."""
+    pattern = f"results/{domain}/sources/{{source}}/{{part}}.parquet"
+    return lambda wildcards: of_sources(domain, pattern, [wildcards.source])
+
+
+def parts_of_set(domain):
+    """Input: what all parts of the source of a set hold."""
+    pattern = f"results/{domain}/sources/{{source}}/{{part}}.parquet"
+    return lambda wildcards: of_sources(domain, pattern, [source_of_set(domain, wildcards.set)])
+
+
+def rejected_of_source(domain):
+    """Input: rejected items of all parts of a source."""
+    pattern = f"results/{domain}/sources/{{source}}/{{part}}.rejected.parquet"
+    return lambda wildcards: of_sources(domain, pattern, [wildcards.source])
+
+
+def all_rejected(domain):
+    """Rejected items of every source and, duplicates, of every shard."""
+    folder = f"results/{domain}"
+    return of_sources(
+        domain, f"{folder}/sources/{{source}}/{{part}}.rejected.parquet", sources_of(domain)
+    ) + of_sets(domain, f"{folder}/records/{{set}}/{{shard}}.rejected.parquet", sets_of(domain))
+
+
+def first_number(domain):
+    """Parameter: the number of a shard's first sample."""
+    order = domains.DOMAINS[domain].sets
+    return lambda wildcards: ranges.first_number(order.index(wildcards.set), int(wildcards.shard))
+
+
+def sets_with_sources(domain):
+    """Each set in order, with its source and number of shards."""
+    sets = config[domain]["sets"]
+    return [[name, sets[name]["source"], sets[name]["shards"]] for name in sets_of(domain)]
+
+
+def served_by(domain, rule):
+    """A wildcard constraint: the path names of all models of the kinds that a rule serves."""
+    models = config[domain]["models"]
     names = [
         name
-        for model, settings in config[domain]["models"].items()
-        if settings["kind"] in kinds
-        for name in replicates.path_names(model, settings)
+        for model in plan.served_by(rule, config[domain])
+        for name in replicates.path_names(model, models[model])
     ]
     return "|".join(names) or "(?!)"
 
 
-def model_settings(path_name, domain="vlm"):
+def model_settings(domain, wildcards):
     """The config of the model that a path name stands for."""
     models = config[domain]["models"]
-    return models[replicates.model_of(path_name, models)]
+    return models[replicates.model_of(wildcards.model, models)]
 
 
-def with_local_paths(model):
-    """Settings of an OpenCLIP model, with paths as seen from the working directory."""
-    model = dict(model)
-    if "checkpoint" in model:
-        model["checkpoint"] = from_base(model["checkpoint"])
-    if model["architecture"].startswith("local-dir:"):
-        folder = model["architecture"].removeprefix("local-dir:")
-        model["architecture"] = f"local-dir:{from_base(folder)}"
-    return model
+def model_name(domain):
+    """Parameter: the model that a path name stands for."""
+    return lambda wildcards: replicates.model_of(wildcards.model, config[domain]["models"])
 
 
-def shards_of_folder(wildcards):
-    """The shards of a folder of samples, embeddings or indexes."""
-    kind, *_, last = wildcards.folder.split("/")
-    set_name, suffix = ("public", "faiss") if kind == "index" else (last, "parquet")
-    folder = f"results/{wildcards.domain}/{wildcards.folder}"
-    return [f"{folder}/{shard}.{suffix}" for shard in shards(wildcards.domain, set_name)]
+def training_seed(domain):
+    """Parameter: the training seed that a path name stands for."""
+    return lambda wildcards: replicates.seed_of(wildcards.model, config[domain]["models"])
 
 
-def list_of_indexes(wildcards):
-    """The list of the indexes of all public shards, of what the query searches."""
-    searched = domains.QUERY_INPUTS[wildcards.query]
-    return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
+def audit(domain, name):
+    """The settings of an audit, which its table needs."""
+    if name not in config.get(domain, {}):
+        raise WorkflowError(
+            f"Config key {domain}.{name} is missing: add it, as docs/audits.md says."
+        )
+    return config[domain][name]
+
+
+def left_out(domain):
+    """The table of those samples that scores leave out, where contaminated ones are excluded."""
+    is_asked = config[domain]["exclude_contaminated"]
+    return [f"results/tables/{domain}_contamination.csv"] if is_asked else []
+
+
+def index_setting(key):
+    """Parameter: a setting of a domain's indexes."""
+    return lambda wildcards: config[wildcards.domain]["index"][key]
+
+
+def metric_of(wildcards):
+    """How a domain measures nearness."""
+    return config[wildcards.domain].get("metric", "cosine")
+
+
+def all_neighbors(wildcards):
+    """The numbers of neighbours that vote in a domain."""
+    k = config[wildcards.domain]["k"]
+    return k if isinstance(k, list) else [k]
+
+
+def queries():
+    """A wildcard constraint: the queries of all domains."""
+    return "|".join(query for domain in domains.DOMAINS.values() for query in domain.queries)
+
+
+def listed_megabytes(lists):
+    """Megabytes of each shard that one or several lists name; 0 for none."""
+    paths = [lists] if isinstance(lists, str) else lists
+    listed = [
+        shard
+        for path in paths
+        for shard in json.loads(Path(path).read_text(encoding="utf-8"))["shards"]
+    ]
+    return [shard["bytes"] / 1e6 for shard in listed] or [0]
 
 
 def megabytes_of_pairs(base, asking, searched):
@@ -99,236 +189,3 @@ def minutes_of_pairs(base, asking, searched):
         )
         * 2 ** (attempt - 1)
     )
-
-
-def listed_megabytes(lists):
-    """Megabytes of each shard that one or several lists name; 0 for none."""
-    paths = [lists] if isinstance(lists, str) else lists
-    listed = [shard for path in paths for shard in json.loads(Path(path).read_text())["shards"]]
-    return [shard["bytes"] / 1e6 for shard in listed] or [0]
-
-
-def query_embeddings(wildcards):
-    """Embeddings of what a query asks with: captions or crops."""
-    asking = "crop" if wildcards.query == "crop" else "caption"
-    pattern = "results/{0.domain}/embeddings/{0.model}/{1}/{0.set}/{0.shard}.parquet"
-    return pattern.format(wildcards, asking)
-
-
-def index_settings(wildcards, key):
-    """A setting of a domain's indexes."""
-    return config[wildcards.domain]["index"][key]
-
-
-def is_approximate(domain):
-    """Whether a domain's index may miss neighbours."""
-    return config[domain]["index"]["factory"] != kinds.EXACT_INDEX
-
-
-def trained_index(wildcards):
-    """The trained index that a shard's is made from, where it is approximate."""
-    path = "results/{0.domain}/trained_index/{0.model}/{0.input}.faiss"
-    return path.format(wildcards) if is_approximate(wildcards.domain) else []
-
-
-def public_embeddings(domain, model, part):
-    """Embeddings of all public shards."""
-    pattern = f"results/{domain}/embeddings/{model}/{part}/{{set}}/{{shard}}.parquet"
-    return of_sets(pattern, ["public"], domain)
-
-
-def measured_files(wildcards, stage, part):
-    """A stage's files of all shards of the set whose memorization is measured."""
-    pattern = (
-        f"results/{wildcards.domain}/{stage}/{wildcards.model}/{part}/{{set}}/{{shard}}.parquet"
-    )
-    measured = {"vlm": "target", "vision": "A"}[wildcards.domain]
-    return of_sets(pattern, [measured], wildcards.domain)
-
-
-def all_neighbors(domain):
-    """The numbers of neighbours that vote in a domain."""
-    k = config[domain]["k"]
-    return k if isinstance(k, list) else [k]
-
-
-def metric_of(wildcards):
-    """How a domain measures nearness."""
-    return config[wildcards.domain].get("metric", "cosine")
-
-
-def most_neighbors(wildcards):
-    """The largest number of neighbours that vote in a domain."""
-    return max(all_neighbors(wildcards.domain))
-
-
-def asked_names():
-    """Readable names of classes, where a source of the config has some."""
-    is_asked = "vision" in config and class_name_files()
-    return ["results/vision/class_names.json"] if is_asked else []
-
-
-def asked_tables():
-    """The tables of the domains that the config has."""
-    tables = {
-        "vlm": ["ppg", "samples", "distributions", "agreement", "memorized", "rejected"],
-        "vision": [
-            *("correlation", "dejavu", "quadrants", "classes", "agreement", "memorized"),
-            *("confidence", "crops", "rejected"),
-        ],
-    }
-    if "vision" in config and plan_vision.most_tags(config["vision"]) is not None:
-        tables["vision"].append("tags")
-    for domain in tables:
-        audits = ("contamination", "blind")
-        tables[domain] += [name for name in audits if name in config.get(domain, {})]
-        if domain in config and is_approximate(domain):
-            tables[domain].append("recall")
-    asked = [f"{domain}_{name}" for domain in tables if domain in config for name in tables[domain]]
-    return [*asked, "utility"] if utility_facts() else asked
-
-
-def domains_with_models(kinds):
-    """A constraint on `domain` where `/embeddings/` and a model of some kinds follow it in a path.
-
-    A name may stand for a model of another kind in the other domain.
-    """
-    asked = [domain for domain in domains.SETS if domain in config]
-    return "|".join(f"{domain}(?=/embeddings/(?:{one_of(domain, kinds)})/)" for domain in asked)
-
-
-def audit(domain, name):
-    """The settings of an audit, which its table needs."""
-    if name not in config.get(domain, {}):
-        raise WorkflowError(
-            f"Config key {domain}.{name} is missing: add it, as docs/audits.md says."
-        )
-    return config[domain][name]
-
-
-def embedded(domain, model, part, sets):
-    """Embeddings of sets under a model; of several replicates the first."""
-    name = replicates.path_names(model, config[domain]["models"][model])[0]
-    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
-    return of_sets(pattern, sets, domain)
-
-
-def embedded_for_duplicates(domain, sets):
-    """Embeddings of sets under the encoder that tells duplicates."""
-    settings = audit(domain, "contamination")
-    return embedded(domain, settings["model"], settings.get("input", "image"), sets)
-
-
-def audited_shard(wildcards):
-    """Embeddings of the shard whose duplicates are looked for."""
-    return embedded_for_duplicates(wildcards.domain, [wildcards.set])[int(wildcards.shard)]
-
-
-def searched_lists(wildcards):
-    """Lists of the embeddings of the sets in which a set's duplicates are looked for."""
-    domain = wildcards.domain
-    searched = domains.searched_for_duplicates(domain, config[domain]["sets"])[wildcards.set]
-    folders = dict.fromkeys(
-        os.path.dirname(path) for path in embedded_for_duplicates(domain, searched)
-    )
-    return [
-        f"results/{domain}/lists/{os.path.relpath(folder, f'results/{domain}')}.json"
-        for folder in folders
-    ]
-
-
-def found_duplicates(wildcards):
-    """Duplicates of all shards of all measured sets."""
-    domain = wildcards.domain
-    audit(domain, "contamination")
-    measured = domains.searched_for_duplicates(domain, config[domain]["sets"])
-    return of_sets(f"results/{domain}/duplicates/{{set}}/{{shard}}.parquet", measured, domain)
-
-
-def left_out(domain):
-    """The table of those samples that scores leave out, where contaminated ones are excluded."""
-    is_asked = config[domain]["exclude_contaminated"]
-    return [f"results/tables/{domain}_contamination.csv"] if is_asked else []
-
-
-def told_apart(domain):
-    """The sets that the blind baseline tells apart: the target's, and control."""
-    return domains.MEASURED[domain][0], "control"
-
-
-def embedded_for_blind(domain, side):
-    """Embeddings of the first or second side of the blind baseline: captions or crops."""
-    part = "caption" if domain == "vlm" else "crop"
-    return embedded(domain, audit(domain, "blind")["model"], part, [told_apart(domain)[side]])
-
-
-def records_for_blind(domain, side):
-    """Records of the first or second side of the blind baseline."""
-    pattern = f"results/{domain}/records/{{set}}/{{shard}}.parquet"
-    return of_sets(pattern, [told_apart(domain)[side]], domain)
-
-
-def utility_facts():
-    """How well each measured model does what it is for, in the domains that ask for it."""
-    return [
-        f"results/{domain}/utility/{replicates.path_names(model, config[domain]['models'][model])[0]}.json"
-        for domain in domains.SETS
-        if "utility" in config.get(domain, {})
-        for model in domains.useful_models(domain, config[domain])
-    ]
-
-
-def trainings(domain):
-    """Name, seed and path name of every training that a domain's tests ask for."""
-    asked = {"vlm": plan_vlm.models_in_tests, "vision": plan_vision.predictors_in_tests}[domain]
-    return replicates.trainings(config[domain]["models"], asked(config[domain]))
-
-
-def asked_figures():
-    """The figures of the domains that the config has."""
-    figures = {
-        "vlm": ["population", "checks", "records", "distributions"],
-        "vision": ["dejavu", "checks", "quadrants", "confidence", "correlation", "classes"],
-    }
-    if "vlm" in config and plan_vlm.references_to_agree(config["vlm"]):
-        figures["vlm"].append("agreement")
-    if "vision" in config and len(plan_vision.references(config["vision"])) > 1:
-        figures["vision"].append("agreement")
-    for domain in figures:
-        if domain in config and trainings(domain):
-            figures[domain].append("training")
-    return [
-        f"{domain}_{name}" for domain in figures if domain in config for name in figures[domain]
-    ]
-
-
-def captions(names):
-    """What tables and figures show, in words, by name."""
-    folder = BASE / "rules/captions"
-    texts = {}
-    for name in names:
-        path = folder / f"{name}.rst"
-        if not path.is_file():
-            path = folder / f"{name.partition('_')[2]}.rst"
-        texts[name] = " ".join(path.read_text().split())
-    return texts
-
-
-def measured_models():
-    """For each model of the tests a file that tells its fingerprint: embeddings, or weights."""
-    files = []
-    for domain, asked in (
-        ("vlm", plan_vlm.models_in_tests),
-        ("vision", plan_vision.predictors_in_tests),
-    ):
-        if domain not in config:
-            continue
-        models = config[domain]["models"]
-        for model in asked(config[domain]):
-            for name in replicates.path_names(model, models[model]) if model in models else []:
-                if models[model]["kind"] == "classifier":
-                    files.append(f"results/{domain}/models/{name}/model.safetensors")
-                    continue
-                part = "caption" if models[model]["kind"] == kinds.TEXT_ONLY else "image"
-                files.append(f"results/{domain}/embeddings/{name}/{part}/public/0000.parquet")
-    return files

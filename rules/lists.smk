@@ -6,6 +6,14 @@ it was, by the hashes of the shards, reruns nothing.
 """
 
 
+def shards_of_folder(wildcards):
+    """The shards of a folder of samples, embeddings or indexes."""
+    kind, *_, last = wildcards.folder.split("/")
+    set_name, suffix = ("public", "faiss") if kind == "index" else (last, "parquet")
+    folder = f"results/{wildcards.domain}/{wildcards.folder}"
+    return [f"{folder}/{shard}.{suffix}" for shard in shards(wildcards.domain, set_name)]
+
+
 rule list_shards:
     """List the shards of a folder with their sizes and the hashes of their content."""
     input:

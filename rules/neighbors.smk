@@ -5,6 +5,19 @@ results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet.
 """
 
 
+def query_embeddings(wildcards):
+    """Embeddings of what a query asks with: captions or crops."""
+    asks = domains.DOMAINS[wildcards.domain].asks
+    pattern = "results/{0.domain}/embeddings/{0.model}/{1}/{0.set}/{0.shard}.parquet"
+    return pattern.format(wildcards, asks)
+
+
+def list_of_indexes(wildcards):
+    """The list of the indexes of all public shards, of what the query searches."""
+    searched = domains.DOMAINS[wildcards.domain].queries[wildcards.query]
+    return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
+
+
 rule find_neighbors:
     """Rank the public samples for every caption or crop of one shard."""
     input:
@@ -17,7 +30,7 @@ rule find_neighbors:
     benchmark:
         "results/benchmarks/find_neighbors/{domain}.{model}.{query}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        query="t2i|t2t|crop",
+        query=queries(),
     conda:
         "../envs/dejavu.yaml"
     threads: 1
@@ -25,10 +38,10 @@ rule find_neighbors:
         mem_mb=megabytes_of_pairs(1500, "queries", "indexes"),
         runtime=minutes_of_pairs(30, "queries", "indexes"),
     params:
-        k=most_neighbors,
+        k=lambda wildcards: max(all_neighbors(wildcards)),
         metric=metric_of,
-        approximate=lambda wildcards: is_approximate(wildcards.domain),
-        search=lambda wildcards: index_settings(wildcards, "search"),
+        approximate=lambda wildcards: plan.is_approximate(config[wildcards.domain]),
+        search=index_setting("search"),
         versions=versions(FAISS, "numpy"),
         code=code_version("find_neighbors.py"),
     script:

@@ -1,40 +1,71 @@
-"""Report: the page, from tables, figures and galleries.
+"""Report: what tells this run from another, and the page, from tables, figures and galleries.
 
-In: everything that the config asks for. Out: results/report/index.html. Times are read from
-results/benchmarks as far as they are there, and are no input: they change from run to run.
+In: everything that the config asks for. Out: results/run.json, results/report/index.html. Times are
+read from results/benchmarks as far as they are there, and are no input: they change from run to
+run. So are date and commit no parameters: they tell when, and from what, a table was last made.
 """
 
 
-rule report_page:
-    """Tell in one page what was measured, how sure it is, and from what."""
+def legends(names):
+    """What tables and figures show, in words, by name."""
+    folder = BASE / "rules/legends"
+    texts = {}
+    for name in names:
+        path = folder / f"{name}.rst"
+        if not path.is_file():
+            path = folder / f"{name.partition('_')[2]}.rst"
+        texts[name] = " ".join(path.read_text(encoding="utf-8").split())
+    return texts
+
+
+def measured_models():
+    """For each model of the tests a file that tells its fingerprint: embeddings, or weights."""
+    files = []
+    for domain in plan.configured(config):
+        models = config[domain]["models"]
+        for model in plan.models_in_tests(domain, config[domain]):
+            embeds = kinds.MODELS[models[model]["kind"]].embeds
+            for name in replicates.path_names(model, models[model]):
+                files.append(
+                    f"results/{domain}/embeddings/{name}/{embeds[0]}/public/0000.parquet"
+                    if embeds
+                    else f"results/{domain}/models/{name}/model.safetensors"
+                )
+    return files
+
+
+rule describe_run:
+    """Tell what the tables were made from, with what and when."""
     input:
-        tables=expand("results/tables/{table}.csv", table=asked_tables()),
-        charts=expand("results/figures/{figure}.json", figure=asked_figures()),
-        pictures=expand("results/figures/{figure}.svg", figure=asked_figures()),
-        galleries=[
-            f"results/galleries/{domain}.json" for domain in domains.SETS if domain in config
+        tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        samples=[
+            path
+            for domain in plan.configured(config)
+            for path in of_sets(
+                domain, f"results/{domain}/samples/{{set}}/{{shard}}.parquet", sets_of(domain)
+            )
         ],
         models=measured_models(),
     output:
-        report("results/report/index.html", caption="captions/page.rst", category="Page"),
+        "results/run.json",
     log:
-        "results/logs/report_page/page.log",
+        "results/logs/describe_run/run.log",
     benchmark:
-        "results/benchmarks/report_page/page.jsonl"
+        "results/benchmarks/describe_run/run.jsonl"
     conda:
         "../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500, 20),
-        runtime=minutes(10),
+        mem_mb=megabytes(1500),
+        runtime=minutes(10, 10),
     params:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
-        headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
-        captions=captions(asked_tables() + asked_figures()),
-        footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
-        " CC BY-SA 4.0.",
-        templates=content_of("scripts/dejavu/report/templates"),
+        sets=[
+            (domain, name, config[domain]["sets"][name]["source"], len(shards(domain, name)))
+            for domain in plan.configured(config)
+            for name in sets_of(domain)
+        ],
         versions=versions(
             "altair",
             "jinja2",
@@ -49,6 +80,41 @@ rule report_page:
             "torchvision",
             "vl-convert-python",
         ),
+        code=code_version("describe_run.py"),
+    script:
+        "../scripts/describe_run.py"
+
+
+rule report_page:
+    """Tell in one page what was measured, how sure it is, and from what."""
+    input:
+        tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        charts=expand("results/figures/{figure}.json", figure=plan.figures(config)),
+        pictures=expand("results/figures/{figure}.svg", figure=plan.figures(config)),
+        galleries=[f"results/galleries/{domain}.json" for domain in plan.configured(config)],
+        run="results/run.json",
+    output:
+        report("results/report/index.html", caption="legends/page.rst", category="Page"),
+    log:
+        "results/logs/report_page/page.log",
+    benchmark:
+        "results/benchmarks/report_page/page.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 20),
+        runtime=minutes(10),
+    params:
+        domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
+        # Whether weights may be fetched changes no result.
+        config={key: value for key, value in config.items() if key != "allow_download"},
+        headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
+        legends=legends(plan.tables(config) + plan.figures(config)),
+        footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
+        " CC BY-SA 4.0.",
+        templates=content_of("scripts/dejavu/report/templates"),
+        versions=versions("jinja2", "polars", "vl-convert-python"),
         code=code_version("report_page.py"),
     script:
         "../scripts/report_page.py"

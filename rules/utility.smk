@@ -4,6 +4,16 @@ Out: results/{domain}/utility/{model}.json, results/tables/utility.csv.
 """
 
 
+def utility_facts():
+    """How well each measured model does what it is for, in the domains that ask for it."""
+    return [
+        f"results/{domain}/utility/{replicates.path_names(model, config[domain]['models'][model])[0]}.json"
+        for domain in plan.configured(config)
+        if "utility" in config[domain]
+        for model in plan.useful_models(domain, config[domain])
+    ]
+
+
 rule utility:
     """List the accuracy of every measured model at its task."""
     input:
@@ -11,7 +21,7 @@ rule utility:
     output:
         report(
             "results/tables/utility.csv",
-            caption="captions/utility.rst",
+            caption="legends/utility.rst",
             category="Audits",
             subcategory="Tables",
         ),

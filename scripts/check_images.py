@@ -11,6 +11,7 @@ from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
+from dejavu.labels import table
 from dejavu.samples import checks
 from dejavu.samples.hashes import keyed_hash
 
@@ -29,6 +30,8 @@ def main(job: Any) -> None:
         check_crops(name, images)
     check_labels(sets)
     check_ids(sets)
+    if job.params.tags["kind"] == "table":
+        tell_matched(sets, job.params.tags)
     counts = {
         name: {"images": len(images), "crops": images["crop_status"].eq("ok").sum()}
         for name, images in sets.items()
@@ -45,6 +48,19 @@ def check_crops(name: str, images: pl.DataFrame) -> None:
             f"Config key vision.sets.{name}: none of its {len(images)} images has a background"
             f" crop ({reasons}): lower vision.min_side, or add annotations."
         )
+
+
+def tell_matched(sets: dict[str, pl.DataFrame], tags: dict[str, Any]) -> None:
+    """Tell how much of a table of tags, and how many of the crops, found no partner."""
+    crops = pl.concat(
+        images.filter(pl.col("crop_status") == "ok")["id"] for images in sets.values()
+    )
+    found = table.matched(crops, tags)
+    strangers, bare = found.ids_without_crop / found.ids, found.crops_without_tags / found.crops
+    print(
+        f"{tags['path']}: {strangers:.1%} of its {found.ids} ids match no crop, and {bare:.1%} of"
+        f" the {found.crops} crops have no tags there"
+    )
 
 
 def check_labels(sets: dict[str, pl.DataFrame]) -> None:

@@ -1,16 +1,22 @@
 """Facts of a whole source, and every reason why its sets could not give a measurement."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from dejavu.config import domains, ranges
+from dejavu.config import ranges
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import column_strings, read_parquet
-from dejavu.job import run
+from dejavu.job import run, warn
 from dejavu.samples import checks
+from dejavu.samples.hashes import keyed_hash
+
+COMMONEST = 20
 
 
 def main(job: Any) -> None:
@@ -19,13 +25,19 @@ def main(job: Any) -> None:
     # changing one reruns nothing that has passed.
     vlm = job.config["vlm"]
     source = job.wildcards.source
-    hashes_of = ranges.ranges_of_sets(domains.SETS["vlm"], vlm["sets"], source)
+    hashes_of = ranges.ranges_of_sets(job.params.order, vlm["sets"], source)
     samples = dict.fromkeys(hashes_of, 0)
     objects = dict.fromkeys(hashes_of, 0)
     kept = 0
+    samples_of: Counter[str] = Counter()
+    identities = []
     for path in job.input.records:
-        part = read_parquet(path, ["hash", "objects"])
+        part = read_parquet(path, ["hash", "id", "objects"])
         hashes = part["hash"].to_numpy()
+        # Of ids: captions of an image share its hash, and embeddings may be in stored order.
+        identities.append(keyed_hash(column_strings(part, "id"), 0, "overlap"))
+        counts = pc.value_counts(pc.list_flatten(part["objects"]).combine_chunks())
+        samples_of.update(dict(zip(*map(pa.Array.to_pylist, counts.flatten()), strict=True)))
         lengths = pc.list_value_length(part["objects"]).to_numpy()
         kept += len(part)
         for name, (low, high) in hashes_of.items():
@@ -37,12 +49,36 @@ def main(job: Any) -> None:
             objects[name] += int(lengths[inside].sum())
     rejected = pa.concat_tables(read_parquet(path) for path in job.input.rejected)
     reasons, items = (column_strings(rejected, name) for name in ("reason", "item"))
+    for identifier, image in repeated(job.input.records, identities):
+        reasons.append(f"duplicate id: {identifier}")
+        items.append(image)
+    kept -= len(reasons) - len(rejected)
     checks.check_rejected(source, kept, reasons, items, vlm["max_rejected"])
     for name in samples:
         # Annotations come later, and are counted by `check_sets`.
         found = None if "annotations" in vlm["sources"][source] else objects[name]
         checks.check_set(name, source, samples[name], found, max(vlm["k"]))
-    write_json(job.output[0], {"kept": kept, "rejected": len(reasons)})
+    doubt = checks.doubt_about_labels(samples_of)
+    if doubt is not None:
+        warn(f"Source {source}: {doubt}")
+    labels = {"labels": len(samples_of), "once": sum(n == 1 for n in samples_of.values())}
+    commonest = sorted(samples_of.items(), key=lambda each: (-each[1], each[0]))[:COMMONEST]
+    facts = {"kept": kept, "rejected": len(reasons), **labels, "commonest": dict(commonest)}
+    write_json(job.output[0], facts)
+
+
+def repeated(
+    paths: Sequence[str], identities: Sequence[NDArray[np.uint64]]
+) -> Iterator[tuple[str, str]]:
+    """Id and image of every record whose id an earlier one has, in whatever part that is."""
+    places = checks.repeats(np.concatenate(identities))
+    start = 0
+    for path, part in zip(paths, identities, strict=True):
+        mine = places[(places >= start) & (places < start + len(part))] - start
+        start += len(part)
+        if len(mine):
+            rows = read_parquet(path, ["id", "image"]).take(mine)
+            yield from zip(column_strings(rows, "id"), column_strings(rows, "image"), strict=True)
 
 
 run(main)

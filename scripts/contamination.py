@@ -6,7 +6,6 @@ import polars as pl
 import pyarrow as pa
 
 from dejavu.audits import duplicates
-from dejavu.config import domains
 from dejavu.files.csv import write_csv
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
@@ -24,12 +23,11 @@ DECIMALS = 6
 
 def main(job: Any) -> None:
     """List the pairs of all shards, by their sample numbers."""
-    names = domains.SETS[job.wildcards.domain]
     pairs = pa.concat_tables([read_parquet(path) for path in job.input])
     frame = pl.DataFrame(pl.from_arrow(pairs)).sort("first_sample", "second_sample")
     frame = frame.with_columns(pl.col("similarity").round(DECIMALS))
     for side in ("first", "second"):
-        sets = duplicates.sets_of(frame[f"{side}_sample"].to_numpy(), names)
+        sets = duplicates.sets_of(frame[f"{side}_sample"].to_numpy(), job.params.sets)
         frame = frame.with_columns(pl.Series(f"{side}_set", sets, dtype=pl.String))
     write_csv(job.output[0], frame.select(list(COLUMNS)).iter_rows(named=True), COLUMNS)
 

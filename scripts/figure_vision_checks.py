@@ -12,7 +12,7 @@ SETS = {
     "target": "A's crops, raw",
     "reference": "B's crops, raw",
     "control": "control, raw",
-    "symmetric": "both directions",
+    "symmetric": "symmetric",
     "calibrated": "calibrated",
     "placebo": "placebo",
 }
@@ -33,15 +33,12 @@ def main(job: Any) -> None:
 def rows_of(frame: pl.DataFrame) -> figures.Rows:
     """A row for each target, reference and set."""
     frame = frame.filter(pl.col("confident") == 1)
-    keys = ["target_model", "reference", "direction", "set"]
-    scores = ("crops", "score", "score_low", "score_high")
+    rows = figures.summaries(frame, ["target_model", "reference_model", "set"]).to_dicts()
+    names = ("target_model", "reference_model", "against")
+    scores = ("crops", "dejavu", "dejavu_low", "dejavu_high")
     return [
-        {
-            **{key: row[key] for key in ("target_model", "reference", *scores)},
-            "against": figures.against(row),
-            "what": SETS[figures.set_of(row)],
-        }
-        for row in figures.summaries(frame, keys).to_dicts()
+        {**{key: row[key] for key in (*names, *scores)}, "what": SETS[row["set"]]}
+        for row in figures.with_against(rows)
     ]
 
 
@@ -49,15 +46,15 @@ def drawn(rows: figures.Rows) -> Any:
     """A panel for each target model."""
     references = list(dict.fromkeys(row["against"] for row in rows))
     layers = figures.estimates(
-        "score",
+        "dejavu",
         "déjà vu score",
         figures.bands("what", list(SETS.values())),
         alt.Color("against:N").sort(references).legend(columns=3),
         [
             alt.Tooltip("target_model:N", title="target"),
-            alt.Tooltip("reference:N"),
+            alt.Tooltip("reference_model:N", title="reference"),
             alt.Tooltip("what:N", title="set"),
-            *figures.score_tooltips("score"),
+            *figures.score_tooltips("dejavu"),
             alt.Tooltip("crops:Q", format=","),
         ],
         yOffset=alt.YOffset("against:N").sort(references),

@@ -26,7 +26,7 @@ def drawn(rows: figures.Rows) -> Any:
         x=alt.X("percent:Q").title("% of the class's crops").scale(domain=[0, 100]),
         y=alt.Y("label:N").sort(field="rank", op="min", order="ascending").title(None),
         tooltip=[
-            alt.Tooltip("reference:N"),
+            alt.Tooltip("reference_model:N", title="reference"),
             alt.Tooltip("label:N"),
             alt.Tooltip("percent:Q", format=".1f", title="% right"),
             alt.Tooltip("crops:Q", format=","),
@@ -34,8 +34,8 @@ def drawn(rows: figures.Rows) -> Any:
     )
     bars = base.mark_bar(color=figures.BLUE, height={"band": 0.6})
     layers = alt.layer(bars).properties(width=190, height={"step": 20})
-    references = list(dict.fromkeys(row["reference"] for row in rows))
-    chart = figures.panels(layers, rows, "reference", 3, references)
+    references = list(dict.fromkeys(row["reference_model"] for row in rows))
+    chart = figures.panels(layers, rows, "reference_model", 3, references)
     return chart.resolve_scale(y="independent")
 
 

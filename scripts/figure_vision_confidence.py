@@ -25,7 +25,7 @@ def main(job: Any) -> None:
 
 def rows_of(frame: pl.DataFrame) -> figures.Rows:
     """A row for each bin, target and reference."""
-    return [{**row, "against": figures.against(row)} for row in frame.to_dicts()]
+    return figures.with_against(frame.to_dicts())
 
 
 def drawn(rows: figures.Rows) -> Any:
@@ -39,7 +39,7 @@ def drawn(rows: figures.Rows) -> Any:
             y=alt.Y("crops:Q").title("memorized crops"),
             tooltip=[
                 alt.Tooltip("target_model:N", title="target"),
-                alt.Tooltip("reference:N"),
+                alt.Tooltip("reference_model:N", title="reference"),
                 alt.Tooltip("low:Q", title="confidence from"),
                 alt.Tooltip("high:Q", title="to"),
                 alt.Tooltip("crops:Q", format=","),

@@ -30,11 +30,11 @@ def main(job: Any) -> None:
 def rows_of(frame: pl.DataFrame) -> figures.Rows:
     """A row for each reference, set of crops and measure."""
     found = []
-    for row in figures.summaries(frame, ["reference", "on"]).to_dicts():
+    for row in figures.summaries(frame, ["reference_model", "on"]).to_dicts():
         for measure, title in MEASURES.items():
             score = {f"accuracy{end}": row[f"{measure}{end}"] for end in ("", "_low", "_high")}
             optimum = row.get("optimum") if measure == "accuracy_top1" else None
-            facts = {key: row[key] for key in ("reference", "on", "crops")}
+            facts = {key: row[key] for key in ("reference_model", "on", "crops")}
             panel = f"{title}, {row['on']}"
             found.append({**facts, "panel": panel, **score, "optimum": optimum})
     return [row for row in found if row["accuracy"] is not None]
@@ -42,14 +42,14 @@ def rows_of(frame: pl.DataFrame) -> figures.Rows:
 
 def drawn(rows: figures.Rows) -> Any:
     """A panel for each set of crops and measure."""
-    references = list(dict.fromkeys(row["reference"] for row in rows))
+    references = list(dict.fromkeys(row["reference_model"] for row in rows))
     layers = figures.estimates(
         "accuracy",
         "accuracy",
-        alt.Y("reference:N").sort(references).title(None),
+        alt.Y("reference_model:N").sort(references).title(None),
         alt.value(figures.BLUE),
         [
-            alt.Tooltip("reference:N"),
+            alt.Tooltip("reference_model:N", title="reference"),
             *figures.score_tooltips("accuracy"),
             alt.Tooltip("crops:Q", format=","),
             alt.Tooltip("optimum:Q", format=".3f", title="best possible"),

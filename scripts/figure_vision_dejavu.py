@@ -16,7 +16,7 @@ def main(job: Any) -> None:
         drawn(rows),
         job.output,
         "Déjà vu scores",
-        "two-model: both directions; one-model: "
+        "two-model: symmetric; one-model: "
         + ("calibrated on control" if job.params.sets["one_model"] == "calibrated" else "raw")
         + "; 95 % intervals",
         "Déjà vu score of each target model against each reference, over all crops and over the"
@@ -26,23 +26,17 @@ def main(job: Any) -> None:
 
 def rows_of(frame: pl.DataFrame, sets: dict[str, str]) -> figures.Rows:
     """A row for each target, reference and confident fraction."""
-    keys = ["target_model", "reference", "direction", "set", "confident"]
-    found = []
-    for row in figures.summaries(frame, keys).to_dicts():
-        if figures.set_of(row) != sets[row["test"]] or row["score"] is None:
-            continue
-        scores = ("confident", "score", "score_low", "score_high")
-        found.append(
-            {
-                "panel": figures.fraction_of_crops(row["confident"]),
-                "target_model": row["target_model"],
-                "against": figures.against(row),
-                "reference": row["reference"],
-                "set": figures.set_of(row),
-                **{key: row[key] for key in scores},
-            }
-        )
-    return found
+    keys = ["target_model", "reference_model", "set", "confident"]
+    rows = figures.with_against(figures.summaries(frame, keys).to_dicts())
+    shown = (*keys, "against", "dejavu", "dejavu_low", "dejavu_high")
+    return [
+        {
+            "panel": figures.fraction_of_crops(row["confident"]),
+            **{key: row[key] for key in shown},
+        }
+        for row in rows
+        if row["set"] == sets[row["test"]] and row["dejavu"] is not None
+    ]
 
 
 def drawn(rows: figures.Rows) -> Any:
@@ -51,16 +45,16 @@ def drawn(rows: figures.Rows) -> Any:
         list(dict.fromkeys(row[key] for row in rows)) for key in ("target_model", "against")
     )
     layers = figures.estimates(
-        "score",
+        "dejavu",
         "déjà vu score (difference of accuracies)",
         figures.bands("target_model", targets),
         alt.Color("against:N").sort(references).legend(columns=3),
         [
             alt.Tooltip("target_model:N", title="target"),
-            alt.Tooltip("reference:N"),
+            alt.Tooltip("reference_model:N", title="reference"),
             alt.Tooltip("set:N"),
             alt.Tooltip("confident:Q", format=".0%", title="most confident"),
-            *figures.score_tooltips("score"),
+            *figures.score_tooltips("dejavu"),
         ],
         yOffset=alt.YOffset("against:N").sort(references),
     ).properties(width=230, height={"step": 13, "for": "offset"})

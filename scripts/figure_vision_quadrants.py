@@ -18,30 +18,31 @@ QUADRANTS = {
 
 def main(job: Any) -> None:
     """Draw the fractions of crops that are memorized, correlated and so on."""
-    rows = rows_of(figures.read(job.input[0]), job.params.tests)
+    rows = rows_of(figures.read(job.input[0]))
     figures.save(
         drawn(rows),
         job.output,
         "Memorized, correlated, misrepresented, unassociated",
-        figures.sizes(rows, "crops", "crops") + "; two-model: both directions",
+        figures.sizes(rows, "crops", "crops") + "; two-model: symmetric",
         "Fractions of crops by who infers the label: the target model alone, both, the reference"
         " alone, or neither.",
     )
 
 
-def rows_of(frame: pl.DataFrame, tests: dict[str, str]) -> figures.Rows:
-    """A row for each quadrant, target and reference, given the kind of each reference's test."""
-    both = pl.col("direction") == "symmetric"
-    frame = frame.filter(both | ~both.any().over("target_model", "reference"))
+def rows_of(frame: pl.DataFrame) -> figures.Rows:
+    """A row for each quadrant, target and reference."""
+    pair = ["target_model", "reference_model"]
+    both = pl.col("set") == "symmetric"
+    frame = frame.filter(both | ~both.any().over(pair))
+    rows = figures.with_against(figures.summaries(frame, pair).to_dicts())
     return [
         {
-            **{key: row[key] for key in ("target_model", "reference", "direction", "crops")},
-            "against": figures.against({**row, "test": tests[row["reference"]]}),
+            **{key: row[key] for key in (*pair, "against", "set", "crops")},
             "quadrant": quadrant,
             "place": place,
             "fraction": row[quadrant],
         }
-        for row in figures.summaries(frame, ["target_model", "reference"]).to_dicts()
+        for row in rows
         for place, quadrant in enumerate(QUADRANTS)
     ]
 
@@ -60,7 +61,7 @@ def drawn(rows: figures.Rows) -> Any:
             order="place:Q",
             tooltip=[
                 alt.Tooltip("target_model:N", title="target"),
-                alt.Tooltip("reference:N"),
+                alt.Tooltip("reference_model:N", title="reference"),
                 alt.Tooltip("quadrant:N"),
                 alt.Tooltip("fraction:Q", format=".3f"),
                 alt.Tooltip("crops:Q", format=","),

@@ -23,7 +23,7 @@ def main(job: Any) -> None:
     ids = pl.Series(column_strings(records, "id"), dtype=pl.String)
     if params.own_folder:
         # It may hold the samples in another order: where they are likely to be comes first.
-        among = [*among, *(each for each in everywhere if each not in among)]
+        among = list(dict.fromkeys([*among, *everywhere]))
         captions = pl.Series(column_strings(records, "caption"), dtype=pl.String)
         clip_retrieval.check_captions(among, ids, captions, params.columns)
     vectors = clip_retrieval.gather(

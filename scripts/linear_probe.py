@@ -40,7 +40,7 @@ def main(job: Any) -> None:
     with threadpool_limits(params.threads):
         model = regression.fit(features[is_fitted], labels[is_fitted])
         right = model.predict(features[~is_fitted]) == labels[~is_fitted]
-    fact = {"model": params.name, "task": "linear_probe"}
+    fact = {"domain": "vision", "model": params.name, "task": "linear_probe"}
     write_json(job.output[0], {**fact, "right": int(right.sum()), "images": len(right)})
 
 

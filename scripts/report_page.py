@@ -5,9 +5,7 @@ from typing import Any
 
 import yaml
 
-from dejavu.files import seals
 from dejavu.files.facts import read_json
-from dejavu.files.parquet import read_provenance
 from dejavu.job import run, whole_file
 from dejavu.report import figures, page, verdict
 
@@ -16,21 +14,20 @@ def main(job: Any) -> None:
     """Gather what the page shows and render it."""
     params = job.params
     asked = {Path(path).stem: Path(path) for path in job.input.tables}
-    domains = [domain(key, job, asked) for key in page.DOMAINS if key in params.config]
+    domains = [domain(key, job, asked) for key in params.domains]
     subjects = [card["target"] for each in domains for card in each["cards"]]
     content = {
         "title": f"{'Does' if len(subjects) == 1 else 'Do'} {listed(subjects)} memorize?",
         "lead": " ".join(each["lead"] for each in domains),
         "domains": domains,
-        "tables": [page.table(path, params.captions[name]) for name, path in asked.items()],
-        "models": [model(path) for path in job.input.models],
+        "tables": [page.table(path, params.legends[name]) for name, path in asked.items()],
+        "run": read_json(job.input.run),
         "config": yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True),
-        "versions": params.versions,
         "times": page.times(Path("results/benchmarks")),
         "footer": params.footer,
     }
     with whole_file(job.output[0]) as partial:
-        partial.write_text(page.render(content))
+        partial.write_text(page.render(content), encoding="utf-8")
 
 
 def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
@@ -53,20 +50,20 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
         verdicts = verdict.vlm_verdicts(rows["vlm_ppg"], kinds, params.headline, blind)
     else:
         verdicts = verdict.vision_verdicts(rows["vision_dejavu"], blind)
-    folder = Path(job.input.charts[0]).parent
-    names = [Path(path).stem for path in job.input.charts]
+    pictures = {Path(path).stem: Path(path) for path in job.input.pictures}
+    charts = [Path(path) for path in job.input.charts]
     [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
     return {
         "key": key,
-        "name": page.DOMAINS[key],
+        "name": params.domains[key],
         "lead": page.lead(key, config),
         "cards": page.cards(verdicts),
         "verdicts": verdicts,
-        "facts": page.facts(key, asked, rows, list(config["models"])),
+        "facts": page.facts(key, asked, rows),
         "figures": [
-            page.figure(name, folder, params.captions[name])
-            for name in names
-            if name.startswith(f"{key}_")
+            page.figure(chart, pictures[chart.stem], params.legends[chart.stem])
+            for chart in charts
+            if chart.stem.startswith(f"{key}_")
         ],
         "gallery": read_json(gallery),
     }
@@ -76,19 +73,6 @@ def listed(names: list[str]) -> str:
     """Names in one phrase."""
     *first, last = dict.fromkeys(names) or ["nothing"]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def model(path: str) -> dict[str, Any]:
-    """What a model's embeddings or, of a classifier, its weights tell of it."""
-    place = Path(path)
-    if place.suffix == ".parquet":
-        facts = read_provenance(path)
-        libraries = ", ".join(f"{name} {held}" for name, held in facts["versions"].items())
-        names = ("fingerprint", "dimension")
-        return {"name": facts["model"], **{key: facts[key] for key in names}, "versions": libraries}
-    fingerprint = seals.digest(place.read_bytes())
-    name = place.parent.name
-    return {"name": name, "fingerprint": fingerprint, "dimension": None, "versions": ""}
 
 
 run(main)

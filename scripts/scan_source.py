@@ -14,6 +14,7 @@ from dejavu.job import Progress, run
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import RECORDS, REJECTED
 from dejavu.sources import Record, Rejected
+from dejavu.sources.admission import admitted
 from dejavu.sources.captions import Captions
 
 
@@ -24,7 +25,7 @@ def main(job: Any) -> None:
     rejected: list[Rejected] = []
     try:
         tars = [Path(path) for path in job.input]
-        for found in read_part(job.params.source, tars, part, job.params.seed):
+        for found in map(admitted, read_part(job.params.source, tars, part, job.params.seed)):
             if isinstance(found, Record):
                 records.append(found)
             else:

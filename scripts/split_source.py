@@ -39,7 +39,7 @@ def main(job: Any) -> None:
     columns = {
         "hash": repeated["hash"],
         "item": repeated["image"],
-        "reason": pa.array([f"duplicate id {each}" for each in repeated["id"].to_pylist()]),
+        "reason": pa.array([f"duplicate id: {each}" for each in repeated["id"].to_pylist()]),
     }
     write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))
 

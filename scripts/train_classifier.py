@@ -1,15 +1,14 @@
 """A classifier from background crops to labels, trained from scratch on one set."""
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dejavu.encoders.device import prepare_torch
 from dejavu.files.weights import write_settings
-from dejavu.job import discard, run, whole_file
+from dejavu.job import run, whole_file
 from dejavu.samples.images import read_crops
-from dejavu.training import classifier
+from dejavu.training import classifier, loop
 from dejavu.training.weights import save
 
 
@@ -18,13 +17,13 @@ def main(job: Any) -> None:
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
     crops = read_crops(job.input.records, needed_by=f"the classifier {job.wildcards.model}")
-    checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
-    model, labels, history = classifier.train(settings, crops, seed, checkpoint, device)
-    with whole_file(job.output.history) as partial:
-        pl.DataFrame(history).write_csv(partial)
-    save(model, job.output.weights)
-    write_settings(job.output.settings, {**settings, "labels": labels}, job.output.weights)
-    discard(checkpoint)
+    checkpoint = loop.checkpoint_of(job)
+    with checkpoint.held():
+        model, labels, history = classifier.train(settings, crops, seed, checkpoint, device)
+        with whole_file(job.output.history) as partial:
+            pl.DataFrame(history).write_csv(partial)
+        save(model, job.output.weights)
+        write_settings(job.output.settings, {**settings, "labels": labels}, job.output.weights)
 
 
 run(main)

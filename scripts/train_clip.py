@@ -1,14 +1,13 @@
 """A CLIP model trained from scratch on one set."""
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dejavu.encoders.device import prepare_torch
 from dejavu.files.parquet import column_strings, read_parquet
-from dejavu.job import discard, run, whole_file
-from dejavu.training import clip
+from dejavu.job import run, whole_file
+from dejavu.training import clip, loop
 
 
 def main(job: Any) -> None:
@@ -19,27 +18,27 @@ def main(job: Any) -> None:
     images = [image for table in records for image in column_strings(table, "image")]
     captions = [caption for table in records for caption in column_strings(table, "caption")]
     model = clip.build(settings["model_cfg"], seed)
-    checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
-    history = clip.train(
-        model,
-        images,
-        captions,
-        preprocessing=settings["preprocess_cfg"],
-        settings=settings,
-        seed=seed,
-        checkpoint=checkpoint,
-        device=device,
-    )
-    with whole_file(job.output.history) as partial:
-        pl.DataFrame(history).write_csv(partial)
-    clip.save(
-        model,
-        settings["model_cfg"],
-        settings["preprocess_cfg"],
-        weights_path=job.output.weights,
-        config_path=job.output.config,
-    )
-    discard(checkpoint)
+    checkpoint = loop.checkpoint_of(job)
+    with checkpoint.held():
+        history = clip.train(
+            model,
+            images,
+            captions,
+            preprocessing=settings["preprocess_cfg"],
+            settings=settings,
+            seed=seed,
+            checkpoint=checkpoint,
+            device=device,
+        )
+        with whole_file(job.output.history) as partial:
+            pl.DataFrame(history).write_csv(partial)
+        clip.save(
+            model,
+            settings["model_cfg"],
+            settings["preprocess_cfg"],
+            weights_path=job.output.weights,
+            config_path=job.output.config,
+        )
 
 
 run(main)

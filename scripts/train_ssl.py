@@ -1,6 +1,6 @@
 """A self-supervised image model trained from scratch on one training set."""
 
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 import polars as pl
@@ -8,8 +8,8 @@ import polars as pl
 from dejavu.encoders.device import prepare_torch
 from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.files.weights import write_settings
-from dejavu.job import discard, run, whole_file
-from dejavu.training import processes, ssl
+from dejavu.job import run, whole_file
+from dejavu.training import loop, processes, ssl
 from dejavu.training.weights import save
 
 
@@ -22,16 +22,16 @@ def main(job: Any) -> None:
         for path in job.input.records
         for image in column_strings(read_parquet(path, ["image"]), "image")
     ]
-    checkpoint = Path(job.output.weights).with_name("checkpoint.pt")
-    team = processes.on_all_gpus(min(settings["batch"], len(images)))
-    model, history = ssl.train(settings, images, seed, checkpoint, device, team)
-    if not team.leads:
-        return
-    with whole_file(job.output.history) as partial:
-        pl.DataFrame(history).write_csv(partial)
-    save(model, job.output.weights)
-    write_settings(job.output.settings, settings, job.output.weights)
-    discard(checkpoint)
+    checkpoint = loop.checkpoint_of(job)
+    with checkpoint.held() if processes.is_first() else nullcontext():
+        team = processes.on_all_gpus(min(settings["batch"], len(images)))
+        model, history = ssl.train(settings, images, seed, checkpoint, device, team)
+        if not team.leads:
+            return
+        with whole_file(job.output.history) as partial:
+            pl.DataFrame(history).write_csv(partial)
+        save(model, job.output.weights)
+        write_settings(job.output.settings, settings, job.output.weights)
 
 
 run(main)

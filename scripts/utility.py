@@ -10,8 +10,8 @@ from dejavu.job import run
 from dejavu.scores.intervals import wilson
 
 COLUMNS = {
-    **dict.fromkeys(("model", "task"), pl.String),
-    **dict.fromkeys(("accuracy", "low", "high"), pl.Float64),
+    **dict.fromkeys(("domain", "model", "task"), pl.String),
+    **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high"), pl.Float64),
 }
 
 
@@ -22,8 +22,8 @@ def main(job: Any) -> None:
         fact = read_json(path)
         low, high = wilson(fact["right"], fact["images"])
         accuracy = fact["right"] / fact["images"]
-        row = {"model": fact["model"], "task": fact["task"], "accuracy": accuracy}
-        rows.append({**row, "low": low, "high": high})
+        names = {name: fact[name] for name in ("domain", "model", "task")}
+        rows.append({**names, "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high})
     write_csv(job.output[0], rows, COLUMNS)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.samples.images import read_crops
@@ -12,7 +13,7 @@ from dejavu.scores.judged import read_judged
 from dejavu.scores.vision import best_classes
 
 COLUMNS = {
-    "reference": pl.String,
+    "reference_model": pl.String,
     "rank": pl.Int64,
     "label": pl.String,
     "crops": pl.Int64,
@@ -25,11 +26,12 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out)
     crops = duplicates.without(read_crops(job.input.records), left_out)
     labels = crops["label"].to_list()
+    predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for reference in job.params.references:
-        correct = read_judged(reference["alone"]["predictors"][0], "A", left_out).correct
-        for row in best_classes(correct, labels):
-            rows.append({"reference": reference["name"], **row})
+        path = predictions[reference["alone"]["predictors"][0], "A"]
+        for row in best_classes(read_judged(path, left_out).correct, labels):
+            rows.append({"reference_model": reference["name"], **row})
     write_csv(job.output[0], rows, COLUMNS)
 
 

@@ -5,13 +5,15 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores.judged import read_comparison
 from dejavu.scores.vision import confidence_bins, memorized
 
+NAMES = ("test", "target_model", "reference_model")
 COLUMNS = {
-    **dict.fromkeys(("target_model", "reference", "test"), pl.String),
+    **dict.fromkeys(NAMES, pl.String),
     **dict.fromkeys(("low", "high"), pl.Float64),
     "crops": pl.Int64,
 }
@@ -20,11 +22,12 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Count A's memorized crops by their memorization confidence."""
     left_out = duplicates.contaminated(job.input.left_out)
+    predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        comparison = read_comparison(each["sides"]["A"], left_out)
+        comparison = read_comparison(each["sides"]["A"], predictions, left_out)
         _, confidence = memorized(comparison.targets[0], comparison.references[0])
-        facts = {key: each[key] for key in ("target_model", "reference", "test")}
+        facts = {key: each[key] for key in NAMES}
         rows += [{**facts, **row} for row in confidence_bins(confidence)]
     write_csv(job.output[0], rows, COLUMNS)
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.labels import world
@@ -17,7 +18,7 @@ from dejavu.sources import foregrounds
 
 ACCURACIES = [f"accuracy_{top}{end}" for top in ("top1", "top5") for end in ("", "_low", "_high")]
 COLUMNS = {
-    **dict.fromkeys(("reference", "replicate", "on"), pl.String),
+    **dict.fromkeys(("reference_model", "replicate", "on"), pl.String),
     "crops": pl.Int64,
     **dict.fromkeys((*ACCURACIES, "optimum"), pl.Float64),
 }
@@ -30,20 +31,25 @@ def main(job: Any) -> None:
     crops = read_crops(job.input.records, ["boxes", "context"])
     crops = duplicates.without(crops, left_out)
     optimum = None if params.preferred is None else largest_posterior(crops, params.preferred)
-    trained = [each["together"]["predictors"] for each in params.references if each["two_model"]]
+    predictions = layout.predictions_of(job.input.predictions)
+
+    def files(reference: dict[str, Any], kind: str) -> list[str]:
+        return [predictions[name, "A"] for name in reference[kind]["predictors"]]
+
+    trained = [files(each, "together") for each in params.references if each["two_model"]]
     places = {"all": ("alone", None)}
     if trained:
-        right = [correct(predictors, left_out) for predictors in trained]
+        right = [correct(paths, left_out) for paths in trained]
         places["intersection"] = ("together", np.logical_and.reduce(right))
     rows = []
     for reference in params.references:
         for on, (kind, inside) in places.items():
-            predictors = reference[kind]["predictors"]
-            top1 = correct(predictors, left_out)
-            top5 = np.stack([among_top5(name, "A", crops) for name in predictors], axis=1)
+            paths = files(reference, kind)
+            top1 = correct(paths, left_out)
+            top5 = np.stack([among_top5(path, crops) for path in paths], axis=1)
             counted = np.ones_like(top1) if inside is None else inside
             for replicate, chosen in reference[kind]["replicates"].items():
-                names = {"reference": reference["name"], "replicate": replicate, "on": on}
+                names = {"reference_model": reference["name"], "replicate": replicate, "on": on}
                 bootstrap = Bootstrap(params.replications, (params.seed, *names.values()))
                 row = correlation_row(
                     top1[:, chosen], top5[:, chosen], counted[:, chosen], bootstrap, optimum
@@ -52,9 +58,9 @@ def main(job: Any) -> None:
     write_csv(job.output[0], rows, COLUMNS)
 
 
-def correct(predictors: list[str], left_out: np.ndarray) -> np.ndarray:
+def correct(paths: list[str], left_out: np.ndarray) -> np.ndarray:
     """Whether each predictor is right on A's crops, bool [crops, predictors]."""
-    return np.stack([read_judged(name, "A", left_out).correct for name in predictors], axis=1)
+    return np.stack([read_judged(path, left_out).correct for path in paths], axis=1)
 
 
 def largest_posterior(crops: pl.DataFrame, preferred: float) -> np.ndarray:

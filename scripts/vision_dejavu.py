@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import Progress, run
 from dejavu.samples.hashes import in_first_half
@@ -13,41 +14,42 @@ from dejavu.scores.intervals import Bootstrap
 from dejavu.scores.judged import read_comparison
 from dejavu.scores.vision import rows_of_pair
 
+NAMES = ("test", "target_model", "reference_model")
+SCORES = [f"dejavu{end}" for end in ("", "_low", "_high")]
+MEANS = ["accuracy_target", "accuracy_reference"]
+ADJUSTED = [f"adjusted_accuracy{end}" for end in ("", "_low", "_high", "_beta")]
 COLUMNS = {
-    **dict.fromkeys(
-        ("target_model", "reference", "test", "direction", "set", "replicate"), pl.String
-    ),
+    **dict.fromkeys((*NAMES, "replicate"), pl.String),
     "confident": pl.Float64,
+    "set": pl.String,
     "crops": pl.Int64,
-    **dict.fromkeys(
-        (
-            *("accuracy_target", "accuracy_reference", "score", "score_low", "score_high"),
-            *("p_value", "adjusted", "adjusted_low", "adjusted_high", "beta"),
-        ),
-        pl.Float64,
-    ),
+    **dict.fromkeys((*SCORES, *MEANS, "p_value", *ADJUSTED), pl.Float64),
 }
 
 
 def main(job: Any) -> None:
-    """Score every pair in every direction, set and replicate."""
+    """Score every pair on every set and replicate."""
     params = job.params
     left_out = duplicates.contaminated(job.input.left_out)
     halves = None
     if job.input.control:
         control = duplicates.without(read_crops(job.input.control), left_out)
         halves = in_first_half(control["id"].to_list(), params.seed)
+    predictions = layout.predictions_of(job.input.predictions)
     progress = Progress("scoring", len(params.comparisons), "pairs")
     rows = []
     for each in params.comparisons:
-        parts = {name: read_comparison(side, left_out) for name, side in each["sides"].items()}
+        parts = {
+            name: read_comparison(side, predictions, left_out)
+            for name, side in each["sides"].items()
+        }
         if halves is not None:
             parts["first_half"] = parts["control"].where(halves)
             parts["second_half"] = parts["control"].where(~halves)
-        names = {key: each[key] for key in ("target_model", "reference", "test")}
-        bootstrap = Bootstrap(params.replications, (params.seed, *names.values()))
+        test, target, reference = (each[key] for key in NAMES)
+        bootstrap = Bootstrap(params.replications, (params.seed, target, reference, test))
         for row in rows_of_pair(parts, each["replicates"], params.confident, bootstrap):
-            rows.append({**names, **row})
+            rows.append({**{key: each[key] for key in NAMES}, **row})
         progress.advance(1)
     write_csv(job.output[0], rows, COLUMNS)
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from dejavu.audits import duplicates
-from dejavu.config.layout import prediction_path
+from dejavu.config import layout
+from dejavu.files.csv import read_csv
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
@@ -18,15 +19,16 @@ EXAMPLES, DISAGREEMENTS, SHOWN_NEIGHBORS = 6, 4, 5
 def main(job: Any) -> None:
     """For every target show memorized and correlated crops, then where references disagree."""
     left_out = duplicates.contaminated(job.input.left_out)
+    predictions = layout.predictions_of(job.input.predictions)
     known = {
-        name: duplicates.without(answers(path), left_out)
-        for name, path in job.params.predictors.items()
+        name: duplicates.without(answers(predictions[path_name, "A"]), left_out)
+        for name, path_name in job.params.predictors.items()
     }
-    memorized = pl.read_csv(job.input.memorized)
+    memorized = read_csv(job.input.memorized)
     references = [name for name in job.params.references if name in known]
     groups = []
     for pair in job.params.pairs:
-        names = ("target_model", "reference")
+        names = ("target_model", "reference_model")
         of_pair = memorized.filter(*(pl.col(name) == pair[name] for name in names)).sort("rank")
         groups.append({**pair, "shown": pair["target_model"], "group": "memorized"})
         groups[-1]["samples"] = of_pair["sample"].head(EXAMPLES).to_list()
@@ -36,17 +38,17 @@ def main(job: Any) -> None:
     others = [name for name in references if name not in job.params.two_model]
     if two_model and others:
         for group, samples in disagreements(known, two_model[0], others).items():
-            groups.append({"reference": two_model[0], "shown": two_model[0], "group": group})
-            groups[-1]["samples"] = samples
+            first = {"reference_model": two_model[0], "shown": two_model[0]}
+            groups.append({**first, "group": group, "samples": samples})
     for each in groups:
         each["examples"] = examples(job, known, references, each)
     write_json(job.output[0], {"groups": groups})
 
 
-def answers(path_name: str) -> pl.DataFrame:
+def answers(path: str) -> pl.DataFrame:
     """What a predictor says of A's crops: sample, prediction, correct, confidence."""
     columns = ["sample", "prediction", "correct", "confidence", "tiebreak"]
-    return pl.DataFrame(read_parquet(prediction_path(path_name, "A"), columns))
+    return pl.DataFrame(read_parquet(path, columns))
 
 
 def best(samples: pl.Series, chosen: np.ndarray, count: int, *keys: np.ndarray) -> list[int]:
@@ -59,7 +61,7 @@ def correlated(
     known: dict[str, pl.DataFrame], pair: dict[str, str], references: list[str]
 ) -> list[int]:
     """Crops that target and reference get right, those first that most references get right."""
-    target, reference = known[pair["target_model"]], known[pair["reference"]]
+    target, reference = known[pair["target_model"]], known[pair["reference_model"]]
     both = (target["correct"] & reference["correct"]).to_numpy()
     right = np.sum([known[name]["correct"].to_numpy() for name in references], axis=0)
     return best(target["sample"], both, EXAMPLES, right, reference["confidence"].to_numpy())
@@ -86,9 +88,8 @@ def examples(
     samples = np.array(group["samples"], dtype=np.int64)
     columns = ["id", "image", "width", "height", "label", "boxes", "crop", "tags"]
     rows = gallery.rows_of(job.input.samples, samples, columns)
-    path_name = job.params.predictors[group["shown"]]
-    place = f"results/vision/neighbors/{path_name}/"
-    paths = [path for path in job.input.neighbors if path.startswith(place)]
+    neighbors = layout.shards_of(job.input.neighbors)
+    paths = neighbors[job.params.predictors[group["shown"]], "crop", "A"]
     ranked = gallery.neighbors_of(paths, samples)[:, :SHOWN_NEIGHBORS]
     public = gallery.rows_of(job.input.public, ranked.ravel(), ["id", "image", "label"])
     lifts = typical(job.input.tags)
@@ -130,7 +131,7 @@ def typical(paths: list[str]) -> dict[tuple[str, str], float]:
     return {
         (row["label"], row["tag"]): row["lift"]
         for path in paths
-        for row in pl.read_csv(path).to_dicts()
+        for row in read_csv(path).to_dicts()
     }
 
 

@@ -5,15 +5,16 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.samples.images import read_crops
 from dejavu.scores.judged import read_comparison
 from dejavu.scores.vision import memorized
 
+NAMES = ("test", "target_model", "reference_model")
 COLUMNS = {
-    "target_model": pl.String,
-    "reference": pl.String,
+    **dict.fromkeys(NAMES, pl.String),
     "rank": pl.Int64,
     "sample": pl.Int64,
     "id": pl.String,
@@ -27,17 +28,17 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out)
     images = duplicates.without(read_crops(job.input.records), left_out)
     crops = images.select("sample", "id", "label").rows()
+    predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        comparison = read_comparison(each["sides"]["A"], left_out)
+        comparison = read_comparison(each["sides"]["A"], predictions, left_out)
         found, confidence = memorized(comparison.targets[0], comparison.references[0])
         pairs = zip(found[: job.params.memorized], confidence, strict=False)
         for rank, (position, sure) in enumerate(pairs, 1):
             sample, identifier, label = crops[position]
             rows.append(
                 {
-                    "target_model": each["target_model"],
-                    "reference": each["reference"],
+                    **{key: each[key] for key in NAMES},
                     "rank": rank,
                     "sample": sample,
                     "id": identifier,

@@ -5,33 +5,37 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores.judged import read_comparison
 from dejavu.scores.vision import quadrants
 
+NAMES = ("test", "target_model", "reference_model")
 COLUMNS = {
-    **dict.fromkeys(("target_model", "reference", "replicate", "direction"), pl.String),
+    **dict.fromkeys((*NAMES, "replicate", "set"), pl.String),
     "crops": pl.Int64,
     **dict.fromkeys(("memorized", "correlated", "misrepresented", "unassociated"), pl.Float64),
 }
 
 
 def main(job: Any) -> None:
-    """Count the quadrants for every pair, direction and replicate."""
+    """Count the quadrants for every pair, set and replicate."""
     left_out = duplicates.contaminated(job.input.left_out)
+    predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        sides = each["sides"]
-        directions = {
-            name: read_comparison(sides[name], left_out) for name in ("A", "B") if name in sides
+        sets = {
+            name: read_comparison(each["sides"][side], predictions, left_out)
+            for name, side in (("target", "A"), ("reference", "B"))
+            if side in each["sides"]
         }
-        if "B" in directions:
-            directions["symmetric"] = directions["A"] + directions["B"]
-        names = {key: each[key] for key in ("target_model", "reference")}
+        if "reference" in sets:
+            sets["symmetric"] = sets["target"] + sets["reference"]
+        names = {key: each[key] for key in NAMES}
         for replicate, chosen in each["replicates"].items():
-            for direction, comparison in directions.items():
-                facts = {**names, "replicate": replicate, "direction": direction}
+            for name, comparison in sets.items():
+                facts = {**names, "replicate": replicate, "set": name}
                 rows.append({**facts, **quadrants(comparison.replicates(chosen))})
     write_csv(job.output[0], rows, COLUMNS)
 

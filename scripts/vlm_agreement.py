@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import recovered
-from dejavu.scores.vlm import agreement_counts
+from dejavu.scores.vlm import agreements_of
 
 COLUMNS = {
     "query": pl.String,
@@ -19,7 +19,6 @@ COLUMNS = {
         ("agreement", "both_right", "first_only", "second_only", "both_wrong"), pl.Float64
     ),
 }
-METRICS = ("precision", "recall")
 
 
 def main(job: Any) -> None:
@@ -27,19 +26,10 @@ def main(job: Any) -> None:
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
     left_out = duplicates.contaminated(job.input.left_out)
+    files = layout.shards_of(job.input.recovered)
     rows = []
     for pair in params.pairs:
-        counts = {(each, metric): np.zeros(4, np.int64) for each in settings for metric in METRICS}
-        one, other = (
-            {"models": [pair[role]["model"]], "query": pair[role]["query"]}
-            for role in ("first", "second")
-        )
-        for first, second in recovered.pairs_of("target", one, other, params.shards, left_out):
-            for setting in settings:
-                scored = first.scored(setting)
-                outcomes = first.outcome(setting).of(scored), second.outcome(setting).of(scored)
-                for metric in METRICS:
-                    counts[setting, metric] += agreement_counts(*outcomes, metric)
+        counts = agreements_of(pair, settings, files, left_out)
         for (setting, metric), cases in counts.items():
             both_right, first_only, second_only, both_wrong = cases / max(cases.sum(), 1)
             rows.append(

@@ -5,10 +5,11 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import recovered
-from dejavu.scores.vlm import Tally, recall_rows
+from dejavu.scores.vlm import recall_rows, tallies_of
 
 COLUMNS = {
     **dict.fromkeys(("test", "query"), pl.String),
@@ -25,20 +26,14 @@ def main(job: Any) -> None:
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
     left_out = duplicates.contaminated(job.input.left_out)
+    files = layout.shards_of(job.input.recovered)
     rows = []
     for comparison in params.comparisons:
-        tallies: dict[recovered.Setting, Tally] = {}
-        part = comparison["tallies"]["target"]
-        for sides in recovered.pairs_of(
-            "target", part["target"], part["reference"], params.shards, left_out
-        ):
-            for setting in settings:
-                target, reference = (side.outcome(setting) for side in sides)
-                tally = Tally.of([target], [reference])
-                tallies[setting] = tallies[setting] + tally if setting in tallies else tally
+        part = {"target": recovered.first_replicates(comparison["tallies"]["target"])}
+        tallies = tallies_of(part, settings, files, left_out)
         facts = {"test": comparison["test"], "query": comparison["query"]}
         for setting in settings:
-            for row in recall_rows(tallies[setting]):
+            for row in recall_rows(tallies[setting]["target"]):
                 rows.append({**facts, **setting._asdict(), **row})
     write_csv(job.output[0], rows, COLUMNS)
 

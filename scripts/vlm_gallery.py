@@ -6,11 +6,13 @@ import numpy as np
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
+from dejavu.files.csv import read_csv
 from dejavu.files.facts import read_json, write_json
 from dejavu.job import run
 from dejavu.predictions import object_votes
 from dejavu.report import gallery
-from dejavu.scores import recovered
+from dejavu.scores import gaps, recovered
 
 EXAMPLES, SHOWN_NEIGHBORS = 6, 5
 PUBLIC_COLUMNS = ["id", "image", "caption", "objects"]
@@ -20,15 +22,18 @@ def main(job: Any) -> None:
     """For every test, show the most memorized and the most correlated training captions."""
     params = job.params
     left_out = duplicates.contaminated(job.input.left_out)
-    memorized = pl.read_csv(job.input.memorized, schema_overrides={"id": pl.String})
+    memorized = read_csv(job.input.memorized)
     for column, value in params.headline.items():
         memorized = memorized.filter(pl.col(column) == value)
+    setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
+    files = layout.shards_of(job.input.recovered)
     tests = []
     for comparison in params.comparisons:
         of_test = memorized.filter(pl.col("test") == comparison["test"]).sort("rank")
+        pairs = recovered.pairs_of(comparison["tallies"]["target"], files, left_out)
         groups = {
             "memorized": of_test["sample"].head(EXAMPLES).to_numpy(),
-            "correlated": correlated(comparison, params, left_out),
+            "correlated": gaps.recovered_by_both(pairs, setting, EXAMPLES),
         }
         names = ("test", "query", "target_model", "reference_model")
         tests.append(
@@ -41,24 +46,6 @@ def main(job: Any) -> None:
             }
         )
     write_json(job.output[0], {"headline": params.headline, "tests": tests})
-
-
-def correlated(comparison: dict[str, Any], params: Any, left_out: np.ndarray) -> np.ndarray:
-    """The samples of which both models recover the most objects, then the most precisely."""
-    part = comparison["tallies"]["target"]
-    setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
-    best: list[tuple[float, float, int]] = []
-    for sides in recovered.pairs_of(
-        "target", part["target"], part["reference"], params.shards, left_out
-    ):
-        target, reference = (side.outcome(setting) for side in sides)
-        correct = np.minimum(target.correct, reference.correct)
-        precision = np.minimum(target.precision, reference.precision)
-        order = np.lexsort((-precision, -correct))[:EXAMPLES]
-        rows = order[correct[order] > 0]
-        kept = zip(-correct[rows], -precision[rows], sides[0].samples[rows], strict=True)
-        best = sorted([*best, *kept])[:EXAMPLES]
-    return np.array([sample for *_, sample in best], dtype=np.int64)
 
 
 def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:
@@ -82,11 +69,12 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
                 "sides": [],
             }
         )
+    neighbors = layout.shards_of(job.input.neighbors)
     for role in ("target", "reference"):
         side = comparison["tallies"]["target"][role]
-        place = f"results/vlm/neighbors/{side['models'][0]}/{side['query']}/target/"
-        paths = [path for path in job.input.neighbors if path.startswith(place)]
-        ranked = gallery.neighbors_of(paths, samples)
+        ranked = gallery.neighbors_of(
+            neighbors[side["models"][0], side["query"], "target"], samples
+        )
         needed, positions = np.unique(ranked, return_inverse=True)
         public = gallery.rows_of(job.input.public, needed, PUBLIC_COLUMNS)
         predicted = object_votes.predicted_labels(

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
@@ -30,17 +31,11 @@ def main(job: Any) -> None:
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
     left_out = duplicates.contaminated(job.input.left_out)
+    files = layout.shards_of(job.input.recovered)
     found = []
     for comparison in params.comparisons:
-        part = comparison["tallies"]["target"]
-        largest = {setting: gaps.Largest(params.memorized) for setting in settings}
-        for target, reference in recovered.pairs_of(
-            "target", part["target"], part["reference"], params.shards, left_out
-        ):
-            for setting, best in largest.items():
-                scored = target.scored(setting)
-                outcomes = (side.outcome(setting).of(scored) for side in (target, reference))
-                best.add(target.samples[scored], *outcomes)
+        pairs = recovered.pairs_of(comparison["tallies"]["target"], files, left_out)
+        largest = gaps.largest(pairs, settings, params.memorized)
         facts = {"test": comparison["test"], "query": comparison["query"]}
         found += [({**facts, **setting._asdict()}, best) for setting, best in largest.items()]
     ids = ids_of([best.samples for _, best in found], job.input.samples)

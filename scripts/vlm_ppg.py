@@ -5,10 +5,12 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import recovered
-from dejavu.scores.vlm import Bootstrap, Tally, rows_of_test
+from dejavu.scores.intervals import Bootstrap
+from dejavu.scores.vlm import rows_of_test, tallies_of
 
 SCORES = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
 MEANS = [
@@ -35,23 +37,10 @@ def main(job: Any) -> None:
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
     left_out = duplicates.contaminated(job.input.left_out)
+    files = layout.shards_of(job.input.recovered)
     rows = []
     for comparison in params.comparisons:
-        tallies: dict[recovered.Setting, dict[str, Tally]] = {each: {} for each in settings}
-        for name, part in comparison["tallies"].items():
-            for targets, references in recovered.shards_of(part, params.shards, left_out):
-                chosen = None
-                if name in ("first_half", "second_half"):
-                    chosen = targets[0].first_half == (name == "first_half")
-                for setting in settings:
-                    tally = Tally.of(
-                        [target.outcome(setting) for target in targets],
-                        [reference.outcome(setting) for reference in references],
-                        chosen,
-                        targets[0].left_out,
-                    )
-                    known = tallies[setting]
-                    known[name] = known[name] + tally if name in known else tally
+        tallies = tallies_of(comparison["tallies"], settings, files, left_out)
         for setting in settings:
             names = (params.seed, comparison["test"], comparison["query"], *setting)
             bootstrap = Bootstrap(params.replications, names)

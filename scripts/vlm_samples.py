@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from dejavu.audits import duplicates
+from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import gaps, recovered
@@ -26,14 +27,13 @@ def main(job: Any) -> None:
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
     left_out = duplicates.contaminated(job.input.left_out)
+    files = layout.shards_of(job.input.recovered)
     rows: list[dict[str, Any]] = []
     for comparison in params.comparisons:
         part = comparison["tallies"]["target"]
 
         def shards(part: dict[str, Any] = part) -> Iterator[tuple[Recovered, Recovered]]:
-            return recovered.pairs_of(
-                "target", part["target"], part["reference"], params.shards, left_out
-            )
+            return recovered.pairs_of(part, files, left_out)
 
         facts = {"test": comparison["test"], "query": comparison["query"]}
         found: dict[recovered.Setting, list[dict[str, Any]]] = {each: [] for each in settings}

@@ -37,14 +37,14 @@ def main(job: Any) -> None:
             f"Config key vlm.utility.classes: no public image is of the class {missing!r} alone:"
             " correct its labels, or leave it out."
         )
-    fact = {"model": params.name, "task": "zero_shot"}
+    fact = {"domain": "vlm", "model": params.name, "task": "zero_shot"}
     write_json(job.output[0], {**fact, "right": right, "images": int(images.sum())})
 
 
 def loaded(job: Any) -> Any:
     """The model, by the library that it is of."""
     place = job.wildcards.model, job.params.model, prepare_torch(job.params.threads)
-    if job.params.kind == "transformers":
+    if job.params.loader == "transformers":
         from dejavu.encoders import transformers
 
         return transformers.load(*place, downloads_allowed())

@@ -80,8 +80,10 @@ SHOWN = {
 
 
 def and_shown(rules):
-    """Rules, or their numbers of jobs, with those that show their results, and the page."""
-    shown = set().union(*(SHOWN.get(rule, set()) for rule in rules), {"report_page"})
+    """Rules, or their numbers of jobs, with what shows or describes their results."""
+    shown = set().union(
+        *(SHOWN.get(rule, set()) for rule in rules), {"describe_run", "report_page"}
+    )
     if isinstance(rules, dict):
         return {**rules, **dict.fromkeys(shown, 1)}
     return rules | shown

@@ -18,7 +18,7 @@ rule embed_ssl:
     benchmark:
         "results/benchmarks/embed_ssl/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", kinds.IMAGE_ENCODERS),
+        model=served_by("vision", "embed_ssl"),
         input="image|crop",
     conda:
         "../../envs/dejavu.yaml"

@@ -11,7 +11,7 @@ rule figure_vision_dejavu:
     output:
         svg=report(
             "results/figures/vision_dejavu.svg",
-            caption="../captions/vision_dejavu.rst",
+            caption="../legends/vision_dejavu.rst",
             category="Images",
             subcategory="Figures",
         ),
@@ -28,7 +28,7 @@ rule figure_vision_dejavu:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        sets=domains.headline_sets(config["vision"]),
+        sets=plan.headline_sets(config["vision"]),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_dejavu.py"),
     script:
@@ -42,7 +42,7 @@ rule figure_vision_checks:
     output:
         svg=report(
             "results/figures/vision_checks.svg",
-            caption="../captions/vision_checks.rst",
+            caption="../legends/vision_checks.rst",
             category="Images",
             subcategory="Figures",
         ),
@@ -72,7 +72,7 @@ rule figure_vision_quadrants:
     output:
         svg=report(
             "results/figures/vision_quadrants.svg",
-            caption="../captions/vision_quadrants.rst",
+            caption="../legends/vision_quadrants.rst",
             category="Images",
             subcategory="Figures",
         ),
@@ -89,7 +89,6 @@ rule figure_vision_quadrants:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
-        tests={pair["reference"]: pair["test"] for pair in pairs_of_predictors},
         versions=versions(*DRAWING),
         code=code_version("figure_vision_quadrants.py"),
     script:
@@ -103,7 +102,7 @@ rule figure_vision_confidence:
     output:
         svg=report(
             "results/figures/vision_confidence.svg",
-            caption="../captions/vision_confidence.rst",
+            caption="../legends/vision_confidence.rst",
             category="Images",
             subcategory="Figures",
         ),
@@ -133,7 +132,7 @@ rule figure_vision_correlation:
     output:
         svg=report(
             "results/figures/vision_correlation.svg",
-            caption="../captions/vision_correlation.rst",
+            caption="../legends/vision_correlation.rst",
             category="Images",
             subcategory="Figures",
         ),
@@ -163,7 +162,7 @@ rule figure_vision_classes:
     output:
         svg=report(
             "results/figures/vision_classes.svg",
-            caption="../captions/vision_classes.rst",
+            caption="../legends/vision_classes.rst",
             category="Images",
             subcategory="Figures",
         ),
@@ -193,7 +192,7 @@ rule figure_vision_agreement:
     output:
         svg=report(
             "results/figures/vision_agreement.svg",
-            caption="../captions/vision_agreement.rst",
+            caption="../legends/vision_agreement.rst",
             category="Images",
             subcategory="Figures",
         ),

@@ -8,12 +8,7 @@ shown_predictors = {
     name: replicates.path_names(name, config["vision"]["models"].get(name, {}))[0]
     for name in plan_vision.predictors_in_tests(config["vision"])
 }
-shown_models = [
-    name
-    for name in shown_predictors
-    if name in config["vision"]["models"]
-    and config["vision"]["models"][name]["kind"] in kinds.IMAGE_ENCODERS
-]
+shown_models = [each["model"] for each in plan.searches("vision", config["vision"])]
 
 
 rule vision_gallery:

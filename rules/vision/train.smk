@@ -6,6 +6,40 @@ removes outputs before it runs a job again.
 """
 
 
+def trained_images(wildcards):
+    """Records of the images that a self-supervised model is trained on."""
+    return image_records(model_settings("vision", wildcards)["train_on"], "shared")
+
+
+def trained_crops(wildcards):
+    """Records of the images whose crops a classifier is trained on."""
+    return image_records(model_settings("vision", wildcards)["train_on"])
+
+
+def training_of(wildcards):
+    """What a training depends on: not the seeds, nor how the model is used."""
+    left_out = ("kind", "seeds", "train_on", "representation", "preprocessing")
+    settings = model_settings("vision", wildcards)
+    kept = {key: value for key, value in settings.items() if key not in left_out}
+    channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
+    if settings.get("method") != "dino":
+        kept.pop("dino", None)
+    return {**kept, "preprocessing": channels}
+
+
+def checkpoint_layout(wildcards):
+    """How a published checkpoint is read, and the sides of the images that it must take."""
+    settings = model_settings("vision", wildcards)
+    used = settings["preprocessing"]
+    sides = [used["image_side"], used["crop_side"]]
+    return {**{key: settings[key] for key in ("format", "network", "backbone")}, "sides": sides}
+
+
+def longest_first(wildcards):
+    """Priority of a training: before all that waits for one, the longest before the others."""
+    return 11 - 1 / model_settings("vision", wildcards)["epochs"]
+
+
 rule train_ssl:
     """Train a self-supervised model from scratch, going on from its checkpoint if there is one."""
     input:
@@ -19,7 +53,7 @@ rule train_ssl:
     benchmark:
         "results/benchmarks/train_ssl/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", ["ssl"]),
+        model=served_by("vision", "train_ssl"),
     priority: longest_first
     # One thread each, trainings side by side, is the fastest, and the weights depend on it.
     conda:
@@ -29,8 +63,8 @@ rule train_ssl:
         mem_mb=megabytes(3000, 2),
         runtime=minutes(2880),
     params:
-        model=vision_training,
-        seed=vision_seed,
+        model=training_of,
+        seed=training_seed("vision"),
         versions=versions("torch", "torchvision", "lightly", "timm", "pillow"),
         code=code_version("train_ssl.py"),
     script:
@@ -50,7 +84,7 @@ rule train_classifier:
     benchmark:
         "results/benchmarks/train_classifier/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", ["classifier"]),
+        model=served_by("vision", "train_classifier"),
     priority: longest_first
     conda:
         "../../envs/dejavu.yaml"
@@ -59,8 +93,8 @@ rule train_classifier:
         mem_mb=megabytes(3000, 2),
         runtime=minutes(720),
     params:
-        model=vision_training,
-        seed=vision_seed,
+        model=training_of,
+        seed=training_seed("vision"),
         versions=versions("torch", "torchvision", "timm", "pillow"),
         code=code_version("train_classifier.py"),
     script:
@@ -77,7 +111,7 @@ rule import_checkpoint:
     benchmark:
         "results/benchmarks/import_checkpoint/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", ["checkpoint"]),
+        model=served_by("vision", "import_checkpoint"),
     priority: 200
     conda:
         "../../envs/dejavu.yaml"
@@ -86,8 +120,8 @@ rule import_checkpoint:
         mem_mb=megabytes(6000),
         runtime=minutes(30),
     params:
-        file=lambda wildcards: from_base(vision_model(wildcards)["checkpoint"]),
-        content=lambda wildcards: content_of(vision_model(wildcards)["checkpoint"]),
+        file=lambda wildcards: from_base(model_settings("vision", wildcards)["checkpoint"]),
+        content=lambda wildcards: content_of(model_settings("vision", wildcards)["checkpoint"]),
         model=checkpoint_layout,
         versions=versions("torch", "torchvision", "timm", "safetensors"),
         code=code_version("import_checkpoint.py"),

@@ -17,7 +17,7 @@ rule linear_probe:
     benchmark:
         "results/benchmarks/linear_probe/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vision", kinds.IMAGE_ENCODERS),
+        model=served_by("vision", "linear_probe"),
     conda:
         "../../envs/dejavu.yaml"
     # The features depend on it.
@@ -27,7 +27,7 @@ rule linear_probe:
         runtime=minutes(480),
     params:
         model=lambda wildcards: {**representation(wildcards), "representation": "backbone"},
-        name=lambda wildcards: replicates.model_of(wildcards.model, config["vision"]["models"]),
+        name=model_name("vision"),
         images=lambda wildcards: audit("vision", "utility")["images"],
         seed=config["seed"],
         batch=config["vision"]["embedding"]["batch"],

@@ -6,6 +6,46 @@ trains and embeds nothing again.
 """
 
 
+def annotation_of_set(wildcards):
+    """The annotations of the source of a set."""
+    return annotations_of(source_of_set("vlm", wildcards.set))
+
+
+def annotation_settings(annotations):
+    """Where labels and scores come from, with paths as seen from the working directory."""
+    # The threshold is the business of the rule that applies it.
+    settings = {key: value for key, value in annotations.items() if key != "min_score"}
+    return relocated(settings, kinds.ANNOTATIONS[settings["kind"]].files)
+
+
+def annotation_content(annotations):
+    """What tells that the files of annotations have changed."""
+    return contents(annotations, kinds.ANNOTATIONS[annotations["kind"]].files)
+
+
+def annotation_megabytes(wildcards, attempt):
+    """Memory for a source's annotation file."""
+    return whole_file_megabytes(annotations_of(wildcards.source)["path"], attempt)
+
+
+def labels_of_shard(wildcards):
+    """Labels and scores of the images of a shard: its source's file's, or a detector's."""
+    if kinds.ANNOTATIONS[annotation_of_set(wildcards)["kind"]].detects:
+        return "results/vlm/detections/{set}/{shard}.parquet"
+    return f"results/vlm/annotations/{source_of_set('vlm', wildcards.set)}.parquet"
+
+
+def hashes_of_labels(wildcards):
+    """Between which hashes a file has the labels of a shard; None where it must be read whole."""
+    source = source_of_set("vlm", wildcards.set)
+    is_detected = kinds.ANNOTATIONS[annotation_of_set(wildcards)["kind"]].detects
+    # Where embeddings keep their stored order, hashes tell it, and not the ids.
+    is_embedded = "read_metadata" in kinds.SOURCES[config["vlm"]["sources"][source]["kind"]].rules
+    if is_detected or (is_embedded and in_stored_order(source)):
+        return None
+    return shard_hashes(wildcards)
+
+
 rule read_annotations:
     """Read the annotation file of a source once: best score of every label in every image."""
     output:
@@ -22,8 +62,8 @@ rule read_annotations:
         mem_mb=annotation_megabytes,
         runtime=minutes(120),
     params:
-        annotations=lambda wildcards: annotation_settings(wildcards.source),
-        content=lambda wildcards: annotation_content(wildcards.source),
+        annotations=lambda wildcards: annotation_settings(annotations_of(wildcards.source)),
+        content=lambda wildcards: annotation_content(annotations_of(wildcards.source)),
         seed=config["seed"],
         versions=versions("numpy", "polars"),
         code=code_version("read_annotations.py"),
@@ -49,8 +89,8 @@ rule detect_objects:
         mem_mb=megabytes(6000, 2),
         runtime=minutes(720, 600),
     params:
-        annotations=lambda wildcards: annotation_settings(source_of_set(wildcards.set)),
-        content=lambda wildcards: annotation_content(source_of_set(wildcards.set)),
+        annotations=lambda wildcards: annotation_settings(annotation_of_set(wildcards)),
+        content=lambda wildcards: annotation_content(annotation_of_set(wildcards)),
         captions=captions_of_set,
         seed=config["seed"],
         threads=config["vlm"]["embedding"]["threads"],
@@ -80,7 +120,7 @@ rule annotate_objects:
         runtime=minutes(10, 20),
     params:
         hashes=hashes_of_labels,
-        min_score=lambda wildcards: annotations_of(source_of_set(wildcards.set))["min_score"],
+        min_score=lambda wildcards: annotation_of_set(wildcards)["min_score"],
         captions=captions_of_set,
         versions=versions("polars"),
         code=code_version("annotate_objects.py"),

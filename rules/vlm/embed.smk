@@ -5,6 +5,39 @@ results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet.
 """
 
 
+def has_own_folder(wildcards):
+    """Whether embeddings lie in a folder of the model, and not in that of the samples."""
+    return "path" in model_settings("vlm", wildcards)
+
+
+def imported_folder(wildcards):
+    """The folder with a model's embeddings of a set's samples."""
+    source = source_of_set("vlm", wildcards.set)
+    return plan_vlm.imported_folder(config["vlm"], model_settings("vlm", wildcards), source, BASE)
+
+
+def imported_columns(wildcards):
+    """What the metadata of imported embeddings call ids and captions."""
+    source = config["vlm"]["sources"][source_of_set("vlm", wildcards.set)]
+    kind = kinds.MODELS[model_settings("vlm", wildcards)["kind"]].source
+    named = source["columns"] if source["kind"] == kind else {}
+    return {role: named.get(role, name) for role, name in clip_retrieval.COLUMNS.items()}
+
+
+def imported_content(wildcards):
+    """What tells that imported embeddings have changed: of the files that a shard's rows are in."""
+    folder = BASE / imported_folder(wildcards)
+    numbers = clip_retrieval.numbers(folder)
+    files = [clip_retrieval.vectors_file(folder, wildcards.input, number) for number in numbers]
+    settings = config["vlm"]["sets"][wildcards.set]
+    if has_own_folder(wildcards):
+        # Which of them holds a sample is not known before it is looked for.
+        files += [clip_retrieval.metadata_file(folder, number) for number in numbers]
+    elif in_stored_order(settings["source"]):
+        files = ranges.covering(files, int(wildcards.shard), settings["shards"])
+    return [content_of(file) for file in files]
+
+
 rule embed_clip:
     """Embed the images or captions of a shard with a CLIP model."""
     input:
@@ -17,7 +50,7 @@ rule embed_clip:
     benchmark:
         "results/benchmarks/embed_clip/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["clip", "open_clip"]),
+        model=served_by("vlm", "embed_clip"),
         input="image|caption",
     conda:
         "../../envs/dejavu.yaml"
@@ -48,7 +81,7 @@ rule embed_transformers:
     benchmark:
         "results/benchmarks/embed_transformers/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["transformers"]),
+        model=served_by("vlm", "embed_transformers"),
         input="image|caption",
     conda:
         "../../envs/dejavu.yaml"
@@ -79,7 +112,7 @@ rule embed_text:
     benchmark:
         "results/benchmarks/embed_text/{model}.caption.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["sentence_transformers"]),
+        model=served_by("vlm", "embed_text"),
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
@@ -109,7 +142,7 @@ rule import_embeddings:
     benchmark:
         "results/benchmarks/import_embeddings/{model}.{input}.{set}.{shard}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["clip_retrieval"]),
+        model=served_by("vlm", "import_embeddings"),
         input="image|caption",
     conda:
         "../../envs/dejavu.yaml"
@@ -122,10 +155,8 @@ rule import_embeddings:
         own_folder=has_own_folder,
         content=imported_content,
         columns=imported_columns,
-        encoder=lambda wildcards: model_settings(wildcards.model)["encoder"],
-        stored_order=lambda wildcards: in_stored_order(
-            config["vlm"]["sets"][wildcards.set]["source"]
-        ),
+        encoder=lambda wildcards: model_settings("vlm", wildcards)["encoder"],
+        stored_order=lambda wildcards: in_stored_order(source_of_set("vlm", wildcards.set)),
         shards=lambda wildcards: config["vlm"]["sets"][wildcards.set]["shards"],
         versions=versions("numpy", "polars"),
         code=code_version("import_embeddings.py"),

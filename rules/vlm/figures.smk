@@ -11,7 +11,7 @@ rule figure_vlm_population:
     output:
         svg=report(
             "results/figures/vlm_population.svg",
-            caption="../captions/vlm_population.rst",
+            caption="../legends/vlm_population.rst",
             category="Vision–language",
             subcategory="Figures",
         ),
@@ -30,7 +30,7 @@ rule figure_vlm_population:
     params:
         headline=plan_vlm.headline(config["vlm"]),
         sets={
-            name: domains.headline_sets(config["vlm"])[test["kind"]]
+            name: plan.headline_sets(config["vlm"])[test["kind"]]
             for name, test in config["vlm"]["tests"].items()
         },
         versions=versions(*DRAWING),
@@ -46,7 +46,7 @@ rule figure_vlm_checks:
     output:
         svg=report(
             "results/figures/vlm_checks.svg",
-            caption="../captions/vlm_checks.rst",
+            caption="../legends/vlm_checks.rst",
             category="Vision–language",
             subcategory="Figures",
         ),
@@ -77,7 +77,7 @@ rule figure_vlm_records:
     output:
         svg=report(
             "results/figures/vlm_records.svg",
-            caption="../captions/vlm_records.rst",
+            caption="../legends/vlm_records.rst",
             category="Vision–language",
             subcategory="Figures",
         ),
@@ -108,7 +108,7 @@ rule figure_vlm_distributions:
     output:
         svg=report(
             "results/figures/vlm_distributions.svg",
-            caption="../captions/vlm_distributions.rst",
+            caption="../legends/vlm_distributions.rst",
             category="Vision–language",
             subcategory="Figures",
         ),
@@ -139,7 +139,7 @@ rule figure_vlm_agreement:
     output:
         svg=report(
             "results/figures/vlm_agreement.svg",
-            caption="../captions/vlm_agreement.rst",
+            caption="../legends/vlm_agreement.rst",
             category="Vision–language",
             subcategory="Figures",
         ),

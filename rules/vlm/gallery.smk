@@ -8,14 +8,28 @@ shown_comparisons = [
 ]
 
 
+def neighbors_by(comparisons):
+    """Neighbours, in every shard of target, of the first replicates that comparisons speak of."""
+    sides = [
+        (side["models"][0], side["query"])
+        for comparison in comparisons
+        for side in (comparison["tallies"]["target"][role] for role in ("target", "reference"))
+    ]
+    return [
+        f"results/vlm/neighbors/{model}/{query}/target/{shard}.parquet"
+        for model, query in dict.fromkeys(sides)
+        for shard in shards("vlm", "target")
+    ]
+
+
 rule vlm_gallery:
     """Show the most memorized and the most correlated training captions of every test."""
     input:
         memorized="results/tables/vlm_memorized.csv",
         recovered=recovered_by(shown_comparisons, ["target"]),
         neighbors=neighbors_by(shown_comparisons),
-        samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
-        public=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
+        public=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
         vocabulary="results/vlm/vocabulary.json",
         left_out=left_out("vlm"),
     output:
@@ -33,7 +47,6 @@ rule vlm_gallery:
     params:
         comparisons=shown_comparisons,
         headline=plan_vlm.headline(config["vlm"]),
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         versions=versions("pillow"),
         code=code_version("vlm_gallery.py"),
     script:

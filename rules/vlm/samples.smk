@@ -5,6 +5,87 @@ they are samples without the column `named`, which depends on the labels of all 
 """
 
 
+def scene_settings(wildcards):
+    """What a generated source draws."""
+    settings = source_settings("vlm", wildcards)
+    return {key: value for key, value in settings.items() if key != "annotations"}
+
+
+def scanned_settings(wildcards):
+    """A source's settings, with paths as seen from the working directory."""
+    settings = source_settings("vlm", wildcards)
+    record = kinds.SOURCES[settings["kind"]]
+    if record.drawn is not None:
+        # What is drawn is the input's business.
+        source = {"kind": settings["kind"], "parts": settings["parts"], "objects": "objects"}
+    else:
+        source = relocated(settings, record.files)
+    if annotations_of(wildcards.source):
+        # Labels of the samples themselves are not read, and annotations by other rules.
+        source.pop("annotations", None)
+        source.pop("objects", None)
+        if "columns" in source:
+            source["columns"] = {
+                role: name for role, name in source["columns"].items() if role != "objects"
+            }
+    return source
+
+
+def scanned_content(wildcards):
+    """What tells that an external source has changed: its files, or those dealt to the part."""
+    settings = source_settings("vlm", wildcards)
+    record = kinds.SOURCES[settings["kind"]]
+    if not record.told_by_part:
+        return contents(settings, record.files)
+    dealt = sorted((BASE / settings["path"]).glob(record.dealt))
+    of_part = dealt[int(wildcards.part) :: settings["parts"]]
+    return [f"{file.name} {file.stat().st_size}" for file in of_part]
+
+
+def scanned_megabytes(wildcards, attempt):
+    """Memory for a part of a source, or for its whole file of captions."""
+    settings = source_settings("vlm", wildcards)
+    if kinds.SOURCES[settings["kind"]].read_whole:
+        return whole_file_megabytes(settings["path"], attempt)
+    return int(2000 * 1.5 ** (attempt - 1))
+
+
+def scanned_by(rule):
+    """A wildcard constraint: the sources of the kinds that a rule reads."""
+    sources = config["vlm"]["sources"]
+    names = [name for name in sources if rule in kinds.SOURCES[sources[name]["kind"]].rules]
+    return "|".join(names) or "(?!)"
+
+
+def set_source_checked(wildcards):
+    """The facts of a set's source, which are there once it has been checked."""
+    return f"results/vlm/sources/{source_of_set('vlm', wildcards.set)}.json"
+
+
+def holds_one_caption(wildcards):
+    """Whether a set takes one of an image's captions though its source gives each."""
+    return wildcards.set == "public" and captions_of_set(wildcards) == "each"
+
+
+def annotated_sets():
+    """The sets whose samples have their objects from annotations."""
+    return [name for name in sets_of("vlm") if annotations_of(source_of_set("vlm", name))]
+
+
+def annotated_objects(wildcards):
+    """Objects of a shard, where they are annotated."""
+    is_annotated = wildcards.set in annotated_sets()
+    return ["results/vlm/objects/{set}/{shard}.parquet"] if is_annotated else []
+
+
+def labelled_files():
+    """Where labels are: the parts of sources that name them, and annotated shards."""
+    named = [name for name in sources_of("vlm") if not annotations_of(name)]
+    return of_sources("vlm", "results/vlm/sources/{source}/{part}.parquet", named) + of_sets(
+        "vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()
+    )
+
+
 rule generate_scenes:
     """Draw one part of an embedded world, as the tar shard of an img2dataset folder."""
     output:
@@ -30,7 +111,7 @@ rule generate_scenes:
 rule scan_source:
     """Read one part of a source, decode every image once, and keep what can be used."""
     input:
-        scene_tars,
+        drawn("vlm"),
     output:
         records="results/vlm/sources/{source}/{part}.parquet",
         rejected="results/vlm/sources/{source}/{part}.rejected.parquet",
@@ -39,17 +120,17 @@ rule scan_source:
     benchmark:
         "results/benchmarks/scan_source/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=sources_of_kinds(["scenes", "img2dataset", "table", "coco", "flickr"]),
+        source=scanned_by("scan_source"),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
     resources:
-        mem_mb=source_megabytes,
+        mem_mb=scanned_megabytes,
         runtime=minutes(240),
     params:
-        source=source_settings,
-        content=source_content,
+        source=scanned_settings,
+        content=scanned_content,
         seed=config["seed"],
         versions=versions("pillow", "polars"),
         code=code_version("scan_source.py"),
@@ -67,7 +148,7 @@ rule read_metadata:
     benchmark:
         "results/benchmarks/read_metadata/{source}.{part}.jsonl"
     wildcard_constraints:
-        source=sources_of_kinds(["clip_retrieval"]),
+        source=scanned_by("read_metadata"),
     priority: 100
     conda:
         "../../envs/dejavu.yaml"
@@ -76,8 +157,8 @@ rule read_metadata:
         mem_mb=megabytes(4000),
         runtime=minutes(120),
     params:
-        source=source_settings,
-        content=metadata_content,
+        source=scanned_settings,
+        content=scanned_content,
         stored_order=lambda wildcards: in_stored_order(wildcards.source),
         seed=config["seed"],
         versions=versions("polars"),
@@ -92,8 +173,8 @@ rule check_source:
     It stands between the source and its sets, so that no model is trained before it has passed.
     """
     input:
-        records=source_parts,
-        rejected=source_rejected,
+        records=parts_of_source("vlm"),
+        rejected=rejected_of_source("vlm"),
     output:
         "results/vlm/sources/{source}.json",
     log:
@@ -108,6 +189,7 @@ rule check_source:
         mem_mb=megabytes(1000, 1),
         runtime=minutes(10, 5),
     params:
+        order=list(domains.DOMAINS["vlm"].sets),
         code=code_version("check_source.py"),
     script:
         "../../scripts/check_source.py"
@@ -116,7 +198,7 @@ rule check_source:
 rule split_source:
     """Take the records of one shard of a set out of its source, by their hashes, and number them."""
     input:
-        records=set_parts,
+        records=parts_of_set("vlm"),
         checked=set_source_checked,
     output:
         records="results/vlm/records/{set}/{shard}.parquet",
@@ -134,7 +216,7 @@ rule split_source:
         runtime=minutes(10, 5),
     params:
         hashes=shard_hashes,
-        first=first_sample,
+        first=first_number("vlm"),
         one_caption=holds_one_caption,
         seed=config["seed"],
         code=code_version("split_source.py"),
@@ -145,8 +227,8 @@ rule split_source:
 rule check_sets:
     """Count the sets, and stop if two share an id or one is too small."""
     input:
-        records=of_sets("results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
-        annotated=of_sets("results/vlm/objects/{set}/{shard}.parquet", annotated_sets()),
+        records=of_sets("vlm", "results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
+        annotated=of_sets("vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()),
     output:
         "results/vlm/sets.json",
     log:

@@ -7,6 +7,16 @@ comparisons = list(plan_vlm.comparisons(config["vlm"]))
 agreements = plan_vlm.references_to_agree(config["vlm"])
 
 
+def recovered_by_pairs(pairs):
+    """Files of recovered objects, on target, of the references that are compared."""
+    sides = [
+        (pair[role]["model"], pair[role]["query"], "target")
+        for pair in pairs
+        for role in ("first", "second")
+    ]
+    return recovered_files(sides)
+
+
 rule vlm_ppg:
     """Population scores of every test, setting and set, with their intervals."""
     input:
@@ -16,7 +26,7 @@ rule vlm_ppg:
     output:
         report(
             "results/tables/vlm_ppg.csv",
-            caption="../captions/vlm_ppg.rst",
+            caption="../legends/vlm_ppg.rst",
             category="Vision–language",
             subcategory="Tables",
         ),
@@ -35,7 +45,6 @@ rule vlm_ppg:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         seed=config["seed"],
         replications=config["replications"],
         versions=versions("numpy", "polars", "scipy"),
@@ -53,7 +62,7 @@ rule vlm_samples:
     output:
         report(
             "results/tables/vlm_samples.csv",
-            caption="../captions/vlm_samples.rst",
+            caption="../legends/vlm_samples.rst",
             category="Vision–language",
             subcategory="Tables",
         ),
@@ -72,7 +81,6 @@ rule vlm_samples:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         code=code_version("vlm_samples.py"),
     script:
         "../../scripts/vlm_samples.py"
@@ -87,7 +95,7 @@ rule vlm_distributions:
     output:
         report(
             "results/tables/vlm_distributions.csv",
-            caption="../captions/vlm_distributions.rst",
+            caption="../legends/vlm_distributions.rst",
             category="Vision–language",
             subcategory="Tables",
         ),
@@ -106,7 +114,6 @@ rule vlm_distributions:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         code=code_version("vlm_distributions.py"),
     script:
         "../../scripts/vlm_distributions.py"
@@ -121,7 +128,7 @@ rule vlm_agreement:
     output:
         report(
             "results/tables/vlm_agreement.csv",
-            caption="../captions/vlm_agreement.rst",
+            caption="../legends/vlm_agreement.rst",
             category="Vision–language",
             subcategory="Tables",
         ),
@@ -140,7 +147,6 @@ rule vlm_agreement:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         code=code_version("vlm_agreement.py"),
     script:
         "../../scripts/vlm_agreement.py"
@@ -150,13 +156,13 @@ rule vlm_memorized:
     """The targets with the largest surplus of recovered objects."""
     input:
         recovered=recovered_by(comparisons, ["target"]),
-        samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["target"]),
+        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
         report(
             "results/tables/vlm_memorized.csv",
-            caption="../captions/vlm_memorized.rst",
+            caption="../legends/vlm_memorized.rst",
             category="Vision–language",
             subcategory="Tables",
         ),
@@ -175,7 +181,6 @@ rule vlm_memorized:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        shards={name: settings["shards"] for name, settings in config["vlm"]["sets"].items()},
         memorized=config["vlm"]["memorized"],
         code=code_version("vlm_memorized.py"),
     script:
@@ -185,11 +190,11 @@ rule vlm_memorized:
 rule vlm_rejected:
     """Every item of the sources that was left out, and why."""
     input:
-        all_rejected(),
+        all_rejected("vlm"),
     output:
         report(
             "results/tables/vlm_rejected.csv",
-            caption="../captions/vlm_rejected.rst",
+            caption="../legends/vlm_rejected.rst",
             category="Vision–language",
             subcategory="Tables",
         ),
@@ -205,7 +210,7 @@ rule vlm_rejected:
         runtime=minutes(30, 30),
     params:
         sets=sets_with_sources("vlm"),
-        ranges=hash_ranges_of_sources("vlm"),
+        ranges=hash_ranges_of_sources(),
         parts={name: config["vlm"]["sources"][name]["parts"] for name in sources_of("vlm")},
         code=code_version("vlm_rejected.py"),
     script:

@@ -6,6 +6,18 @@ Snakemake removes outputs before it runs a job again.
 """
 
 
+def training_records(wildcards):
+    """Records of the set that a model is trained on."""
+    trained_on = model_settings("vlm", wildcards)["train_on"]
+    return of_sets("vlm", "results/vlm/records/{set}/{shard}.parquet", [trained_on])
+
+
+def training_settings(wildcards):
+    """A trained model's settings, but for the list of its seeds."""
+    settings = model_settings("vlm", wildcards)
+    return {key: value for key, value in settings.items() if key != "seeds"}
+
+
 rule train_clip:
     """Train a CLIP model from scratch, going on from its checkpoint if there is one."""
     input:
@@ -19,7 +31,7 @@ rule train_clip:
     benchmark:
         "results/benchmarks/train_clip/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", ["clip"]),
+        model=served_by("vlm", "train_clip"),
     priority: 10
     conda:
         "../../envs/dejavu.yaml"
@@ -30,7 +42,7 @@ rule train_clip:
         runtime=minutes(720),
     params:
         model=training_settings,
-        seed=lambda wildcards: replicates.seed_of(wildcards.model, config["vlm"]["models"]),
+        seed=training_seed("vlm"),
         versions=versions("torch", "torchvision", "open_clip_torch", "timm", "pillow"),
         code=code_version("train_clip.py"),
     script:

@@ -8,9 +8,9 @@ rule zero_shot:
     """Tell the class of public images by the prompt whose embedding is the nearest."""
     input:
         embeddings=of_sets(
-            "results/vlm/embeddings/{{model}}/image/{set}/{shard}.parquet", ["public"]
+            "vlm", "results/vlm/embeddings/{{model}}/image/{set}/{shard}.parquet", ["public"]
         ),
-        samples=of_sets("results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
         model=trained_weights,
     output:
         "results/vlm/utility/{model}.json",
@@ -19,7 +19,7 @@ rule zero_shot:
     benchmark:
         "results/benchmarks/zero_shot/{model}.jsonl"
     wildcard_constraints:
-        model=one_of("vlm", kinds.CLIP_LIKE),
+        model=served_by("vlm", "zero_shot"),
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
@@ -27,10 +27,10 @@ rule zero_shot:
         mem_mb=megabytes_a_file(3000, 5),
         runtime=minutes(60, 10),
     params:
-        kind=lambda wildcards: model_settings(wildcards.model)["kind"],
+        loader=lambda wildcards: kinds.MODELS[model_settings("vlm", wildcards)["kind"]].loader,
         model=encoder_settings,
         content=weights_content,
-        name=lambda wildcards: replicates.model_of(wildcards.model, config["vlm"]["models"]),
+        name=model_name("vlm"),
         classes=lambda wildcards: audit("vlm", "utility")["classes"],
         templates=lambda wildcards: audit("vlm", "utility")["templates"],
         threads=config["vlm"]["embedding"]["threads"],

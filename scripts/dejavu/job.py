@@ -1,16 +1,20 @@
 """What every job does the same way: its log, its outputs that appear whole, its progress."""
 
 import errno
+import fcntl
 import gc
+import glob
+import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 
 FIRST_SECONDS, LONGEST_SECONDS = 10.0, 300.0
 
@@ -26,7 +30,19 @@ class _Terminal:
         """Write a line, if there is somebody to read it."""
         if cls.descriptor is not None:
             with suppress(OSError):
-                os.write(cls.descriptor, f"{line}\n".encode())
+                os.write(cls.descriptor, f"{line}\n".encode(errors="backslashreplace"))
+
+
+def warn(sentence: str) -> None:
+    """Tell what may be wrong, and go on: in the log and on the terminal."""
+    print(f"Warning: {sentence}", file=sys.stderr, flush=True)
+    _Terminal.tell(f"Warning: {sentence}")
+
+
+def say(line: str) -> None:
+    """Tell something in the log and on the terminal, there under the job's name."""
+    print(line, file=sys.stderr, flush=True)
+    _Terminal.tell(f"{_Terminal.job}: {line}")
 
 
 def run(main: Callable[[Any], None]) -> None:
@@ -36,7 +52,7 @@ def run(main: Callable[[Any], None]) -> None:
         main: takes the job that Snakemake gives the script as the global `snakemake`.
 
     Raises:
-        SystemExit: with status 1 after an `InputError`, whose sentence also goes to the terminal.
+        SystemExit: with status 1 after bad input, whose sentence also goes to the terminal.
     """
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if job is not None:
@@ -48,11 +64,14 @@ def run(main: Callable[[Any], None]) -> None:
 def job_log(path: str | Path) -> Iterator[None]:
     """Send everything the process prints to a log; show bad input as one sentence.
 
+    What the system refuses (permission, space, memory) is told as bad input is. The log gets the
+    traceback of either, causes and all.
+
     Descriptors are redirected, not `sys.stderr`, so that warnings of C++ libraries are kept too. On
     the terminal the job goes by the log's folder and name: its rule and wildcards.
 
     Raises:
-        SystemExit: with status 1 after an `InputError`, whose sentence also goes to the terminal.
+        SystemExit: with status 1 after bad input, whose sentence also goes to the terminal.
     """
     # What is imported stays: neither this job's collections nor the end need to look at it.
     gc.freeze()
@@ -64,17 +83,24 @@ def job_log(path: str | Path) -> Iterator[None]:
     with open(path, "ab", buffering=0) as log:  # noqa: PTH123
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+        for stream in (sys.stdout, sys.stderr):
+            # A log is UTF-8 in any locale. A test's stand-in for a stream may know no encoding.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
         try:
             yield
-        except InputError as error:
-            _Terminal.tell(f"Error: {error}")
+        except Exception as error:
+            told = error if isinstance(error, InputError) else system_fault(error)
+            if told is None:
+                if isinstance(error, OSError):
+                    # A file that is not there: the system's own sentence names it.
+                    _Terminal.tell(f"Error: {error}")
+                raise
+            _Terminal.tell(f"Error: {told}")
             with suppress(OSError):
-                print(f"Error: {error}", file=sys.stderr, flush=True)
+                traceback.print_exception(error)
+                print(f"Error: {told}", file=sys.stderr, flush=True)
             sys.exit(1)
-        except OSError as error:
-            # A full disk or a read-only folder: the system's own sentence names both.
-            _Terminal.tell(f"Error: {error}")
-            raise
         finally:
             with suppress(OSError):
                 sys.stdout.flush()
@@ -87,58 +113,96 @@ def job_log(path: str | Path) -> Iterator[None]:
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a name to write to; the file takes its real name once it is complete.
 
-    After an error the partial file is removed; after a kill the next attempt overwrites it.
+    The name is this process's alone. After an error the partial file is removed; after a kill the
+    next attempt removes it.
 
     Raises:
-        InputError: the disk is full, or the folder read-only.
+        InputError: the system refuses to write; the sentence says why, and what to do.
+        FileNotFoundError: nothing was written.
     """
     final = Path(path)
-    partial = _partial_of(final)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with open(partial, "rb") as written:  # noqa: PTH123
-            os.fsync(written.fileno())
-        partial.replace(final)
+        _remove_abandoned(final)
+        with _partial_of(final) as partial:
+            yield partial
+            with open(partial, "rb") as written:  # noqa: PTH123
+                os.fsync(written.fileno())
+                if not os.fstat(written.fileno()).st_size:
+                    raise FileNotFoundError(errno.ENOENT, "nothing was written", str(final))
+            partial.replace(final)
+    except InputError:
+        raise
     except Exception as error:
-        why = _why_unwritable(error, final.parent)
-        _remove(partial)
-        if why:
-            raise InputError(
-                f"{final} can't be written ({why}): mend that and run again; what is finished is"
-                " kept."
-            ) from error
-        raise
-    except BaseException:
-        _remove(partial)
-        raise
+        fault = _write_fault(error, final)
+        if fault is None:
+            raise
+        raise fault from error
 
 
-def discard(path: Path) -> None:
-    """Remove a file that is no longer needed, and what a kill may have left of its next version."""
-    path.unlink(missing_ok=True)
-    _partial_of(path).unlink(missing_ok=True)
+def locked(descriptor: int, wait: bool = False) -> bool:
+    """Lock an open file, unless another process has; the lock ends with the process, however.
+
+    The lock is `flock`'s: advisory, of the open file and not of the process, so that a library that
+    opens and closes the same file does not lift it. On NFS, Linux asks the server for it, so that
+    it holds between machines; it needs a file that is open for writing.
+
+    Raises:
+        OSError: the file system has no locks, as Lustre that was mounted without them.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _partial_of(final: Path) -> Path:
-    return final.with_name(f".{final.name}.partial")
+@contextmanager
+def _partial_of(final: Path) -> Iterator[Path]:
+    """A new file beside another one, locked as long as it is written."""
+    name = f".{final.name}.{os.uname().nodename}-{os.getpid()}-{time.time_ns():x}.partial"
+    partial = final.with_name(name)
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    try:
+        with suppress(OSError):
+            locked(descriptor)
+        yield partial
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
-def _remove(partial: Path) -> None:
+def _remove_abandoned(final: Path) -> None:
+    """Remove partial files that no process has locked: those that wrote them were killed.
+
+    Without locks there is no telling, and they stay.
+    """
+    for partial in final.parent.glob(f".{glob.escape(final.name)}.*partial"):
+        with suppress(OSError):
+            descriptor = os.open(partial, os.O_RDWR)
+            try:
+                if locked(descriptor):
+                    partial.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _write_fault(error: Exception, final: Path) -> InputError | None:
+    """What to tell if an error, of whatever library, means that the system refuses to write."""
+    named = getattr(error, "filename", None)
+    if isinstance(named, str):
+        near = Path(named) in (final, *final.parents)
+        if not near and not Path(named).name.startswith(f".{final.name}."):
+            # Of another file, which was to be read meanwhile.
+            return None
+    fault = system_fault(error, final, "be written")
     with suppress(OSError):
-        partial.unlink(missing_ok=True)
-
-
-def _why_unwritable(error: Exception, folder: Path) -> str | None:
-    """Whether an error, of whatever library, means that the folder takes no more bytes."""
-    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EDQUOT):
-        return os.strerror(error.errno)
-    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    # Libraries that write by themselves raise errors of their own, with the system's text or none.
-    full |= os.strerror(errno.ENOSPC) in str(error)
-    with suppress(OSError):
-        full |= os.statvfs(folder).f_bavail == 0
-    return os.strerror(errno.ENOSPC) if full else None
+        # Libraries that write by themselves raise errors of their own, without the system's text.
+        if fault is None and os.statvfs(final.parent).f_bavail == 0:
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return system_fault(full, final, "be written")
+    return fault
 
 
 class Progress:

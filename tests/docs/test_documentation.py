@@ -9,10 +9,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
 
+from dejavu import __version__
 from dejavu.config import schema
 from tests.conftest import ROOT
 
@@ -20,7 +22,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import config_reference
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+SCHEMA = schema.read(ROOT / "rules/schemas/config.schema.yaml")
 
 
 def blocks(language):
@@ -159,6 +161,26 @@ def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_the_version_and_its_date_are_told_alike_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest.groups() == (__version__, str(citation["date-released"]))
+
+
+def test_every_script_has_its_stage_and_every_layer_its_place():
+    page = (ROOT / "docs/architecture.md").read_text()
+    stages = page.partition("## Scripts by stage")[2].partition("\n## ")[0]
+    scripts = [path.name for path in (ROOT / "scripts").glob("*.py")]
+    assert sorted(re.findall(r"`(\w+\.py)`", stages)) == sorted(scripts)
+    assert set(re.findall(r"`(\w+\.py)`", page.partition(stages)[2])) <= set(scripts)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [name for layer in settings["contracts"][0]["layers"] for name in layer.split(" | ")]
+    drawing = page.partition("```mermaid")[2].partition("```")[0]
+    places = [re.search(rf"\b{name}\b", drawing) for name in layers]
+    assert all(places)
 
 
 def test_the_config_reference_is_that_of_the_schema():

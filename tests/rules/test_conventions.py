@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dejavu.config import reruns
-
 ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "rules").rglob("*.smk"))
+OTHER_OPENS = ("Image.open", "tarfile.open", "os.open")
 RULES = {
     match[1]: match[0]
     for path in RULE_FILES
@@ -64,43 +63,39 @@ def test_the_core_knows_nothing_of_snakemake_and_no_script():
             assert not any(name.split(".")[0] in {"snakemake", *scripts} for name in names), path
 
 
-def test_code_versions_follow_meaning(tmp_path):
-    (tmp_path / "core").mkdir()
-    (tmp_path / "core/__init__.py").write_text("")
-    module, script = tmp_path / "core/one.py", tmp_path / "script.py"
-
-    def version(module_text, script_text="from core import one\n"):
-        module.write_text(module_text)
-        script.write_text(script_text)
-        reruns.code_version.cache_clear()
-        reruns._parsed.cache_clear()
-        return reruns.code_version(tmp_path, "script.py")
-
-    first = version('def f():\n    """Say one."""\n    return 1\n')
-    assert version("# a comment\ndef f():\n    return (1)\n") == first
-    assert version("def f():\n    return 2\n") != first
-    assert version("def f():\n    return 1\n", "from core import one\nx = 1\n") != first
-    assert version("def f():\n    return 1\n", "import json\n") != first
-
-
-def test_content_follows_bytes_and_not_times(tmp_path):
-    def content():
-        reruns.content_of.cache_clear()
-        return reruns.content_of(tmp_path)
-
-    file = tmp_path / "weights.bin"
-    file.write_bytes(bytes(100_000))
-    first = content()
-    file.touch()
-    assert content() == first
-    file.write_bytes(bytes(99_999) + b"1")
-    assert content() != first
+def test_imports_are_absolute():
+    # The hash of what code does follows no others.
+    for path in (ROOT / "scripts").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), path
 
 
 def test_parquet_between_stages_is_read_and_written_in_one_place():
     # There it is sealed and checked. The other modules that are named read what users bring.
-    sources = (ROOT / "scripts/dejavu/sources").iterdir()
-    known = {"tables.py", "tagging.py", "annotations.py", *(path.name for path in sources)}
-    other_ways = re.compile(r"\bpq\.|(?<!tables)\.write_parquet|\bpl\.(read|scan)_parquet")
+    core = ROOT / "scripts/dejavu"
+    known = {
+        *(core / f"files/{name}.py" for name in ("parquet", "arrays")),
+        *(core / f"labels/{name}.py" for name in ("annotations", "table")),
+        *(core / "sources").iterdir(),
+    }
+    other_ways = re.compile(r"\bpq\.|\.write_parquet|\bpl\.(read|scan)_parquet")
     for path in (ROOT / "scripts").rglob("*.py"):
-        assert path.name in known or not other_ways.search(path.read_text()), path
+        assert path in known or not other_ways.search(path.read_text()), path
+
+
+def test_every_text_file_is_utf_8_whatever_the_locale():
+    for path in [*(ROOT / "scripts").rglob("*.py"), *(ROOT / "docs").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or any(
+                each.arg == "encoding" for each in node.keywords
+            ):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            assert name not in ("read_text", "write_text"), f"{path}:{node.lineno}"
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            if name == "open" and ast.unparse(node.func) not in OTHER_OPENS:
+                assert any("b" in str(text) for text in texts), f"{path}:{node.lineno}"
+    for path in [ROOT / "Snakefile", *RULE_FILES]:
+        assert not re.search(
+            r"(read|write)_text\((?!.*encoding=)", path.read_text(encoding="utf-8")
+        )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from dejavu.config import kinds, layout, plan_vlm
+from dejavu.config import layout, plan_vlm
 from tests.scale.synthetic import Model
 
 Job = dict[str, Any]
@@ -117,7 +117,7 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
     """A table of the one-model test of two models."""
     models = {
         target.name: {"kind": "open_clip"},
-        reference.name: {"kind": kinds.TEXT_ONLY},
+        reference.name: {"kind": "sentence_transformers"},
     }
     test = {"kind": "one_model", "target": target.name, "reference": reference.name}
     vlm = {"models": models, "sets": shards, "queries": ["t2i"], "tests": {"one_model": test}}
@@ -125,13 +125,21 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
     for role, model in (("first", target), ("second", reference)):
         pair[role] = {"name": model.name, "model": model.name, "query": model.query}
     return {
-        "input": {"samples": of_set("samples", "target", shards), "left_out": []},
+        "input": {
+            "recovered": [
+                layout.recovered_path(model.name, model.query, set_name, shard)
+                for model in (target, reference)
+                for set_name in shards
+                for shard in range(shards[set_name])
+            ],
+            "samples": of_set("samples", "target", shards),
+            "left_out": [],
+        },
         "output": [f"results/tables/{name}.csv"],
         "params": {
             **SETTINGS,
             "comparisons": list(plan_vlm.comparisons(vlm)),
             "pairs": [pair],
-            "shards": dict(shards),
             "replications": 2000,
             "memorized": 100,
         },

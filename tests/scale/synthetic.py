@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dejavu.config import domains, layout, ranges
+from dejavu.config import layout, ranges
+from dejavu.config.domains import DOMAINS
 from dejavu.files import embeddings, neighbors
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import write_parquet
@@ -39,7 +40,7 @@ class Model:
     @property
     def searched(self) -> str:
         """What its query searches."""
-        return domains.QUERY_INPUTS[self.query]
+        return DOMAINS["vlm"].queries[self.query]
 
 
 def shard_sizes(samples: int, shards: int) -> list[int]:
@@ -77,7 +78,7 @@ def write_samples(
         count = np.clip(rng.poisson(objects, rows), NAMED, LARGEST)
         chosen[np.arange(LARGEST) >= count[:, None]] = labels
         chosen.sort(axis=1)
-        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(DOMAINS["vlm"].sets.index(set_name), shard)
         numbers = np.arange(rows, dtype=np.int64) + first
         ids = pa.array(numbers).cast(pa.string())
         table = pa.table(
@@ -123,7 +124,7 @@ def write_embeddings(
         vectors *= np.float32(model.noise)
         vectors += directions[topics(set_name, shard, rows)]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(DOMAINS["vlm"].sets.index(set_name), shard)
         name = f"{model.name}/{kind}/{set_name}/{layout.shard_name(shard)}.parquet"
         numbers = np.arange(rows, dtype=np.int64) + first
         embeddings.write_embeddings(
@@ -135,7 +136,7 @@ def write_neighbors(
     folder: Path, model: Model, set_name: str, shards: list[int], public: list[int], k: int
 ) -> None:
     """Write rankings without a search: k distinct public samples, two in three of the topic."""
-    position = domains.SETS["vlm"].index("public")
+    position = DOMAINS["vlm"].sets.index("public")
     firsts = [ranges.first_number(position, shard) for shard in range(len(public))]
     numbers = np.concatenate(
         [
@@ -156,7 +157,7 @@ def write_neighbors(
         other = (rng.integers(0, len(order), (rows, 1)) + 7 * steps) % len(order)
         chosen = np.where((steps % 3 < 2) & (steps < sizes), order[alike], order[other])
         scores = np.sort(rng.random((rows, k), np.float32), axis=1)[:, ::-1]
-        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(DOMAINS["vlm"].sets.index(set_name), shard)
         facts = {"model": model.name, "fingerprint": "made up", "metric": "cosine"}
         name = f"{model.name}/{model.query}/{set_name}/{layout.shard_name(shard)}.parquet"
         ranking = neighbors.Neighbors(
@@ -185,7 +186,7 @@ def write_recovered(
             predicted[each] = np.minimum(size, LABELS - rng.poisson(3, rows)).astype(np.int16)
             right = rng.binomial(truth[each.objects], 0.5 / model.noise)
             correct[each] = np.minimum(right, predicted[each]).astype(np.int16)
-        first = ranges.first_number(domains.SETS["vlm"].index(set_name), shard)
+        first = ranges.first_number(DOMAINS["vlm"].sets.index(set_name), shard)
         recovered.write(
             str(folder / layout.recovered_path(model.name, model.query, set_name, shard)),
             samples=np.arange(rows, dtype=np.int64) + first,

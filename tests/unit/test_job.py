@@ -11,7 +11,7 @@ import pytest
 
 from dejavu import job
 from dejavu.errors import InputError
-from dejavu.job import Progress, discard, duration, whole_file
+from dejavu.job import Progress, duration, whole_file
 
 SCRIPTS = str(Path(job.__file__).parents[1])
 
@@ -65,8 +65,45 @@ def test_bad_input_is_one_sentence_on_the_terminal_and_in_the_log_and_status_1(r
     status, terminal, output, log = run(["raise InputError('the file é has no rows')"])
     assert status == 1
     assert terminal == "before\nError: the file é has no rows\n"
-    assert log == "Error: the file é has no rows\n"
+    assert log.endswith("Error: the file é has no rows\n")
     assert output == ""
+
+
+def test_the_log_holds_the_causes_of_bad_input_with_their_traceback_and_the_terminal_does_not(run):
+    status, terminal, _, log = run(
+        [
+            "try:",
+            "    int('the cause')",
+            "except ValueError as error:",
+            "    raise InputError('row 3 holds no number') from error",
+        ]
+    )
+    assert status == 1
+    assert terminal == "before\nError: row 3 holds no number\n"
+    cause = "ValueError: invalid literal for int() with base 10: 'the cause'"
+    assert log.startswith("Traceback (most recent call last):\n") and cause in log
+    assert log.index(cause) < log.index("InputError: row 3 holds no number")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("raise MemoryError('Unable to allocate 9 TiB')", "Memory ran out (Unable to allocate"),
+        (
+            "raise PermissionError(errno.EACCES, 'Permission denied', 'a.tar')",
+            "a.tar can't be used (Permission denied",
+        ),
+        (
+            "raise OSError(errno.EMFILE, 'Too many open files', 'b.npy')",
+            "b.npy can't be used (Too many open files)",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence_and_a_traceback_in_the_log(run, line, sentence):
+    status, terminal, _, log = run(["import errno", line])
+    assert status == 1
+    assert terminal.startswith(f"before\nError: {sentence}") and terminal.count("\n") == 2
+    assert "Traceback" in log and line.split("(")[0].removeprefix("raise ") in log
 
 
 def test_a_bug_leaves_its_traceback_in_the_log_and_is_not_hidden(run):
@@ -117,6 +154,7 @@ def test_after_an_error_there_is_the_old_file_or_none(tmp_path, error):
         (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
         (OSError(errno.EROFS, "Read-only file system"), 1, "Read-only file system"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), 1, "Disk quota exceeded"),
+        (OSError(errno.EFBIG, "File too large"), 1, "File too large"),
         (OSError("No space left on device (os error 28)"), 1, "No space left on device"),
         (RuntimeError("unexpected pos 64 vs 0"), 0, "No space left on device"),
     ],
@@ -133,25 +171,87 @@ def test_a_disk_that_takes_no_more_is_one_sentence_whatever_the_library_raises(
     assert "\n" not in str(told.value) and list(tmp_path.iterdir()) == []
 
 
-def test_what_a_kill_left_is_written_over(tmp_path):
+def in_a_process(tmp_path, *lines):
+    """Run lines in a process of its own that says when it has come to the end of them."""
+    program = "\n".join(["from dejavu.job import whole_file", *lines])
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": SCRIPTS},
+        cwd=tmp_path,
+    )
+    assert process.stdout.readline() == "here\n"
+    return process
+
+
+WRITING = [
+    "with whole_file('file.txt') as partial:",
+    "    partial.write_text('theirs')",
+    "    print('here', flush=True)",
+    "    input()",
+]
+
+
+def test_what_a_kill_left_is_removed_by_the_next_attempt(tmp_path):
+    killed = in_a_process(tmp_path, *WRITING)
+    killed.kill()
+    killed.communicate()
+    assert [path.name.endswith(".partial") for path in tmp_path.iterdir()] == [True]
     path = tmp_path / "file.txt"
-    with pytest.raises(ValueError, match="kill"), whole_file(path) as partial:
-        raise ValueError("kill")
-    partial.write_text("left by a kill, and longer than what comes")
-    with whole_file(path) as again:
-        again.write_text("whole")
+    with whole_file(path) as partial:
+        assert list(tmp_path.iterdir()) == [partial]
+        partial.write_text("whole")
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_discarded_leaves_nothing_not_even_what_a_kill_left(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    discard(path)
+def test_two_processes_that_write_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "file.txt"
+    other = in_a_process(tmp_path, *WRITING)
+    with whole_file(path) as partial:
+        # That of the other process, which writes it now, is left alone.
+        assert len(list(tmp_path.iterdir())) == 2
+        partial.write_text("ours")
+    assert path.read_text() == "ours"
+    other.communicate("go on\n")
+    assert other.returncode == 0
+    assert path.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_locks_files_are_written_and_others_left_alone(tmp_path, monkeypatch):
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    path, foreign = tmp_path / "file.txt", tmp_path / ".file.txt.host-1-1.partial"
+    foreign.write_text("whose?")
     with whole_file(path) as partial:
         partial.write_text("whole")
-    partial.write_text("half of the next version")
-    discard(path)
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(tmp_path.iterdir()) == [foreign, path]
+
+
+def test_a_file_that_is_read_meanwhile_is_told_as_itself(tmp_path):
+    refused = PermissionError(errno.EACCES, "Permission denied", "/data/photograph.jpg")
+    with (
+        pytest.raises(PermissionError, match=r"photograph\.jpg"),
+        whole_file(tmp_path / "a") as partial,
+    ):
+        partial.write_text("half")
+        raise refused
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_with_its_file(tmp_path, monkeypatch):
+    def refuse(path, *rest):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    path = tmp_path / "file.bin"
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(InputError) as told, whole_file(path):
+        pass
+    assert str(told.value).startswith(f"{path} can't be written (Permission denied")
 
 
 def test_a_file_that_was_never_written_is_an_error(tmp_path):

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
+from dejavu.files.parquet import rows_of
 from tests.conftest import SMALL, SMALL_TABLES, SMOKE, snakemake, snakemake_command
 
 NEVER_FINAL = ("logs", "benchmarks")
@@ -41,12 +43,12 @@ def kill(run):
 
 
 def outputs(folder):
-    """Files of results but logs, checkpoints and partial ones: their times and inodes."""
+    """Files of results but logs, checkpoints, locks and partial ones: their times and inodes."""
     found = {}
     for path in (folder / "results").rglob("*"):
         name = path.relative_to(folder)
         if path.is_file() and name.parts[1] not in NEVER_FINAL:
-            if path.name.endswith(".partial") or path.name == "checkpoint.pt":
+            if path.name.endswith((".partial", ".lock")) or path.name == "checkpoint.pt":
                 continue
             found[str(name)] = (path.stat().st_mtime_ns, path.stat().st_ino)
     return found
@@ -131,7 +133,33 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_tables(small_run, tmp
     log = (tmp_path / "results/logs/train_clip/clip_a.log").read_text()
     assert "resumed after step" in log
     assert not list((tmp_path / "results").rglob("*.partial"))
-    assert not list((tmp_path / "results").rglob("checkpoint.pt"))
+
+
+def test_a_training_that_outlives_snakemake_is_not_done_again(small_run, tmp_path):
+    weights = "results/vlm/models/clip_a/open_clip_model.safetensors"
+    run = start(tmp_path, [weights], SMALL)
+    jobs = []
+    try:
+        assert wait_for(run, lambda: in_training(tmp_path))
+        jobs = psutil.Process(run.pid).children(recursive=True)
+        assert any(part.endswith("train_clip.py") for job in jobs for part in job.cmdline())
+        # Snakemake alone.
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        psutil.wait_procs(jobs, timeout=300)
+    finally:
+        for job in jobs:
+            if job.is_running():
+                job.kill()
+    assert (tmp_path / weights).is_file() and weights in unfinished(tmp_path)
+    snakemake(tmp_path, "--unlock", config=SMALL)
+    snakemake(tmp_path, weights, config=SMALL)
+    log = (tmp_path / "results/logs/train_clip/clip_a.log").read_text()
+    settings = yaml.safe_load(SMALL.read_text())["vlm"]["models"]["clip_a"]
+    samples = rows_of(tmp_path / "results/vlm/records/target/0000.parquet")
+    assert f"resumed after step {settings['epochs'] * (samples // settings['batch'])} from" in log
+    for name in (weights, "results/vlm/models/clip_a/training.csv"):
+        assert (tmp_path / name).read_bytes() == (small_run[0] / name).read_bytes()
 
 
 @pytest.mark.full

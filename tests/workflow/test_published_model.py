@@ -96,9 +96,9 @@ def test_the_whole_chain_runs_without_training_the_target(run):
     assert (folder / "results/vision/models/vicreg/model.safetensors").is_file()
     assert not (folder / "results/vision/models/vicreg/training.csv").exists()
     scores = pl.read_csv(folder / "results/tables/vision_dejavu.csv")
-    assert set(scores["reference"]) == {"resnet", "naive_bayes@2"}
+    assert set(scores["reference_model"]) == {"resnet", "naive_bayes@2"}
     assert set(scores["test"]) == {"one_model"}
-    assert set(scores["set"]) == {"train", "control", "calibrated", "placebo"}
+    assert set(scores["set"]) == {"target", "control", "calibrated", "placebo"}
     correlation = pl.read_csv(folder / "results/tables/vision_correlation.csv")
     assert correlation["on"].to_list() == ["all", "all"]
     assert jobs_of(snakemake(folder, "-n", config=path)) == {}

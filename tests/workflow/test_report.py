@@ -125,30 +125,28 @@ def test_the_area_between_the_curves_of_recall_is_the_aucg(smoke_run):
 def test_vision_scores_in_figures_are_those_of_the_tables(vision_smoke_run):
     folder = vision_smoke_run
     dejavu = table(folder, "vision_dejavu")
-    scores = ("score", "score_low", "score_high")
+    scores = ("dejavu", "dejavu_low", "dejavu_high")
     rows = chart_rows(folder, "vision_dejavu")
     assert len(rows) == 3 * (1 + 3)
     for row in rows:
-        sets = {"symmetric": ("symmetric", "train"), "calibrated": ("A", "calibrated")}
-        place = dict(zip(("direction", "set"), sets[row["set"]], strict=True))
-        held = one(dejavu, **of(row, "target_model", "reference", "confident"), **place)
+        held = one(dejavu, **of(row, "target_model", "reference_model", "confident", "set"))
         assert of(row, *scores) == of(held, *scores)
     rows = chart_rows(folder, "vision_checks")
     assert len(rows) == len(dejavu.filter(pl.col("confident") == 1))
     whole = dejavu.filter(pl.col("confident") == 1)
-    assert sorted(row["score"] for row in rows) == sorted(whole["score"].to_list())
+    assert sorted(row["dejavu"] for row in rows) == sorted(whole["dejavu"].to_list())
     quadrants = table(folder, "vision_quadrants")
     for row in chart_rows(folder, "vision_quadrants"):
-        held = one(quadrants, **of(row, "target_model", "reference", "direction"))
+        held = one(quadrants, **of(row, "target_model", "reference_model", "set"))
         assert row["fraction"] == held[row["quadrant"]]
-        assert (row["direction"] == "symmetric") == (row["reference"] == "vicreg_b")
+        assert (row["set"] == "symmetric") == (row["reference_model"] == "vicreg_b")
 
 
 def test_what_references_infer_is_shown_as_the_tables_have_it(vision_smoke_run):
     folder = vision_smoke_run
     correlation = table(folder, "vision_correlation")
     for row in chart_rows(folder, "vision_correlation"):
-        held = one(correlation, **of(row, "reference", "on"))
+        held = one(correlation, **of(row, "reference_model", "on"))
         column = "accuracy_top1" if row["panel"].startswith("top 1") else "accuracy_top5"
         assert [row[f"accuracy{end}"] for end in ENDS] == [held[f"{column}{end}"] for end in ENDS]
     assert chart_rows(folder, "vision_classes") == table(folder, "vision_classes").to_dicts()
@@ -167,9 +165,9 @@ def test_the_histogram_counts_all_memorized_crops(vision_smoke_run):
     bins = table(folder, "vision_confidence")
     shown = [of(row, *bins.columns) for row in chart_rows(folder, "vision_confidence")]
     assert shown == bins.to_dicts()
-    quadrants = table(folder, "vision_quadrants").filter(pl.col("direction") == "A")
-    for (reference,), group in bins.group_by("reference"):
-        memorized = one(quadrants, reference=reference)
+    quadrants = table(folder, "vision_quadrants").filter(pl.col("set") == "target")
+    for (reference,), group in bins.group_by("reference_model"):
+        memorized = one(quadrants, reference_model=reference)
         assert group["crops"].sum() == round(memorized["memorized"] * memorized["crops"])
         assert group.sort("low")["low"].to_list()[1:] == group.sort("low")["high"].to_list()[:-1]
 
@@ -213,7 +211,7 @@ def test_examples_of_crops_are_those_of_the_tables(vision_smoke_run):
     groups = {group["group"]: group for group in gallery(folder, "vision")["groups"]}
     assert list(groups) == ["memorized", "correlated", "others right", "neighbours right"]
     for rank, example in enumerate(groups["memorized"]["examples"], 1):
-        held = one(memorized, target_model="vicreg_a", reference="vicreg_b", rank=rank)
+        held = one(memorized, target_model="vicreg_a", reference_model="vicreg_b", rank=rank)
         assert of(example, "sample", "id", "label") == of(held, "sample", "id", "label")
     wanted = {
         "memorized": {"vicreg_a": True, "vicreg_b": False},

@@ -34,17 +34,17 @@ def vicreg(default_run):
 
 def test_two_models_show_memorization_and_control_none(vicreg):
     two_model = vicreg.filter(test="two_model")
-    [row] = two_model.filter(direction="symmetric").rows(named=True)
-    assert row["score_low"] >= 0.15
+    [row] = two_model.filter(set="symmetric").rows(named=True)
+    assert row["dejavu_low"] >= 0.15
     [control] = two_model.filter(set="control").rows(named=True)
-    assert abs(control["score"]) <= 0.05
+    assert abs(control["dejavu"]) <= 0.05
 
 
 @pytest.mark.parametrize("reference", ["resnet", "naive_bayes@3"])
 def test_one_model_shows_memorization(vicreg, reference):
-    [row] = vicreg.filter(reference=reference, set="calibrated").rows(named=True)
-    assert row["score_low"] > 0
-    assert row["adjusted_low"] > 0
+    [row] = vicreg.filter(reference_model=reference, set="calibrated").rows(named=True)
+    assert row["dejavu_low"] > 0
+    assert row["adjusted_accuracy_low"] > 0
 
 
 def test_no_reference_is_better_than_the_world_allows(default_run):

@@ -24,28 +24,28 @@ from tests.conftest import VISION_SMOKE, and_shown, jobs_of, snakemake, written
 SHARDS = {"A": 2, "B": 1, "public": 2, "control": 1}
 CONTRACT = {
     "vision_correlation": (
-        "reference replicate on crops accuracy_top1 accuracy_top1_low accuracy_top1_high"
+        "reference_model replicate on crops accuracy_top1 accuracy_top1_low accuracy_top1_high"
         " accuracy_top5 accuracy_top5_low accuracy_top5_high optimum"
     ),
     "vision_dejavu": (
-        "target_model reference test direction set replicate confident crops accuracy_target"
-        " accuracy_reference score score_low score_high p_value adjusted adjusted_low"
-        " adjusted_high beta"
+        "test target_model reference_model replicate confident set crops dejavu dejavu_low"
+        " dejavu_high accuracy_target accuracy_reference p_value adjusted_accuracy"
+        " adjusted_accuracy_low adjusted_accuracy_high adjusted_accuracy_beta"
     ),
     "vision_quadrants": (
-        "target_model reference replicate direction crops memorized correlated misrepresented"
-        " unassociated"
+        "test target_model reference_model replicate set crops memorized correlated"
+        " misrepresented unassociated"
     ),
-    "vision_classes": "reference rank label crops percent",
+    "vision_classes": "reference_model rank label crops percent",
     "vision_tags": "label tag crops p_tag_given_label lift",
     "vision_agreement": "first second agreement",
-    "vision_memorized": "target_model reference rank sample id label confidence",
-    "vision_confidence": "target_model reference test low high crops",
+    "vision_memorized": "test target_model reference_model rank sample id label confidence",
+    "vision_confidence": "test target_model reference_model low high crops",
     "vision_crops": "set crop_status images",
     "vision_rejected": "set source item reason",
     "vision_contamination": "first_set first_sample second_set second_sample similarity",
     "vision_blind": "encoder auc auc_low auc_high target control",
-    "utility": "model task accuracy low high",
+    "utility": "domain model task accuracy accuracy_low accuracy_high",
 }
 PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
 TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "classes")}
@@ -230,32 +230,32 @@ def test_scores_follow_from_the_predictions(vision_smoke_run):
     )
     assert len(scores) == 3 * (2 + 4 + 3 * 4)
     for reference in PREDICTORS[1:]:
-        keys = {"target_model": "vicreg_a", "reference": reference, "replicate": "0"}
-        for name, direction, group in (("A", "A", "train"), ("control", "A", "control")):
+        keys = {"target_model": "vicreg_a", "reference_model": reference, "replicate": "0"}
+        for name, group in (("A", "target"), ("control", "control")):
             target, other = (
                 predictions(vision_smoke_run, each, name) for each in ("vicreg_a", reference)
             )
             for fraction in (1.0, 0.2, 0.05):
-                found = row(scores, direction=direction, set=group, confident=fraction, **keys)
+                found = row(scores, set=group, confident=fraction, **keys)
                 accuracies = [confident(each, fraction) for each in (target, other)]
                 assert found["accuracy_target"] == pytest.approx(accuracies[0])
                 assert found["accuracy_reference"] == pytest.approx(accuracies[1])
-                assert found["score"] == pytest.approx(accuracies[0] - accuracies[1])
-                assert found["score_low"] <= found["score"] <= found["score_high"]
+                assert found["dejavu"] == pytest.approx(accuracies[0] - accuracies[1])
+                assert found["dejavu_low"] <= found["dejavu"] <= found["dejavu_high"]
             right, wrong = target["correct"].to_numpy(), other["correct"].to_numpy()
             wins, losses = (right & ~wrong).sum(), (wrong & ~right).sum()
-            found = row(scores, direction=direction, set=group, confident=1.0, **keys)
+            found = row(scores, set=group, confident=1.0, **keys)
             if wins + losses:
                 assert found["p_value"] == pytest.approx(binomtest(wins, wins + losses).pvalue)
-            if group == "train":
-                quadrant = row(quadrants, direction="A", **keys)
+            if group == "target":
+                quadrant = row(quadrants, set="target", **keys)
                 assert quadrant["memorized"] == pytest.approx(wins / 300)
                 assert quadrant["misrepresented"] == pytest.approx(losses / 300)
                 assert quadrant["correlated"] == pytest.approx((right & wrong).mean())
                 assert quadrant["unassociated"] == pytest.approx((~right & ~wrong).mean())
         parts = [
-            row(scores, direction="A", set=s, confident=1.0, **keys)["score"]
-            for s in ("train", "control", "calibrated")
+            row(scores, set=s, confident=1.0, **keys)["dejavu"]
+            for s in ("target", "control", "calibrated")
         ]
         assert parts[2] == pytest.approx(parts[0] - parts[1])
 
@@ -275,55 +275,56 @@ def test_the_adjusted_gap_is_the_regression_adjustment(vision_smoke_run):
         residuals = [t - beta * g for t, g in groups]
         gap = residuals[0].mean() - residuals[1].mean()
         half = 1.96 * math.sqrt(sum(r.var(ddof=1) / len(r) for r in residuals))
-        found = row(scores, reference=reference, direction="A", set="calibrated", confident=1.0)
+        found = row(scores, reference_model=reference, set="calibrated", confident=1.0)
         wanted = (gap, gap - half, gap + half, beta)
-        names = ("adjusted", "adjusted_low", "adjusted_high", "beta")
-        for name, value in zip(names, wanted, strict=True):
-            assert found[name] == pytest.approx(value, abs=1e-9)
+        for end, value in zip(("", "_low", "_high", "_beta"), wanted, strict=True):
+            assert found[f"adjusted_accuracy{end}"] == pytest.approx(value, abs=1e-9)
 
 
-def test_two_model_tests_have_both_directions(vision_smoke_run):
+def test_two_model_tests_have_both_models_in_both_places(vision_smoke_run):
     scores = table(vision_smoke_run, "vision_dejavu").filter(
-        pl.col("confident") == 1, pl.col("set") == "train", pl.col("reference") == "vicreg_b"
+        pl.col("confident") == 1, pl.col("reference_model") == "vicreg_b"
     )
-    for direction, own, other in (("A", "vicreg_a", "vicreg_b"), ("B", "vicreg_b", "vicreg_a")):
-        found = row(scores, direction=direction)
+    sides = (("target", "A", "vicreg_a", "vicreg_b"), ("reference", "B", "vicreg_b", "vicreg_a"))
+    for name, crops, own, other in sides:
+        found = row(scores, set=name)
         means = [
-            predictions(vision_smoke_run, each, direction)["correct"].mean()
-            for each in (own, other)
+            predictions(vision_smoke_run, each, crops)["correct"].mean() for each in (own, other)
         ]
         assert [found["accuracy_target"], found["accuracy_reference"]] == pytest.approx(means)
-    pooled = row(scores, direction="symmetric")
+    pooled = row(scores, set="symmetric")
     assert pooled["crops"] == 600
-    assert pooled["score"] == pytest.approx(scores[:2]["score"].mean())
+    assert pooled["dejavu"] == pytest.approx(
+        scores.filter(pl.col("set").is_in(["target", "reference"]))["dejavu"].mean()
+    )
 
 
 def test_memorization_shows_and_control_does_not(vision_smoke_run):
     scores = table(vision_smoke_run, "vision_dejavu").filter(pl.col("confident") == 1)
-    pair = scores.filter(pl.col("reference") == "vicreg_b")
-    assert row(pair, direction="symmetric")["score_low"] >= 0.15
-    assert abs(row(pair, set="control")["score"]) < 0.08
+    pair = scores.filter(pl.col("reference_model") == "vicreg_b")
+    assert row(pair, set="symmetric")["dejavu_low"] >= 0.15
+    assert abs(row(pair, set="control")["dejavu"]) < 0.08
     for reference in ("resnet", "naive_bayes@3"):
-        found = row(scores, reference=reference, set="calibrated")
-        assert found["score_low"] > 0 and found["adjusted_low"] > 0
+        found = row(scores, reference_model=reference, set="calibrated")
+        assert found["dejavu_low"] > 0 and found["adjusted_accuracy_low"] > 0
 
 
 def test_references_stay_below_what_the_world_allows(vision_smoke_run, samples):
     found = table(vision_smoke_run, "vision_correlation").filter(pl.col("on") == "all")
-    assert found["reference"].to_list() == list(PREDICTORS[1:])
+    assert found["reference_model"].to_list() == list(PREDICTORS[1:])
     assert (found["accuracy_top1_low"] <= found["optimum"]).all()
     assert found["optimum"].n_unique() == 1 and 0.19 < found["optimum"][0] < 0.22
     labels = samples["A"].select("sample", "label")
     for reference in PREDICTORS[1:]:
         answers = predictions(vision_smoke_run, reference, "A").join(labels, on="sample")
-        one = row(found, reference=reference)
+        one = row(found, reference_model=reference)
         assert one["accuracy_top1"] == pytest.approx(answers["correct"].mean())
         among = [label in best for label, best in answers.select("label", "top5").iter_rows()]
         assert one["accuracy_top5"] == pytest.approx(np.mean(among))
     both = table(vision_smoke_run, "vision_correlation").filter(pl.col("on") == "intersection")
     right = predictions(vision_smoke_run, "vicreg_b", "A").filter("correct")["sample"]
     for one in both.iter_rows(named=True):
-        answers = predictions(vision_smoke_run, one["reference"], "A")
+        answers = predictions(vision_smoke_run, one["reference_model"], "A")
         inside = answers.filter(pl.col("sample").is_in(right.implode()))
         assert one["crops"] == len(right)
         assert one["accuracy_top1"] == pytest.approx(inside["correct"].mean())
@@ -348,7 +349,7 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
             for (label,), part in answers[reference].group_by("label")
         }
         best = sorted(rates, key=lambda label: (-round(rates[label], 9), label))[:5]
-        found = classes.filter(pl.col("reference") == reference)
+        found = classes.filter(pl.col("reference_model") == reference)
         assert found["label"].to_list() == best
         assert found["percent"].to_list() == pytest.approx([rates[label] for label in best])
     memorized = table(vision_smoke_run, "vision_memorized")
@@ -356,7 +357,7 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
         target, other = answers["vicreg_a"], answers[reference]
         gap = target["confidence"] - other["confidence"]
         frame = target.with_columns(gap=gap).filter(target["correct"] & ~other["correct"])
-        found = memorized.filter(pl.col("reference") == reference)
+        found = memorized.filter(pl.col("reference_model") == reference)
         assert len(found) == min(100, len(frame))
         assert found["confidence"].to_list() == pytest.approx(
             frame["gap"].sort(descending=True)[:100].to_list()
@@ -365,7 +366,7 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
         assert len(joined) == len(found)
         np.testing.assert_allclose(joined["confidence"], joined["gap"])
     tags = table(vision_smoke_run, "vision_tags")
-    best = classes.filter(pl.col("reference") == "naive_bayes@3")["label"].to_list()
+    best = classes.filter(pl.col("reference_model") == "naive_bayes@3")["label"].to_list()
     exploded = samples["A"].select(
         "label", tag=pl.col("tags").list.eval(pl.element().struct.field("tag"))
     )
@@ -431,9 +432,10 @@ def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, sampl
 def test_features_tell_the_labels_of_whole_images(vision_smoke_run):
     found = table(vision_smoke_run, "utility")
     assert found["model"].to_list() == ["vicreg_a", "vicreg_b"]
-    assert set(found["task"]) == {"linear_probe"}
+    assert set(found["domain"]) == {"vision"} and set(found["task"]) == {"linear_probe"}
     # Chance is 0.1.
-    assert (found["low"] > 0.3).all() and (found["accuracy"] < found["high"]).all()
+    assert (found["accuracy_low"] > 0.3).all()
+    assert (found["accuracy"] < found["accuracy_high"]).all()
 
 
 def test_nothing_is_left_to_do_and_touching_changes_nothing(vision_smoke_run):

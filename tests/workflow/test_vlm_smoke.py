@@ -40,7 +40,7 @@ CONTRACT = {
     "vlm_rejected": "set source item reason",
     "vlm_contamination": "first_set first_sample second_set second_sample similarity",
     "vlm_blind": "encoder auc auc_low auc_high target control",
-    "utility": "model task accuracy low high",
+    "utility": "domain model task accuracy accuracy_low accuracy_high",
 }
 
 

@@ -6,8 +6,8 @@ Standard library only: the Snakefile imports it.
 from collections.abc import Mapping
 from typing import Any
 
-from dejavu.config.domains import MEASURED
-from dejavu.config.kinds import CLASSIFIER, PIXELS, TEXT_ONLY
+from dejavu.config.domains import DOMAINS
+from dejavu.config.kinds import MODELS
 from dejavu.errors import InputError
 
 
@@ -23,11 +23,10 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
     Raises:
         InputError: naming the key and the remedy.
     """
-    first, models = MEASURED[where][0], domain["models"]
-    parts = {"blind": "caption" if where == "vlm" else "crop"}
+    first, models = DOMAINS[where].measured[0], domain["models"]
+    parts = {"blind": DOMAINS[where].asks}
     if "contamination" in domain:
         parts["contamination"] = domain["contamination"].get("input", "image")
-    unable = {"image": (TEXT_ONLY, CLASSIFIER), "caption": (PIXELS,), "crop": (CLASSIFIER,)}
     for audit, part in parts.items():
         if audit not in domain:
             continue
@@ -36,7 +35,7 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
             raise InputError(
                 f"{key}: there is no model {name!r}; {where}.models has {', '.join(models)}."
             )
-        if models[name]["kind"] in unable[part]:
+        if part not in MODELS[models[name]["kind"]].embeds:
             raise InputError(
                 f"{key}: {name!r}, of kind {models[name]['kind']}, can't embed a {part}: name"
                 " another model."
@@ -60,7 +59,8 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
             f" {where}.sets, or leave `blind` out."
         )
     name = domain["blind"]["model"]
-    if name in targets or models[name].get("train_on", models[name].get("trained_on")) == first:
+    trained_on = MODELS[models[name]["kind"]].trained_on
+    if name in targets or (trained_on is not None and models[name][trained_on] == first):
         raise InputError(
             f"Config key {where}.blind.model: {name!r} saw {first}, and may tell it from control by"
             " its memory: name a model that saw neither."

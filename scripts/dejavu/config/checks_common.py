@@ -1,10 +1,12 @@
-"""Checks that both domains share: names, sources, checkpoints."""
+"""Checks that both domains share: names, sources, files."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dejavu.config import paths
+from dejavu.config.kinds import MODELS, SOURCES
 from dejavu.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -37,12 +39,28 @@ def check_sources(domain: Mapping[str, Any], where: str) -> None:
             )
 
 
-def check_checkpoints(domain: Mapping[str, Any], where: str, base: Path) -> None:
-    """Check that files of weights are there."""
+def check_files(domain: Mapping[str, Any], where: str, base: Path) -> None:
+    """Check that the files and folders of sources and models are there, and enough for `parts`."""
+    for name, source in domain["sources"].items():
+        key, kind = f"{where}.sources.{name}", SOURCES[source["kind"]]
+        paths.check(key, source, (*kind.files, *kind.later), base)
+        if kind.dealt is not None:
+            _check_parts(key, source, kind.dealt, kind.dealt_as, base)
+    sources = dict.fromkeys(settings["source"] for settings in domain["sets"].values())
     for name, model in domain["models"].items():
-        checkpoint = model.get("checkpoint")
-        if checkpoint is not None and not (base / checkpoint).is_file():
-            raise InputError(
-                f"Config key {where}.models.{name}.checkpoint: there is no file"
-                f" {base / checkpoint}; relative paths start from the folder of the Snakefile."
-            )
+        files = MODELS[model["kind"]].files
+        for source in sources:
+            settings = paths.for_source(model, files, base, source)
+            paths.check(f"{where}.models.{name}", settings, files, base)
+
+
+def _check_parts(key: str, source: Mapping[str, Any], pattern: str, what: str, base: Path) -> None:
+    found = len(list((base / source["path"]).glob(pattern)))
+    held = f"{base / source['path']} holds {found or 'no'} {what}"
+    if not found:
+        raise InputError(f"Config key {key}.path: {held}: correct it.")
+    if found < source["parts"]:
+        raise InputError(
+            f"Config key {key}: {held}, and `parts` is {source['parts']}: set `parts` to {found} or"
+            " less, or correct `path`."
+        )

@@ -4,15 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import checks_audits
-from dejavu.config.checks_common import check_checkpoints, check_names, check_sources
-from dejavu.config.domains import in_order
-from dejavu.config.kinds import (
-    IMAGE_ENCODERS,
-    NAIVE_BAYES,
-    PIXELS,
-    PUBLISHED,
-)
+from dejavu.config import checks_audits, paths
+from dejavu.config.checks_common import check_files, check_names, check_sources
+from dejavu.config.domains import DOMAINS
+from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
 from dejavu.errors import InputError
 
@@ -21,8 +16,9 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     """Check the domain; raises `InputError` as `checks.check` does."""
     check_names(vision, "vision", ("sources", "models"))
     _check_sets(vision)
-    _check_paths(vision, base)
-    check_checkpoints(vision, "vision", base)
+    check_files(vision, "vision", base)
+    _check_apart(vision, base)
+    _check_tags(vision, base)
     _check_models(vision)
     _check_tests(vision)
     pairs, single = vision["tests"]["two_model"], vision["tests"]["one_model"]
@@ -34,7 +30,7 @@ def _check_sets(vision: Mapping[str, Any]) -> None:
     check_sources(vision, "vision")
     sets = vision["sets"]
     for source in vision["sources"]:
-        fed = [name for name in in_order("vision", sets) if sets[name]["source"] == source]
+        fed = [each for each in DOMAINS["vision"].in_order(sets) if sets[each]["source"] == source]
         lists = vision["sources"][source].get("split")
         if lists is not None:
             if fed and set(lists) != set(fed):
@@ -57,46 +53,16 @@ def _check_sets(vision: Mapping[str, Any]) -> None:
             )
 
 
-def _check_paths(vision: Mapping[str, Any], base: Path) -> None:
-    for name, source in vision["sources"].items():
-        where = f"Config key vision.sources.{name}"
-        for key, what in (("path", "images"), ("annotations", "annotations")):
-            if key in source and not (base / source[key]).is_dir():
-                raise InputError(
-                    f"{where}.{key}: there is no folder {base / source[key]}: put the {what} there,"
-                    " one folder a class, or correct the path; relative paths start from the folder"
-                    " of the Snakefile."
-                )
-        if source["kind"] == "imagenet":
-            classes = sum(path.is_dir() for path in (base / source["path"]).iterdir())
-            if classes < source["parts"]:
-                raise InputError(
-                    f"{where}: {base / source['path']} holds {classes} class folders, and `parts`"
-                    f" is {source['parts']}: set `parts` to {classes} or less, or correct `path`."
-                )
-        lists = {f"split.{name}": path for name, path in source.get("split", {}).items()}
-        for key, file in (lists | {"class_names": source.get("class_names")}).items():
-            if file is not None and not (base / file).is_file():
-                raise InputError(
-                    f"{where}.{key}: there is no file {base / file}; relative paths start from the"
-                    " folder of the Snakefile."
-                )
-    _check_apart(vision, base)
+def _check_tags(vision: Mapping[str, Any], base: Path) -> None:
     tags = vision["tags"]
-    files = {key: tags[key] for key in ("path", "vocabulary") if key in tags}
-    if "checkpoint" in tags.get("model", {}):
-        files["model.checkpoint"] = tags["model"]["checkpoint"]
-    for key, file in files.items():
-        if not (base / file).is_file():
-            raise InputError(
-                f"Config key vision.tags.{key}: there is no file {base / file}; relative paths"
-                " start from the folder of the Snakefile."
-            )
-    kinds = {vision["sources"][settings["source"]]["kind"] for settings in vision["sets"].values()}
-    if tags["kind"] == "world" and kinds != {"foregrounds"}:
+    record = TAGGERS[tags["kind"]]
+    paths.check("vision.tags", tags, record.files, base)
+    sources = [vision["sources"][settings["source"]] for settings in vision["sets"].values()]
+    if record.of_world and not all(SOURCES[source["kind"]].knows_tags for source in sources):
+        others = ", ".join(f"`{kind}`" for kind, each in TAGGERS.items() if not each.of_world)
         raise InputError(
             "Config key vision.tags.kind: only the embedded world knows the tags of its crops; for"
-            " photographs take `visual_words`, `clip` or `table`."
+            f" photographs take one of {others}."
         )
 
 
@@ -120,26 +86,25 @@ def _check_models(vision: Mapping[str, Any]) -> None:
     several = {}
     for name, model in vision["models"].items():
         where = f"Config key vision.models.{name}"
-        if model["kind"] == PIXELS:
-            continue
-        if model["kind"] == PUBLISHED:
-            if model["format"] == "backbone" and model["representation"] == "projector":
-                raise InputError(
-                    f"{where}.representation: a file of the format `backbone` holds no projector:"
-                    " set `representation: backbone`, or take the full checkpoint and its format."
-                )
+        if model.get("format") == "backbone" and model["representation"] == "projector":
+            raise InputError(
+                f"{where}.representation: a file of the format `backbone` holds no projector: set"
+                " `representation: backbone`, or take the full checkpoint and its format."
+            )
+        record = MODELS[model["kind"]]
+        if not record.trained:
             continue
         if model["train_on"] not in vision["sets"]:
             raise InputError(
                 f"{where}.train_on: there is no set {model['train_on']!r}; vision.sets has"
                 f" {', '.join(vision['sets'])}."
             )
-        if model["kind"] == "ssl" and model["train_on"] == "public":
+        if record.measured and model["train_on"] == "public":
             raise InputError(
                 f"{where}.train_on: a self-supervised model is trained on A or B; public is what"
                 " the adversary searches."
             )
-        if model["kind"] == "classifier" and model["train_on"] == "A":
+        if record.baseline and model["train_on"] == "A":
             raise InputError(
                 f"{where}.train_on: a classifier is a reference, which must not have seen A: train"
                 " it on B or public."
@@ -181,8 +146,8 @@ def _check_tests(vision: Mapping[str, Any]) -> None:
         is_bayes = bayes != reference and bayes.isascii() and bayes.isdigit()
         if is_bayes and bayes == str(int(bayes)) and int(bayes) > 0:
             continue
-        if models.get(reference, {}).get("kind") != "classifier":
-            known = [name for name, model in models.items() if model["kind"] == "classifier"]
+        known = [name for name, model in models.items() if MODELS[model["kind"]].baseline]
+        if reference not in known:
             raise InputError(
                 f"Config key vision.tests.one_model.references: {reference!r} is neither a"
                 f" classifier of vision.models ({', '.join(known) or 'there is none'}) nor"
@@ -202,12 +167,13 @@ def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, A
         raise InputError(
             f"{where}: there is no model {name!r}; vision.models has {', '.join(models)}."
         )
-    if models[name]["kind"] not in IMAGE_ENCODERS:
+    record = MODELS[models[name]["kind"]]
+    if not record.measured:
         raise InputError(
             f"{where}: {name!r} gives no embeddings: name a model of kind ssl or checkpoint."
         )
-    key = "trained_on" if models[name]["kind"] == PUBLISHED else "train_on"
-    if models[name][key] != set_name:
+    key = record.trained_on
+    if key is not None and models[name][key] != set_name:
         raise InputError(
             f"{where}: {name!r} is trained on the set {models[name][key]!r}, and its role asks for"
             f" {set_name!r}: correct `{key}` or the test."

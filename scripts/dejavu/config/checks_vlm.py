@@ -5,28 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import checks_audits
-from dejavu.config.checks_common import check_checkpoints, check_names, check_sources
-from dejavu.config.kinds import (
-    DETECTORS,
-    IMPORTED,
-    PIXELS,
-    TEXT_ONLY,
-    TRAINED,
-)
+from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm
+from dejavu.config.checks_common import check_files, check_names, check_sources
+from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
 from dejavu.errors import InputError
-
-# Files of a source's folder, of which each of its parts reads some.
-PATTERNS = {"img2dataset": "*.tar", "clip_retrieval": "metadata/metadata_*.parquet"}
 
 
 def check(vlm: Mapping[str, Any], base: Path) -> None:
     """Check the domain; raises `InputError` as `checks.check` does."""
     check_names(vlm, "vlm")
     _check_sets(vlm, "vlm")
-    _check_paths(vlm, "vlm", base)
-    _check_models(vlm)
+    check_files(vlm, "vlm", base)
+    for name, source in vlm["sources"].items():
+        _check_annotations(f"vlm.sources.{name}", source, base)
+    _check_models(vlm, base)
     _check_tests(vlm)
     _check_apart(vlm, base)
     tests = vlm["tests"].values()
@@ -50,83 +43,49 @@ def _check_sets(domain: Mapping[str, Any], where: str) -> None:
             )
 
 
-def _check_paths(domain: Mapping[str, Any], where: str, base: Path) -> None:
-    for name, source in domain["sources"].items():
-        for key in ("path", "images"):
-            if key in source and not (base / source[key]).exists():
-                raise InputError(
-                    f"Config key {where}.sources.{name}.{key}: there is no {base / source[key]};"
-                    " relative paths start from the folder of the Snakefile."
-                )
-        _check_annotations(f"Config key {where}.sources.{name}", source, base)
-        pattern = PATTERNS.get(source["kind"])
-        if pattern is not None:
-            files = len(list((base / source["path"]).glob(pattern)))
-            held = f"{base / source['path']} holds {files or 'no'} {pattern} files"
-            if not files:
-                raise InputError(f"Config key {where}.sources.{name}.path: {held}: correct it.")
-            if files < source["parts"]:
-                raise InputError(
-                    f"Config key {where}.sources.{name}: {held}, and `parts` is {source['parts']}:"
-                    f" set `parts` to {files} or less, or correct `path`."
-                )
-    check_checkpoints(domain, where, base)
-    for name, model in domain["models"].items():
-        if "path" in model:
-            for folder in _imported_folders(model, domain, base).values():
-                if not any(folder.glob(PATTERNS[IMPORTED])):
-                    raise InputError(
-                        f"Config key {where}.models.{name}.path: {folder} holds no"
-                        f" {PATTERNS[IMPORTED]} files: name the folder that clip-retrieval wrote,"
-                        " with `{source}` in it where every source has its own."
-                    )
-        # A name on a hub has one slash at most.
-        folder = model.get("model", "")
-        is_path = folder.startswith((".", "/", "~")) or folder.count("/") > 1
-        if is_path and not (base / folder).is_dir():
-            raise InputError(
-                f"Config key {where}.models.{name}.model: there is no folder {base / folder};"
-                " relative paths start from the folder of the Snakefile."
-            )
-
-
-def _check_annotations(where: str, source: Mapping[str, Any], base: Path) -> None:
-    annotations = source.get("annotations")
+def _check_annotations(key: str, source: Mapping[str, Any], base: Path) -> None:
+    annotations, kind = source.get("annotations"), SOURCES[source["kind"]]
     if annotations is None:
-        if source["kind"] in ("coco", "flickr"):
+        if not kind.has_labels:
             raise InputError(
-                f"{where}: a source of kind {source['kind']} names no objects: add `annotations`,"
-                " for example of kind coco."
+                f"Config key {key}: a source of kind {source['kind']} names no objects: add"
+                " `annotations`, for example of kind coco."
             )
         return
-    if source["kind"] == IMPORTED and annotations["kind"] in DETECTORS:
+    record = ANNOTATIONS[annotations["kind"]]
+    if record.detects and not kind.has_pictures:
         raise InputError(
-            f"{where}.annotations.kind: {annotations['kind']} looks at pictures, which a source of"
-            f" kind {IMPORTED} does not have: annotate it by a table, or by coco or detic."
+            f"Config key {key}.annotations.kind: {annotations['kind']} looks at pictures, which a"
+            f" source of kind {source['kind']} does not have: annotate it by a table, or by coco or"
+            " detic."
         )
-    for key in ("path", "vocabulary", "order"):
-        if key in annotations and not (base / annotations[key]).is_file():
-            raise InputError(
-                f"{where}.annotations.{key}: there is no file {base / annotations[key]}; relative"
-                " paths start from the folder of the Snakefile."
-            )
+    paths.check(f"{key}.annotations", annotations, record.files, base)
 
 
-def _check_models(domain: Mapping[str, Any]) -> None:
+def _check_models(domain: Mapping[str, Any], base: Path) -> None:
     for name, model in domain["models"].items():
-        if model["kind"] in TRAINED and model["train_on"] not in domain["sets"]:
+        record = MODELS[model["kind"]]
+        if record.trained and model["train_on"] not in domain["sets"]:
             raise InputError(
                 f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
                 f" vlm.sets has {', '.join(domain['sets'])}."
             )
-        if model["kind"] == IMPORTED and "path" not in model:
+        if record.source is not None and "path" in model:
+            for folder in _imported_folders(model, domain, base).values():
+                if not clip_retrieval.numbers(folder):
+                    raise InputError(
+                        f"Config key vlm.models.{name}.path: {folder} holds no"
+                        f" {clip_retrieval.METADATA} files: name the folder that clip-retrieval"
+                        " wrote, with `{source}` in it where every source has its own."
+                    )
+        elif record.source is not None:
             for set_name, settings in domain["sets"].items():
                 kind = domain["sources"][settings["source"]]["kind"]
-                if kind != IMPORTED:
+                if kind != record.source:
                     raise InputError(
                         f"Config key vlm.models.{name}: its embeddings come with the samples, and"
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
-                        f" {IMPORTED} for all sets, a `path` of its own, or another model."
+                        f" {record.source} for all sets, a `path` of its own, or another model."
                     )
         if model["kind"] == "open_clip":
             folder = model["architecture"].startswith("local-dir:")
@@ -150,18 +109,19 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                     f" {', '.join(models)}."
                 )
         target, reference = models[test["target"]], models[test["reference"]]
-        for role in ("target", "reference"):
-            if models[test[role]]["kind"] == PIXELS:
+        kinds = {role: MODELS[models[test[role]]["kind"]] for role in ("target", "reference")}
+        for role, kind in kinds.items():
+            if not (kind.measured or kind.baseline):
                 raise InputError(
                     f"{where}.{role}: {test[role]!r} embeds images alone, without having learnt"
                     " from any; it serves audits."
                 )
-        if target["kind"] == TEXT_ONLY:
+        if not kinds["target"].measured:
             raise InputError(
                 f"{where}.target: {test['target']!r} embeds texts alone; a target needs images."
             )
         if test["kind"] == "two_model":
-            if reference["kind"] == TEXT_ONLY:
+            if not kinds["reference"].measured:
                 raise InputError(
                     f"{where}: {test['reference']!r} embeds texts alone: set `kind: one_model`, or"
                     " take a reference of the target's kind."
@@ -171,7 +131,7 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                     f"{where}: a two-model test needs the set that the reference was trained on:"
                     " add `reference` to vlm.sets."
                 )
-        elif reference["kind"] not in (TEXT_ONLY, IMPORTED):
+        elif not kinds["reference"].baseline:
             raise InputError(
                 f"{where}: the reference of a one-model test is a text encoder, and"
                 f" {test['reference']!r} is of kind {reference['kind']}: set `kind: two_model`."
@@ -179,7 +139,7 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
         trained_on = {"target": "target", "reference": "reference"}
         for role, set_name in trained_on.items():
             model = models[test[role]]
-            if model["kind"] in TRAINED and model["train_on"] != set_name:
+            if kinds[role].trained and model["train_on"] != set_name:
                 raise InputError(
                     f"{where}.{role}: {test[role]!r} is trained on the set"
                     f" {model['train_on']!r}, and the test takes it to be trained on"
@@ -198,12 +158,7 @@ def _imported_folders(
 ) -> dict[str, Path]:
     """The folder with a model's embeddings of each source that gives a set."""
     sources = dict.fromkeys(settings["source"] for settings in domain["sets"].values())
-    return {
-        name: base / model["path"].replace("{source}", name)
-        if "path" in model
-        else base / domain["sources"][name]["path"]
-        for name in sources
-    }
+    return {name: base / plan_vlm.imported_folder(domain, model, name, base) for name in sources}
 
 
 def _check_apart(domain: Mapping[str, Any], base: Path) -> None:
@@ -212,14 +167,15 @@ def _check_apart(domain: Mapping[str, Any], base: Path) -> None:
         where = f"Config key vlm.tests.{name}"
         first, second = (domain["models"][test[role]] for role in ("target", "reference"))
         names = f"{test['target']!r} and {test['reference']!r}"
-        if first["kind"] in TRAINED or first["kind"] != second["kind"]:
+        record = MODELS[first["kind"]]
+        if record.trained or first["kind"] != second["kind"]:
             continue
         if first == second:
             raise InputError(
                 f"{where}: {names} are the same model under the same settings, and nothing can be"
                 " told by comparing it with itself: take two."
             )
-        if first["kind"] != IMPORTED:
+        if record.source is None:
             continue
         folders = (_imported_folders(model, domain, base) for model in (first, second))
         for one, other in zip(*(each.values() for each in folders), strict=True):
@@ -237,6 +193,12 @@ def _check_apart(domain: Mapping[str, Any], base: Path) -> None:
 
 def _same_arrays(one: Path, other: Path) -> bool:
     """Whether the first files of texts' embeddings are the same, byte for byte."""
-    files = [sorted(folder.glob("text_emb/*.npy"))[:1] for folder in (one, other)]
-    pairs = zip(*files, strict=False)
-    return any(a.is_file() and b.is_file() and filecmp.cmp(a, b, shallow=False) for a, b in pairs)
+    files = (
+        [clip_retrieval.vectors_file(folder, "caption", number) for number in numbers[:1]]
+        for folder in (one, other)
+        for numbers in [clip_retrieval.numbers(folder)]
+    )
+    return any(
+        first.is_file() and second.is_file() and filecmp.cmp(first, second, shallow=False)
+        for first, second in zip(*files, strict=False)
+    )

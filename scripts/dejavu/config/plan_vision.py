@@ -13,7 +13,7 @@ def shown_pairs(vision: Config) -> list[dict[str, str]]:
     """The pair that stands for each target model in galleries: the first of its tests."""
     pairs: dict[str, dict[str, str]] = {}
     for each in comparisons(vision):
-        chosen = {name: each[name] for name in ("target_model", "reference", "test")}
+        chosen = {name: each[name] for name in ("test", "target_model", "reference_model")}
         pairs.setdefault(each["target_model"], chosen)
     return list(pairs.values())
 
@@ -29,9 +29,9 @@ def predictors_in_tests(vision: Config) -> list[str]:
 def comparisons(vision: Config) -> Iterator[Plan]:
     """What is compared for each target model and reference of the vision tests.
 
-    Yields plain mappings: `test`, `target_model`, `reference`, `replicates`, and `sides`: for each
-    part that `scores.vision.rows_of_pair` takes, but the halves of control, the set and the path
-    names of the predictors acting as `targets` and as `references`, one each a replicate.
+    Yields plain mappings: `test`, `target_model`, `reference_model`, `replicates`, and `sides`: for
+    each part that `scores.vision.rows_of_pair` takes, but the halves of control, the set and the
+    path names of the predictors acting as `targets` and as `references`, one each a replicate.
     """
     tests = vision["tests"]
     pairs = [("two_model", pair["target"], pair["reference"]) for pair in tests["two_model"]]
@@ -56,7 +56,7 @@ def comparisons(vision: Config) -> Iterator[Plan]:
         yield {
             "test": test,
             "target_model": target,
-            "reference": reference,
+            "reference_model": reference,
             "replicates": replicates(*settings),
             "sides": sides,
         }
@@ -95,3 +95,12 @@ def most_tags(vision: Config) -> str | None:
         name for name in vision["tests"]["one_model"]["references"] if name.startswith(NAIVE_BAYES)
     ]
     return max(bayes, key=lambda name: int(name.removeprefix(NAIVE_BAYES)), default=None)
+
+
+def class_name_files(vision: Config) -> list[str]:
+    """Files with readable names of the class folders of those sources that some set takes."""
+    used = {settings["source"] for settings in vision["sets"].values()}
+    names = [
+        vision["sources"][name].get("class_names") for name in vision["sources"] if name in used
+    ]
+    return list(dict.fromkeys(path for path in names if path))

@@ -4,8 +4,10 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from dejavu.config.kinds import TEXT_ONLY
+from dejavu.config import paths
+from dejavu.config.kinds import MODELS
 from dejavu.config.replicates import Config, Plan, path_names, replicates, seeds
 
 
@@ -35,7 +37,7 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
                 names = path_names(test[role], models[test[role]])
                 # A model with one seed serves every replicate.
                 names = names * count if len(names) == 1 else names
-                return {"models": names, "query": query_of(test, role, query, models)}
+                return {"models": names, "query": query_of(test, role, query)}
 
             kept = {"target": side("target"), "reference": side("reference")}
             changed = {"target": side("reference"), "reference": side("target")}
@@ -57,11 +59,28 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
             }
 
 
-def query_of(test: Config, role: str, query: str, models: Config) -> str:
+def query_of(test: Config, role: str, query: str) -> str:
     """The query that a model answers in a test: one that stands for texts searches captions."""
-    is_text = models[test[role]]["kind"] == TEXT_ONLY
-    is_text |= test["kind"] == "one_model" and role == "reference"
-    return "t2t" if is_text else query
+    stands_for_texts = test["kind"] == "one_model" and role == "reference"
+    return "t2t" if stands_for_texts else query
+
+
+def queries_of(model: str, vlm: Config) -> list[str]:
+    """The queries that a model answers in all tests, each once."""
+    asked = [
+        query_of(test, role, query)
+        for query in vlm["queries"]
+        for test in vlm["tests"].values()
+        for role in ("target", "reference")
+        if test[role] == model
+    ]
+    return list(dict.fromkeys(asked))
+
+
+def imported_folder(vlm: Config, model: Config, source: str, base: Path) -> str:
+    """The folder with a model's embeddings of a source: its own, or else that of the samples."""
+    own = paths.for_source(model, MODELS[model["kind"]].files, base, source)
+    return str({**vlm["sources"][source], **own}["path"])
 
 
 def references_to_agree(vlm: Config) -> list[Plan]:
@@ -77,7 +96,7 @@ def references_to_agree(vlm: Config) -> list[Plan]:
                 role: {
                     "name": model,
                     "model": path_names(model, models[model])[0],
-                    "query": query_of(tests[model], "reference", query, models),
+                    "query": query_of(tests[model], "reference", query),
                 }
                 for role, model in (("first", first), ("second", second))
             },

@@ -6,7 +6,7 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dejavu.config.kinds import TRAINED
+from dejavu.config.kinds import MODELS
 
 Config = Mapping[str, Any]
 Plan = dict[str, Any]
@@ -47,7 +47,7 @@ def trainings(models: Config, used: Sequence[str]) -> list[tuple[str, int, str]]
     return [
         (model, seed, name)
         for model, settings in models.items()
-        if model in used and settings["kind"] in TRAINED
+        if model in used and MODELS[settings["kind"]].trained
         for seed, name in zip(seeds(settings), path_names(model, settings), strict=True)
     ]
 

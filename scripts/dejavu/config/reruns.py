@@ -16,39 +16,57 @@ SAMPLED_BLOCKS = 16
 def code_version(folder: Path, script: str) -> str:
     """Hash a script and all modules of its folder that it imports, directly or not.
 
-    Comments, docstrings and formatting don't count, so that editing them reruns nothing.
+    Comments, docstrings, formatting and what only type checkers read don't count, so that editing
+    them reruns nothing.
     """
-    seen: dict[Path, str] = {}
+    texts = (
+        f"{path.relative_to(folder)} {_parsed(folder, path)[0]}" for path in reached(folder, script)
+    )
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
+
+
+@cache
+def reached(folder: Path, script: str) -> list[Path]:
+    """A script and the files of its folder that importing it runs, sorted."""
+    seen: set[Path] = set()
     waiting = [folder / script]
     while waiting:
         path = waiting.pop()
         if path not in seen:
-            seen[path], imported = _parsed(folder, path)
-            waiting.extend(imported)
-    text = "\n".join(f"{path.relative_to(folder)} {seen[path]}" for path in sorted(seen))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            seen.add(path)
+            waiting.extend(_parsed(folder, path)[1])
+    return sorted(seen)
 
 
 @cache
 def _parsed(folder: Path, path: Path) -> tuple[str, list[Path]]:
     """A module's code without docstrings, and the files of the local modules it imports."""
-    tree = ast.parse(path.read_text())
+    tree = _Run().visit(ast.parse(path.read_text(encoding="utf-8")))
     modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            body[:] = [statement for statement in body if not _is_docstring(statement)]
-    places = [folder / module.replace(".", "/") for module in sorted(modules)]
+    # Importing a module runs the `__init__` of every package around it.
+    parts = [module.split(".") for module in sorted(modules)]
+    names = {"/".join(each[:count]) for each in parts for count in range(1, len(each) + 1)}
+    places = [folder / name for name in sorted(names)]
     files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
     return ast.dump(tree), [file for file in files if file.is_file()]
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+class _Run(ast.NodeTransformer):
+    """Leaves of a module what runs: no docstrings, and nothing under `if TYPE_CHECKING`."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        test = node.test
+        name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+        self.generic_visit(node)
+        return node.orelse if name == "TYPE_CHECKING" else node
 
 
 @cache
@@ -57,7 +75,12 @@ def listing_of(*folders: Path) -> str:
     found = hashlib.blake2b(digest_size=8)
     for place, folder in enumerate(folders):
         for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-            found.update(f"{place} {file.relative_to(folder)} {file.stat().st_size}\n".encode())
+            # Names of files may be other bytes than UTF-8.
+            found.update(
+                f"{place} {file.relative_to(folder)} {file.stat().st_size}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
     return found.hexdigest()
 
 
@@ -73,7 +96,7 @@ def content_of(place: Path) -> str:
     found = hashlib.blake2b(digest_size=8)
     for file in files:
         size = file.stat().st_size
-        found.update(f"{file.relative_to(place)} {size}\n".encode())
+        found.update(f"{file.relative_to(place)} {size}\n".encode(errors="surrogateescape"))
         with file.open("rb") as content:
             for start in range(0, size, max(size // SAMPLED_BLOCKS, BLOCK)):
                 content.seek(start)

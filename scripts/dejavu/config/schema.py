@@ -1,10 +1,55 @@
 """The config against its schema: defaults filled in, and every wrong key told in a sentence."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from dejavu.config import reading
 from dejavu.errors import InputError
+
+# Numbers that YAML 1.1 takes for text: those without a point or a sign before the exponent.
+EXPONENT = re.compile(r"(?P<whole>[-+]?\d+)(?P<part>\.\d*)?[eE](?P<sign>[-+]?)(?P<power>\d+)")
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Read a schema and join it with those that it refers to.
+
+    Args:
+        path: of a file whose references are to itself (`#/$defs/name`) or, as editors follow them,
+            to files beside it (`file#/$defs/name`).
+
+    Returns:
+        One schema whose references are all to its own `$defs`.
+
+    Raises:
+        ValueError: two files define one name.
+    """
+    waiting = [Path(path)]
+    joined = reading.load(path)
+    defined: dict[str, Any] = {}
+    for file in waiting:
+        content = joined if file == waiting[0] else reading.load(file)
+        twice = defined.keys() & content.get("$defs", {}).keys()
+        if twice:
+            raise ValueError(f"{file} defines {', '.join(twice)}, as another file does")
+        defined |= content.pop("$defs", {})
+        for rules in _referring([content, defined]):
+            name, _, place = rules["$ref"].partition("#")
+            rules["$ref"] = f"#{place}"
+            if name and file.with_name(name) not in waiting:
+                waiting.append(file.with_name(name))
+    return {**joined, "$defs": defined}
+
+
+def _referring(rules: Any) -> Iterator[dict[str, Any]]:
+    """All parts of a schema that refer to another."""
+    if isinstance(rules, dict) and isinstance(rules.get("$ref"), str):
+        yield rules
+    if isinstance(rules, dict | list):
+        for below in rules.values() if isinstance(rules, dict) else rules:
+            yield from _referring(below)
 
 
 def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +74,20 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
                     instance.setdefault(key, copy.deepcopy(rules["default"]))
         yield from plain(validator, properties, instance, schema)
 
-    filling = jsonschema.validators.extend(Draft202012Validator, {"properties": fill_defaults})
+    # To JSON Schema 1.0 is an integer and NaN a number; to what takes them they are none.
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and math.isfinite(value)
+            ),
+        }
+    )
+    filling = jsonschema.validators.extend(
+        Draft202012Validator, {"properties": fill_defaults}, type_checker=types
+    )
     filled = copy.deepcopy(dict(config))
     errors = list(filling(schema).iter_errors(filled))
     # Where the kind is wrong or missing, every other key of the mapping looks unknown or missing.
@@ -59,7 +117,22 @@ def _explained(error: Any, schema: Mapping[str, Any]) -> str:
         return f"{error.instance!r} must match {error.validator_value}."
     if error.validator == "enum":
         return f"{error.instance!r} is none of {', '.join(map(str, error.validator_value))}."
+    if error.validator == "type":
+        return f"{error.message}{_remedy(error.instance, error.validator_value)}."
     return f"{error.message}."
+
+
+def _remedy(value: Any, kind: str) -> str:
+    """What to write for a value that YAML takes for another kind of thing than is asked for."""
+    written = EXPONENT.fullmatch(value) if isinstance(value, str) else None
+    if written and kind == "number":
+        number = f"{written['whole']}{written['part'] or '.0'}e{written['sign'] or '+'}"
+        return f", but text to YAML: write {number}{written['power']}"
+    if kind == "integer" and (written or isinstance(value, float)):
+        return f": write {int(float(value))}" if float(value).is_integer() else ""
+    if value is None:
+        return ": give it a value, or leave the key out"
+    return ": put it in quotes" if kind == "string" and not isinstance(value, dict | list) else ""
 
 
 def _known(error: Any, schema: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import first_line, refusal
 
 
 def build(settings: Mapping[str, Any]) -> nn.Module:
@@ -29,9 +29,10 @@ def build(settings: Mapping[str, Any]) -> nn.Module:
 
         backbone = torchvision.models.get_model(name, weights=None, **arguments)
     except Exception as error:
-        raise InputError(
+        raise refusal(
+            error,
             f"{settings['library']} can't build the backbone {name!r} ({first_line(error)}):"
-            " see its list of models for the name, and their documentation for `settings`."
+            " see its list of models for the name, and their documentation for `settings`.",
         ) from error
     last = [place for place, module in backbone.named_modules() if isinstance(module, nn.Linear)]
     backbone.set_submodule(last[-1], nn.Identity())

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
+from dejavu.sources.regular import check_regular
 
 SHOWN = 3
 # What a state dict lies in: of OpenCLIP, MoCo and Lightning; of torchvision, VICReg and DeiT.
@@ -77,9 +78,8 @@ def read(path: str | Path) -> Any:
         InputError: it is no regular file, is damaged, or names something that is no part of any
             weights.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path} is no file of weights: name a regular file.")
     try:
+        check_regular(path)
         if Path(path).suffix == ".safetensors":
             return load_file(path)
         is_archive = zipfile.is_zipfile(path)
@@ -88,9 +88,10 @@ def read(path: str | Path) -> Any:
         with torch.serialization.safe_globals([(each, name) for name, each in HARMLESS.items()]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except Exception as error:
-        raise InputError(
+        raise refusal(
+            error,
             f"{path} can't be read as weights ({_reason(error)}): nothing of it was run; fetch the"
-            " file again, or save its state dict alone."
+            " file again, or save its state dict alone.",
         ) from error
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from dejavu.encoders import checkpoints, folders, hub
 from dejavu.encoders.texts import bounded
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints
 
 LOCAL_FOLDER = "local-dir:"
@@ -116,7 +116,7 @@ class ClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed captions: float32 [n, d], rows of length 1."""
-        batch = self.tokenizer(bounded(texts, self.tokenizer.context_length)).to(self.device)
+        batch = self.tokenizer(bounded(texts)).to(self.device)
         with torch.inference_mode():
             return self.model.encode_text(batch, normalize=True).float().cpu().numpy()
 
@@ -173,10 +173,11 @@ def load(
         unreachable = hub.unreachable(error)
         if unreachable:
             raise InputError(f"{where}: {unreachable}") from error
-        raise InputError(
+        raise refusal(
+            error,
             f"{where}: the weights {weights or tag} do not load as {architecture}"
             f" ({_mismatch(error)}): set `architecture` to the one they were trained with, or"
-            " mend the file."
+            " mend the file.",
         ) from error
     return ClipEncoder(name, model, tokenizer, open_clip.get_model_config(architecture), device)
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dejavu.encoders import folders, hub
 from dejavu.encoders.texts import bounded
-from dejavu.errors import InputError
+from dejavu.errors import InputError, refusal
 
 SEPARATOR = "."
 
@@ -41,8 +41,7 @@ class Owl:
         self.queries = embedded / torch.linalg.norm(embedded, dim=-1, keepdim=True)
 
     def _embedded(self, texts: Sequence[str]) -> torch.Tensor:
-        places = self.model.config.text_config.max_position_embeddings
-        tokens = self.processor(text=bounded(texts, places), truncation=True, return_tensors="pt")
+        tokens = self.processor(text=bounded(texts), truncation=True, return_tensors="pt")
         return self.model.owlv2.get_text_features(**tokens.to(self.model.device)).pooler_output
 
     def best_scores(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
@@ -162,7 +161,7 @@ def load(
             f"it does not load ({hub.reason(error)}); name a local folder, or set"
             " `allow_download: true` to fetch it."
         )
-        raise InputError(f"The detector {source!r}: {remedy}") from error
+        raise refusal(error, f"The detector {source!r}: {remedy}") from error
     if kind not in kinds:
         raise InputError(
             f"The detector {source!r} is of the kind {kind!r}; known are {', '.join(kinds)}."

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, first_line, refusal
+from dejavu.sources.regular import check_regular
 
 # They hold vocabularies and names of weights, which may be called anything.
 NO_SETTINGS = ("tokenizer.json", "vocab.json", "added_tokens.json")
@@ -54,10 +55,14 @@ def check(folder: str | Path, where: str) -> None:
     for path in sorted(Path(folder).rglob("*")):
         if path.is_dir() or not path.exists():
             continue
-        if not path.is_file():
-            raise InputError(
-                f"{where}: {path} is no regular file: remove it from the model's folder."
-            )
+        try:
+            check_regular(path)
+        except OSError as error:
+            raise refusal(
+                error,
+                f"{where}: {path} can't be read ({first_line(error)}): remove it from the model's"
+                " folder.",
+            ) from error
         if path.suffix != ".json" or path.name in NO_SETTINGS or ".index." in path.name:
             continue
         try:

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from dejavu.errors import first_line
+from dejavu.errors import chain, first_line
 
 OUT_OF_REACH = (ConnectionError, TimeoutError, socket.gaierror)
 HUB = "https://huggingface.co"
@@ -15,12 +15,7 @@ def unreachable(error: BaseException) -> str | None:
     Every library wraps the system's own error in some of its own, which differ from release to
     release: the chain of causes is followed to the system's.
     """
-    chain: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    failed = [each for each in chain if isinstance(each, OUT_OF_REACH)]
+    failed = [each for each in chain(error) if isinstance(each, OUT_OF_REACH)]
     if not failed:
         return None
     return (

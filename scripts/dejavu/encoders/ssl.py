@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dejavu.encoders import backbones
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints
 from dejavu.files.weights import read_settings
 
@@ -186,9 +186,10 @@ def check_sides(name: str, model: SslModel, sides: Sequence[int]) -> None:
             with torch.inference_mode():
                 model(torch.zeros(1, 3, side, side))
         except Exception as error:
-            raise InputError(
+            raise refusal(
+                error,
                 f"Model {name} takes no images of {side} by {side} px ({first_line(error)}): set"
-                " `preprocessing.image_side` and `crop_side` to what it was trained with."
+                " `preprocessing.image_side` and `crop_side` to what it was trained with.",
             ) from error
 
 
@@ -248,9 +249,10 @@ def load(
     try:
         model.load_state_dict(load_file(Path(folder) / WEIGHTS))
     except Exception as error:
-        raise InputError(
+        raise refusal(
+            error,
             f"{folder}/{WEIGHTS} does not fit {SETTINGS} beside it ({first_line(error)}): delete"
-            " the folder and run again."
+            " the folder and run again.",
         ) from error
     architecture = {key: trained[key] for key in ("method", "backbone", "projector")}
     used = settings["preprocessing"], settings["representation"]

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from dejavu.encoders import folders, hub
 from dejavu.encoders.texts import bounded
-from dejavu.errors import InputError
+from dejavu.errors import InputError, refusal
 from dejavu.files import fingerprints
 
 PACKAGE = "package:"
@@ -48,7 +48,7 @@ class TextEncoder:
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts: float32 [n, d], rows of length 1."""
         vectors = self.model.encode(
-            bounded(texts, self.model.max_seq_length),
+            bounded(texts),
             batch_size=self.batch,
             prompt=self.prompt,
             normalize_embeddings=True,
@@ -74,7 +74,10 @@ def load(
     try:
         if source.startswith(PACKAGE):
             package = source.removeprefix(PACKAGE).replace("-", "_")
-            source = str(importlib.import_module(package).get_model_path())
+            shipped = importlib.import_module(package)
+            if not hasattr(shipped, "get_model_path"):
+                raise ImportError(f"the package {package} ships no model")
+            source = str(shipped.get_model_path())
         folders.check_source(source, allow_download, where)
         model = SentenceTransformer(
             source,
@@ -88,5 +91,6 @@ def load(
     except Exception as error:
         remedy = f" ({hub.reason(error)}); name a local folder, or set `allow_download: true`."
         unreachable = hub.unreachable(error)
-        raise InputError(where + (f": {unreachable}" if unreachable else remedy)) from error
+        told = f": {unreachable}" if unreachable else remedy
+        raise refusal(error, where + told) from error
     return TextEncoder(name, model, settings.get("prompt", ""), batch)

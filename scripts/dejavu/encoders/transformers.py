@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModel, AutoProcessor
 
 from dejavu.encoders import folders, hub
 from dejavu.encoders.texts import bounded
-from dejavu.errors import InputError
+from dejavu.errors import InputError, refusal
 from dejavu.files import fingerprints, seals
 
 FAMILIES = ("clip", "siglip")
@@ -73,7 +73,7 @@ class TransformersEncoder:
             # The processor takes no empty list; the width is known from any text.
             return self.encode_texts([""])[:0]
         batch = self.processor(
-            text=bounded(texts, self.length),
+            text=bounded(texts),
             padding="max_length",
             truncation=True,
             max_length=self.length,
@@ -122,7 +122,7 @@ def load(
         raise
     except Exception as error:
         remedy = f"{hub.reason(error)}; name a local folder, or set `allow_download: true`."
-        raise InputError(f"{where}: {hub.unreachable(error) or remedy}") from error
+        raise refusal(error, f"{where}: {hub.unreachable(error) or remedy}") from error
     missing = sorted(told["missing_keys"])
     if missing:
         raise InputError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
+from dejavu.errors import DamagedFile, InputError
 from dejavu.files.arrays import read_arrays, write_arrays
 from dejavu.files.seals import Metadata
 
@@ -61,9 +61,10 @@ def read_embeddings(path: str | Path) -> Embeddings:
     """Read one shard of embeddings and check its seal.
 
     Raises:
-        InputError: the file is damaged, or holds values that are not finite.
+        DamagedFile: it holds other than was written, or values that are not finite.
     """
     (samples, vectors), metadata = read_arrays(path, ["sample", "embedding"])
     if not finite_rows(vectors).all():
-        raise InputError(f"{path} holds embeddings that are not finite: delete it and run again.")
+        sentence = f"{path} holds embeddings that are not finite: delete it and run again."
+        raise DamagedFile(path, sentence)
     return Embeddings(samples, vectors, metadata)

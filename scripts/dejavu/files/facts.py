@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import DamagedFile, first_line, system_fault
 from dejavu.files import seals
 from dejavu.files.seals import Metadata
 from dejavu.job import whole_file
@@ -13,14 +13,17 @@ def write_json(path: str | Path, facts: Metadata, *content: bytes | memoryview) 
     """Write small facts as JSON, sealed, together with content that lies elsewhere."""
     sealed = seals.seal(facts, seals.place(path), *content)
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        partial.write_text(
+            json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
 
 
 def read_json(path: str | Path) -> Metadata:
     """Read small facts from JSON and check their seal.
 
     Raises:
-        InputError: the file is missing or damaged.
+        DamagedFile: the file is missing or damaged.
     """
     facts = sealed_facts(path)
     seals.check_seal(path, facts, seals.place(path))
@@ -29,14 +32,16 @@ def read_json(path: str | Path) -> Metadata:
 
 
 def sealed_facts(path: str | Path) -> Metadata:
-    """Read facts without checking their seal; raises `InputError` where there are none."""
+    """Read facts without checking their seal; raises `DamagedFile` where there are none."""
     try:
-        facts = json.loads(Path(path).read_text())
+        facts = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(
+        raise system_fault(error, path, "be read") or DamagedFile(
+            path,
             f"{path} cannot be read as JSON ({first_line(error)}): delete the file and run again,"
-            " it will be made anew."
+            " it will be made anew.",
         ) from error
     if not isinstance(facts, dict):
-        raise InputError(f"{path} holds no facts of this workflow: delete it and run again.")
+        sentence = f"{path} holds no facts of this workflow: delete it and run again."
+        raise DamagedFile(path, sentence)
     return facts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xxhash
 
-from dejavu.errors import InputError
+from dejavu.errors import DamagedFile
 from dejavu.files.facts import read_json, write_json
 
 
@@ -25,18 +25,20 @@ def write_list(path: str | Path, shards: Iterable[str]) -> None:
 def listed(path: str | Path) -> Iterator[list[str]]:
     """Paths of the shards that a list names, to be read inside the context.
 
-    After bad input the list is removed, so that the next run makes it anew, and with it whatever
-    shard was deleted.
+    Where the list or one of its shards is to be made anew, the list is removed, so that the next
+    run makes both. After any other fault it stays: other jobs, which may run now, read it too.
 
     Raises:
-        InputError: the list is missing or damaged, or one of its shards is gone.
+        DamagedFile: the list is missing or damaged, or one of its shards is gone.
     """
+    shards: list[str] = []
     try:
         shards = [shard["path"] for shard in read_json(path)["shards"]]
         gone = [shard for shard in shards if not Path(shard).is_file()]
         if gone:
-            raise InputError(f"{gone[0]} is missing: run again, it will be made anew.")
+            raise DamagedFile(gone[0], f"{gone[0]} is missing: run again, it will be made anew.")
         yield shards
-    except InputError:
-        Path(path).unlink(missing_ok=True)
+    except DamagedFile as error:
+        if error.path in (str(path), *shards):
+            Path(path).unlink(missing_ok=True)
         raise

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import DamagedFile, InputError, first_line, system_fault
 from dejavu.files import seals
 from dejavu.files.seals import Metadata
 from dejavu.job import whole_file
@@ -54,9 +54,10 @@ def read_parquet(
     raise lacks(path, missing)
 
 
-def lacks(path: object, columns: Iterable[str]) -> InputError:
+def lacks(path: object, columns: Iterable[str]) -> DamagedFile:
     """What is said of a file without some columns."""
-    return InputError(f"{path} has no column {', '.join(sorted(columns))}: delete it and rerun.")
+    absent = ", ".join(sorted(columns))
+    return DamagedFile(path, f"{path} has no column {absent}: delete it and rerun.")
 
 
 def rows_of(path: str | Path) -> int:
@@ -79,10 +80,11 @@ def _footer(path: str | Path) -> pq.FileMetaData:
 
 
 def unreadable(path: object, error: BaseException) -> InputError:
-    """What is said of a file that is no Parquet."""
-    return InputError(
+    """What is said of a file that is no Parquet, or that the system keeps from being read."""
+    return system_fault(error, path, "be read") or DamagedFile(
+        path,
         f"{path} cannot be read as Parquet ({first_line(error)}): delete the file and run again, it"
-        " will be made anew."
+        " will be made anew.",
     )
 
 
@@ -90,13 +92,15 @@ def metadata_of(footer: pq.FileMetaData, path: object) -> Metadata:
     """Our metadata in a footer."""
     found = (footer.metadata or {}).get(METADATA_KEY)
     if found is None:
-        raise InputError(f"{path} carries no provenance: it was not made by this workflow.")
+        sentence = f"{path} carries no provenance: it was not made by this workflow."
+        raise DamagedFile(path, sentence)
     try:
         metadata = json.loads(found)
     except ValueError:
         metadata = None
     if not isinstance(metadata, dict):
-        raise InputError(f"{path} holds damaged provenance: delete the file and run again.")
+        sentence = f"{path} holds damaged provenance: delete the file and run again."
+        raise DamagedFile(path, sentence)
     return metadata
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import xxhash
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
+from dejavu.errors import DamagedFile
 
 Metadata = dict[str, Any]
 
@@ -99,7 +99,7 @@ def seal_end(partial: Path, path: str | Path) -> None:
 
 
 def check_end(path: str | Path) -> None:
-    """Raise `InputError` unless a file is the one that was sealed by `seal_end` in this place."""
+    """Raise `DamagedFile` unless a file is the one that was sealed by `seal_end` in this place."""
     with Path(path).open("rb") as file:
         end = max(0, file.seek(0, os.SEEK_END) - END_BLOCK_BYTES)
         hashed = _hash_before(file, end, path)
@@ -132,16 +132,17 @@ def seal(metadata: Metadata, *content: bytes | memoryview) -> Metadata:
 
 
 def check_seal(path: object, metadata: Metadata, *content: bytes | memoryview) -> None:
-    """Raise `InputError` unless the content and metadata are those that were sealed."""
+    """Raise `DamagedFile` unless the content and metadata are those that were sealed."""
     unsealed = {key: value for key, value in metadata.items() if key != "hash"}
     if seal(unsealed, *content)["hash"] != metadata.get("hash"):
         raise spoiled(path)
 
 
-def spoiled(path: object) -> InputError:
+def spoiled(path: object) -> DamagedFile:
     """What is said of a file whose seal is broken."""
-    return InputError(
+    return DamagedFile(
+        path,
         f"{path} does not hold what was written to it: it is damaged, or the file of another model,"
         " set or shard, or of another program, was put in its place; delete it and run again, it"
-        " will be made anew."
+        " will be made anew.",
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dejavu.errors import InputError
+from dejavu.errors import DamagedFile, system_fault
 from dejavu.files import seals
 from dejavu.files.facts import sealed_facts, write_json
 from dejavu.files.seals import Metadata
@@ -19,13 +19,14 @@ def read_settings(path: str | Path, weights: str | Path) -> Metadata:
     """Read what a model was trained with, and check that the weights are those of that training.
 
     Raises:
-        InputError: one of the files is missing or damaged.
+        DamagedFile: one of the files is missing or damaged.
     """
     settings = sealed_facts(path)
     try:
         content = _file_bytes(weights)
     except OSError as error:
-        raise InputError(f"The weights {weights} are missing ({error}): run again.") from error
+        sentence = f"The weights {weights} are missing ({error}): run again."
+        raise system_fault(error, weights, "be read") or DamagedFile(weights, sentence) from error
     seals.check_seal(f"{weights}, or {path},", settings, seals.place(path), content)
     del settings["hash"]
     return settings

@@ -17,7 +17,10 @@ from dejavu.errors import InputError, first_line
 from dejavu.labels import pickles
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import STRINGS
+from dejavu.samples.texts import escaped, is_valid, normalised_column
 from dejavu.sources import coco
+from dejavu.sources.columns import is_text, readable, scan_table
+from dejavu.sources.regular import read_regular
 
 SCHEMA = {"id": pl.String, "label": pl.String, "score": pl.Float32}
 
@@ -31,6 +34,7 @@ def read(settings: Mapping[str, Any]) -> pl.DataFrame:
         rows = from_table(path, settings["columns"])
     else:
         rows = from_detic(path, Path(settings["vocabulary"]), Path(settings["order"]))
+    rows = rows.with_columns(normalised_column(pl.col("id")), normalised_column(pl.col("label")))
     return rows.group_by("id", "label").agg(pl.col("score").max()).sort("id", "label")
 
 
@@ -82,17 +86,20 @@ def from_coco(path: Path, match: str) -> pl.DataFrame:
         match: the field of `images` that is the samples' id: `id` or `file_name`.
 
     Raises:
-        InputError: the file is not of the format, or an annotation's category is not listed.
+        InputError: the file is not of the format, two of its entries have one id, or an
+            annotation's image or category is not listed.
     """
     content = coco.load(path, "images", "annotations", "categories")
+    for where, name in (("images", "id"), ("images", match), ("categories", "id")):
+        coco.check_unique(path, content, where, name)
     names = {
-        coco.field(path, "categories", each, "id"): str(
+        coco.field(path, "categories", each, "id"): _text(
             coco.field(path, "categories", each, "name")
         )
         for each in content["categories"]
     }
     images = {
-        coco.field(path, "images", each, "id"): str(coco.field(path, "images", each, match))
+        coco.field(path, "images", each, "id"): _text(coco.field(path, "images", each, match))
         for each in content["images"]
     }
     ids, scores = list(images.values()), [1.0] * len(images)
@@ -113,32 +120,31 @@ def from_table(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
     """A table with a row for each image and label; a null label stands for none.
 
     Args:
-        path: `.parquet` or `.csv`.
+        path: `.parquet`, `.csv` or `.tsv`.
         columns: the table's names for `id`, `label` and `score`.
 
     Raises:
         InputError: it can't be read, lacks a column, or a score is not a number.
     """
-    try:
-        if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
-        else:
-            table = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as a table ({first_line(error)}): give a .parquet or .csv file."
-        ) from error
-    for role, name in columns.items():
-        if name not in table.columns:
+    table = scan_table(path, columns, "annotations.columns")
+    with readable(path):
+        chosen = table.select(pl.col(name).alias(role) for role, name in columns.items()).collect()
+    for role in ("id", "label"):
+        if not is_text(chosen.schema[role]):
             raise InputError(
-                f"{path} has no column {name!r} for the {role}: set `annotations.columns.{role}` to"
-                f" one of {', '.join(table.columns)}."
+                f"{path}: the column {columns[role]!r} for the {role} holds"
+                f" {str(chosen.schema[role])[:80]}, not text: name another column in"
+                f" `annotations.columns.{role}`."
             )
+    # In a text file an empty cell is none.
+    score = pl.col("score")
+    if chosen.schema["score"] == pl.String:
+        score = score.str.strip_chars().replace("", None)
     try:
-        return table.select(
-            id=pl.col(columns["id"]).cast(pl.String),
-            label=pl.col(columns["label"]).cast(pl.String).str.strip_chars(),
-            score=pl.col(columns["score"]).cast(pl.Float32),
+        return chosen.select(
+            id=pl.col("id").cast(pl.String).replace("", None),
+            label=pl.col("label").cast(pl.String).replace("", None).str.strip_chars(),
+            score=score.cast(pl.Float32),
         ).filter(pl.col("id").is_not_null())
     except pl.exceptions.PolarsError as error:
         raise InputError(
@@ -203,9 +209,15 @@ def _rows(
         raise InputError(f"{path}: a score is not a number ({first_line(error)})") from error
 
 
+def _text(value: str | int | float) -> str:
+    """A value as text; of what is not valid text, its codes."""
+    text = str(value)
+    return text if is_valid(text) else escaped(text)
+
+
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
     return [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []

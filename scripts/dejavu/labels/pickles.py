@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 
 PLAIN_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU]\d{1,6})")
 
@@ -68,7 +68,7 @@ def load(path: str | Path) -> Any:
     # On damaged input the reader raises anything, as its documentation says.
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise InputError(
+        raise system_fault(error, path, "be read") or InputError(
             f"{path} is not a pickle of lists, numbers, strings and arrays alone ({reason}): it was"
             " not read; give the file that the annotations were saved to."
         ) from error

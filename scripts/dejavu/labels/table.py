@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from dejavu.errors import InputError, first_line
 from dejavu.labels.tags import Tags
+from dejavu.samples.texts import normalised_column
+from dejavu.sources.columns import readable, scan_table
 
 
 def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
@@ -16,34 +18,9 @@ def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
     Raises:
         InputError: the table cannot be read, lacks a column, or knows none of the crops' images.
     """
-    path, columns = Path(settings["path"]), settings["columns"]
-    try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-    except Exception as error:
-        raise InputError(
-            f"{path} cannot be read as a table of tags ({first_line(error)}): give a .parquet or"
-            " .csv file."
-        ) from error
-    missing = [name for name in columns.values() if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]!r}; it has {', '.join(table.columns)}: correct"
-            " `columns` of vision.tags."
-        )
-    try:
-        rows = table.select(
-            id=pl.col(columns["id"]).cast(pl.String),
-            tag=pl.col(columns["tag"]).cast(pl.String),
-            score=pl.col(columns["score"]).cast(pl.Float64),
-        ).drop_nulls()
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{path}: the column {columns['score']!r} holds something else than numbers"
-            f" ({first_line(error)})."
-        ) from error
     found = (
         crops.select("sample", "id")
-        .join(rows, on="id", how="inner")
+        .join(read(settings), on="id", how="inner")
         .group_by("sample", "tag")
         .agg(pl.col("score").max())
         .sort("sample", "score", "tag", descending=[False, True, False])
@@ -52,10 +29,88 @@ def from_table(crops: pl.DataFrame, settings: Mapping[str, Any]) -> Tags:
     )
     if len(crops) and not len(found):
         raise InputError(
-            f"{path} has no tags of any of the images, such as {crops['id'][0]!r}: its column"
-            f" {columns['id']!r} must hold the images' ids (file names without suffix)."
+            f"{settings['path']} has no tags of any of the images, such as {crops['id'][0]!r}: its"
+            f" column {settings['columns']['id']!r} must hold the images' ids (file names without"
+            " suffix, or paths where file names repeat)."
         )
     known = {
         sample: list(zip(tags, scores, strict=True)) for sample, tags, scores in found.iter_rows()
     }
     return [known.get(sample, []) for sample in crops["sample"]]
+
+
+def read(settings: Mapping[str, Any]) -> pl.DataFrame:
+    """Read `id` and `tag`, strings in Unicode's normal form C, and `score`, float64.
+
+    No type is inferred from text: an id such as 007 stays as it is. Rows that lack a value are left
+    out.
+
+    Raises:
+        InputError: the table cannot be read, lacks a column, or a score is not a number.
+    """
+    path, columns = Path(settings["path"]), settings["columns"]
+    table = scan_table(path, columns, "vision.tags.columns")
+    with readable(path):
+        found = table.select(pl.col(name) for name in dict.fromkeys(columns.values())).collect()
+    rows = found.select(
+        id=_text(path, found[columns["id"]]),
+        tag=_text(path, found[columns["tag"]]),
+        score=_numbers(path, found[columns["score"]]),
+    )
+    return rows.drop_nulls()
+
+
+def _text(path: Path, column: pl.Series) -> pl.Series:
+    try:
+        text = column.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"{path}: the column {column.name!r} holds {column.dtype}, not text: export it as text."
+        ) from error
+    # In a text file an empty cell is none.
+    return text.to_frame().select(normalised_column(pl.col(text.name)).replace("", None))[text.name]
+
+
+def _numbers(path: Path, column: pl.Series) -> pl.Series:
+    try:
+        is_text = column.dtype == pl.String
+        text = column.str.strip_chars().replace("", None) if is_text else column
+        numbers = text.cast(pl.Float64)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"{path}: the column {column.name!r} holds something else than numbers"
+            f" ({first_line(error)})."
+        ) from error
+    # Polars takes what is not a number for the largest of all.
+    if numbers.is_nan().any():
+        row = int(numbers.is_nan().arg_max() or 0)
+        raise InputError(
+            f"{path}: the column {column.name!r} holds no number in row {row + 1}: leave the row"
+            " out, or correct it."
+        )
+    return numbers
+
+
+class Matched(NamedTuple):
+    """How well a table of tags and the crops of all sets go together."""
+
+    ids: int
+    ids_without_crop: int
+    crops: int
+    crops_without_tags: int
+
+
+def matched(crops: pl.Series, settings: Mapping[str, Any]) -> Matched:
+    """Count the table's ids that are no crop's, and the crops without any tag.
+
+    Args:
+        crops: ids of the images that have a crop, strings.
+        settings: as `from_table` takes them.
+
+    Raises:
+        InputError: as `read` does.
+    """
+    ids = read(settings)["id"].unique()
+    strangers = ids.filter(~ids.is_in(crops.implode()))
+    bare = crops.filter(~crops.is_in(ids.implode()))
+    return Matched(len(ids), len(strangers), len(crops), len(bare))

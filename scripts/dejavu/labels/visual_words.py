@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
+from dejavu.errors import refusal
 from dejavu.job import whole_file
 from dejavu.labels.tags import Tags
 from dejavu.sources.images import crop_pixels
@@ -69,8 +69,9 @@ def load(path: str | Path) -> Words:
             patch, stride = map(int, saved["shape"])
             return Words(saved["mean"], saved["whitening"], saved["centres"], patch, stride)
     except Exception as error:  # zip, zlib and NumPy raise anything on damaged input
-        raise InputError(
-            f"{path} cannot be read ({error}): delete it and run again, it will be made anew."
+        raise refusal(
+            error,
+            f"{path} cannot be read ({error}): delete it and run again, it will be made anew.",
         ) from error
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from dejavu.errors import InputError, first_line
 from dejavu.job import Progress
 from dejavu.labels.tags import Tags
+from dejavu.samples.texts import normalised
 from dejavu.sources.images import open_available
 
 
@@ -73,13 +74,13 @@ def vocabulary(path: str | Path) -> list[str]:
         InputError: there is none.
     """
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"The vocabulary {path} cannot be read ({first_line(error)}): give a text file with a"
             " tag a line."
         ) from error
-    names = sorted({line.strip() for line in lines} - {""})
+    names = sorted({normalised(line.strip()) for line in lines} - {""})
     if not names:
         raise InputError(f"The vocabulary {path} is empty: put one tag on each line.")
     return names

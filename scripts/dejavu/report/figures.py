@@ -12,6 +12,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import whole_file
 
 Rows = list[dict[str, Any]]
@@ -95,8 +96,8 @@ DARK: dict[str, Any] = {
 
 
 def read(path: str) -> pl.DataFrame:
-    """Read a table of results; what names a replicate stays text."""
-    return pl.read_csv(path, schema_overrides={"replicate": pl.String}, infer_schema_length=None)
+    """Read a table of results; labels and all other names stay text."""
+    return read_csv(path)
 
 
 def summaries(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -207,16 +208,25 @@ def sizes(rows: Rows, column: str, unit: str) -> str:
     return f"{ends} {unit}"
 
 
-def set_of(row: Mapping[str, Any]) -> str:
-    """What a row of the vision scores is about, in the words of the vision-language sets."""
-    if row["set"] != "train":
-        return str(row["set"])
-    return {"A": "target", "B": "reference", "symmetric": "symmetric"}[row["direction"]]
+def with_against(rows: Rows) -> Rows:
+    """Rows of the vision scores with `against`, what their target is compared with.
 
-
-def against(row: Mapping[str, Any]) -> str:
-    """What a target of the vision scores is compared with: one name for all two-model tests."""
-    return "model trained on B" if row["test"] == "two_model" else str(row["reference"])
+    The two-model references of different targets have one name, and so one colour; where some
+    target has several of them, each has its own.
+    """
+    pairs = {
+        (row["target_model"], row["reference_model"]) for row in rows if row["test"] == "two_model"
+    }
+    is_alone = len(pairs) == len({target for target, _ in pairs})
+    return [
+        {
+            **row,
+            "against": "model trained on B"
+            if is_alone and row["test"] == "two_model"
+            else row["reference_model"],
+        }
+        for row in rows
+    ]
 
 
 def fraction_of_crops(fraction: float) -> str:
@@ -272,8 +282,8 @@ def save(
     specification = headed.configure(**THEME).to_dict()
     text = json.dumps(specification, ensure_ascii=False, sort_keys=True, indent=1)
     with whole_file(outputs.json) as partial:
-        partial.write_text(text + "\n")
+        partial.write_text(text + "\n", encoding="utf-8")
     with whole_file(outputs.svg) as partial:
-        partial.write_text(vl_convert.vegalite_to_svg(text))
+        partial.write_text(vl_convert.vegalite_to_svg(text), encoding="utf-8")
     with whole_file(outputs.png) as partial:
         partial.write_bytes(vl_convert.vegalite_to_png(text, ppi=PNG_PIXELS_PER_INCH))

@@ -14,17 +14,18 @@ from typing import Any
 
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.report import figures, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
-DOMAINS = {"vlm": "Vision–language", "vision": "Images"}
 GROUPS = {
-    "memorized": "Memorized: {target_model} is right and {reference} wrong, the surest first",
-    "correlated": "Correlated: {target_model} and {reference} are both right; × tells how much more"
-    " often a tag is on crops of this label than on all",
-    "others right": "Where references disagree: {reference} is wrong and another one right",
-    "neighbours right": "Where references disagree: {reference} is right and all others are wrong",
+    "memorized": "Memorized: {target_model} is right and {reference_model} wrong, the surest first",
+    "correlated": "Correlated: {target_model} and {reference_model} are both right; × tells how"
+    " much more often a tag is on crops of this label than on all",
+    "others right": "Where references disagree: {reference_model} is wrong and another one right",
+    "neighbours right": "Where references disagree: {reference_model} is right and all others are"
+    " wrong",
 }
 
 
@@ -45,8 +46,8 @@ def render(content: Mapping[str, Any]) -> str:
     code = {
         name: markupsafe.Markup(text)
         for name, text in {
-            "css": (TEMPLATES / "page.css").read_text(),
-            "js": (TEMPLATES / "page.js").read_text(),
+            "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
+            "js": (TEMPLATES / "page.js").read_text(encoding="utf-8"),
             "bundle": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
         }.items()
     }
@@ -72,36 +73,31 @@ def heading(group: Mapping[str, Any]) -> str:
     return GROUPS[group["group"]].format(**{"target_model": "", **group})
 
 
-def figure(name: str, folder: Path, caption: str) -> dict[str, Any]:
+def figure(specification: Path, picture: Path, legend: str) -> dict[str, Any]:
     """A figure: its words, its picture as a data URI, and its chart without style."""
-    chart = json.loads((folder / f"{name}.json").read_text())
+    chart = json.loads(specification.read_text(encoding="utf-8"))
     title = chart["title"]
-    svg = base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
+    svg = base64.b64encode(picture.read_bytes()).decode()
     del chart["config"]
     return {
-        "name": name,
+        "name": specification.stem,
         "title": title["text"],
         "subtitle": chart["usermeta"]["subtitle"],
         "description": chart["description"],
         "svg": f"data:image/svg+xml;base64,{svg}",
         "chart": chart,
-        "caption": caption,
+        "legend": legend,
     }
 
 
-def table(path: Path, caption: str) -> dict[str, Any]:
+def table(path: Path, legend: str) -> dict[str, Any]:
     """A table: its first rows, and how many there are in all."""
     text = pl.scan_csv(path, infer_schema=False)
     rows_in_all = int(text.select(pl.len()).collect().item())
-    shown = pl.read_csv(
-        path,
-        n_rows=SHOWN_ROWS,
-        infer_schema_length=None,
-        schema_overrides={"replicate": pl.String, "id": pl.String, "item": pl.String},
-    )
+    shown = read_csv(path, SHOWN_ROWS)
     return {
         "name": path.stem,
-        "caption": caption,
+        "legend": legend,
         "columns": shown.columns,
         "rows": shown.rows(),
         "rows_in_all": rows_in_all,
@@ -132,16 +128,13 @@ def lead(key: str, config: Mapping[str, Any]) -> str:
     )
 
 
-def facts(
-    key: str, asked: Mapping[str, Path], rows: Mapping[str, Any], models: Sequence[str]
-) -> list[str]:
+def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[str]:
     """What the verdicts of a domain rest on.
 
     Args:
         key: of the domain.
         asked: paths of the tables by name.
         rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
-        models: of the domain.
     """
     found = []
     if key == "vlm":
@@ -162,17 +155,17 @@ def facts(
     if f"{key}_contamination" in asked:
         found += _contaminated(asked[f"{key}_contamination"])
     if f"{key}_recall" in asked:
-        worst = pl.read_csv(asked[f"{key}_recall"]).sort("recall").to_dicts()[:1]
+        worst = read_csv(asked[f"{key}_recall"]).sort("recall").to_dicts()[:1]
         found += [
             f"Neighbours come from an approximate index ({row['index']}); the lowest recall against"
             f" exact search is {verdict.number(row['recall'])}, for {row['model']}, k = {row['k']}."
             for row in worst
         ]
     found += [
-        f"{row['model']}: accuracy {verdict.Score(row['accuracy'], row['low'], row['high'])} in"
+        f"{row['model']}: accuracy {verdict.Score.of(row, 'accuracy')} in"
         f" {row['task'].replace('_', ' ')}."
         for row in rows.get("utility", [])
-        if row["model"] in models
+        if row["domain"] == key
     ]
     return found
 
@@ -234,7 +227,11 @@ def times(folder: Path) -> list[dict[str, Any]]:
     """Time and memory by rule, as far as Snakemake's benchmarks are there."""
     found = []
     for rule in sorted(path for path in folder.glob("*") if path.is_dir()):
-        lines = [line for path in rule.glob("*.jsonl") for line in path.read_text().splitlines()]
+        lines = [
+            line
+            for path in rule.glob("*.jsonl")
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
         jobs = [json.loads(line) for line in lines if line.startswith("{")]
         if jobs:
             found.append(

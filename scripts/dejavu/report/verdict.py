@@ -12,6 +12,8 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+PAIR = ("test", "target_model", "reference_model")
+
 MEMORIZES, NOT_SHOWN, UNCLEAR, FAILED = (
     "memorizes",
     "no memorization shown",
@@ -152,10 +154,10 @@ def _vlm_one_model(rows: Sequence[Row], test: str, headline: Row, blind: Sequenc
 def vision_verdicts(rows: Sequence[Row], blind: Sequence[Row] = ()) -> list[Verdict]:
     """Judge every target of vision_dejavu.csv against every reference, over all crops."""
     rows = [row for row in rows if row["confident"] == 1]
-    pairs = dict.fromkeys((row["test"], row["target_model"], row["reference"]) for row in rows)
+    pairs = dict.fromkeys(tuple(row[name] for name in PAIR) for row in rows)
     return [
         (_vision_two_model if test == "two_model" else _vision_one_model)(
-            [row for row in rows if (row["target_model"], row["reference"]) == (target, reference)],
+            [row for row in rows if tuple(row[name] for name in PAIR) == (test, target, reference)],
             target,
             reference,
             blind,
@@ -167,10 +169,10 @@ def vision_verdicts(rows: Sequence[Row], blind: Sequence[Row] = ()) -> list[Verd
 def _vision_two_model(
     rows: Sequence[Row], target: str, reference: str, blind: Sequence[Row]
 ) -> Verdict:
-    score = Score.of(row_of(rows, direction="symmetric", set="train"), "score")
+    score = Score.of(row_of(rows, set="symmetric"), "dejavu")
     checks = [
-        _near_zero("placebo", Score.of(row_of(rows, set="placebo"), "score")),
-        _leaning(Score.of(row_of(rows, set="control"), "score"), "pictures"),
+        _near_zero("placebo", Score.of(row_of(rows, set="placebo"), "dejavu")),
+        _leaning(Score.of(row_of(rows, set="control"), "dejavu"), "pictures"),
     ]
     gain = (
         f"From the background alone, a model infers the label of {points(score.value)} more of the"
@@ -186,17 +188,17 @@ def _vision_one_model(
 ) -> Verdict:
     calibrated = row_of(rows, set="calibrated")
     if calibrated is None:
-        raw = Score.of(row_of(rows, set="train", direction="A"), "score")
+        raw = Score.of(row_of(rows, set="target"), "dejavu")
         return _uncalibrated("one_model", target, reference, "score", raw)
-    score = Score.of(calibrated, "adjusted")
+    score = Score.of(calibrated, "adjusted_accuracy")
     checks = [
-        _near_zero("placebo", Score.of(row_of(rows, set="placebo"), "adjusted")),
+        _near_zero("placebo", Score.of(row_of(rows, set="placebo"), "adjusted_accuracy")),
         blind_check(blind),
     ]
     gain = (
         f"From the background alone, {target} infers the label of {points(score.value)} more of its"
         f" training pictures than of pictures that no model saw, less what {reference} explains;"
-        f" the calibrated score is {Score.of(calibrated, 'score')}"
+        f" the calibrated score is {Score.of(calibrated, 'dejavu')}"
         if score
         else ""
     )
@@ -264,7 +266,7 @@ def _leaning(score: Score | None, what: str) -> Check:
     else:
         said = (
             f"On {what} that neither saw, one model is the better one: {score}. The symmetric score"
-            " cancels that, a raw score of one direction does not."
+            " cancels that, a raw score does not."
         )
     return Check("control", HOLDS, said)
 

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import shortened
+
+FEW_LABELS, LONGEST_SHOWN = 20, 80
 
 
 def check_rejected(
@@ -21,17 +24,42 @@ def check_rejected(
         limit: the configured `max_rejected`.
 
     Raises:
-        InputError: with the commonest reason and an example.
+        InputError: with the commonest kind of reason (what stands before `: `) and an example.
     """
     lost = len(reasons)
     if lost <= limit * (lost + kept):
         return
-    kinds, first, counts = np.unique(reasons, return_index=True, return_counts=True)
+    kinds = [reason.partition(": ")[0] for reason in reasons]
+    values, first, counts = np.unique(kinds, return_index=True, return_counts=True)
     commonest = int(counts.argmax())
+    kind, example = values[commonest], int(first[commonest])
+    why = "" if reasons[example] == kind else f" ({reasons[example]})"
     raise InputError(
         f"Source {source}: {lost} of {lost + kept} items were rejected, more than `max_rejected:"
-        f" {limit:g}` allows; {counts[commonest]} for: {kinds[commonest]}, as"
-        f" {items[first[commonest]]}: mend the source or its settings, or raise `max_rejected`."
+        f" {limit:g}` allows; {counts[commonest]} for: {kind}, as {items[example]}{why}:"
+        f" mend the source or its settings, or raise `max_rejected`."
+    )
+
+
+def repeats(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The places, rising, of hashes that stood before: of equal ones the first counts."""
+    _, first = np.unique(hashes, return_index=True)
+    return np.setdiff1d(np.arange(len(hashes)), first, assume_unique=True)
+
+
+def doubt_about_labels(samples_of: Mapping[str, int]) -> str | None:
+    """Why labels may not be what they should be: most stand in one sample alone.
+
+    Args:
+        samples_of: the number of samples of each label.
+    """
+    once = [label for label, count in samples_of.items() if count == 1]
+    if len(samples_of) < FEW_LABELS or len(once) <= len(samples_of) / 2:
+        return None
+    return (
+        f"{len(once)} of {len(samples_of)} labels stand in one sample alone, as"
+        f" {shortened(min(once), LONGEST_SHOWN)!r}: are they joined by another separator, or"
+        " sentences?"
     )
 
 

@@ -1,14 +1,16 @@
 """Readable names of classes, whose folders bear identifiers such as WordNet's."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import normalised
 
 
 def read(path: Path) -> dict[str, str]:
-    """Read names by class folder.
+    """Read names by class folder, both in Unicode's normal form C; no type is inferred.
 
     Args:
         path: `.json`, as the `imagenet_class_index.json` of Keras, ``{"0": ["n01440764",
@@ -19,9 +21,10 @@ def read(path: Path) -> dict[str, str]:
         InputError: it is of neither form, or gives a folder two names.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Spreadsheets put a byte order mark first.
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".csv":
-            pairs = [row[:2] for row in csv.reader(text.splitlines()[1:]) if row]
+            pairs = [row[:2] for row in [*csv.reader(io.StringIO(text))][1:] if row]
         else:
             pairs = [
                 value if isinstance(value, list) else [key, value]
@@ -34,6 +37,7 @@ def read(path: Path) -> dict[str, str]:
             f'{path} holds no class names: give {{"0": ["n01440764", "tench"], …}} as'
             " imagenet_class_index.json, or a .csv of folders and names."
         )
+    pairs = [[normalised(each) for each in pair] for pair in pairs]
     names = dict(pairs)
     if any(names[folder] != name for folder, name in pairs):
         raise InputError(f"{path} gives a class folder two names: remove one.")

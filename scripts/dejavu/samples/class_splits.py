@@ -111,11 +111,13 @@ def _places(path: Path) -> NDArray[np.int64]:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as .npy: {error}") from error
-    # An empty list is published as floats.
+    # An empty list is published as floats, and some tools write places so.
     if (
         not isinstance(found, np.ndarray)
         or found.ndim != 1
-        or (len(found) and found.dtype.kind not in "iu")
+        or found.dtype.kind not in "iuf"
+        or not np.array_equal(found, np.trunc(found))
+        or not np.isfinite(found).all()
     ):
         raise InputError(f"{path} is not a list of whole numbers.")
     return found.astype(np.int64)

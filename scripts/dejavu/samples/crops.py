@@ -1,7 +1,9 @@
 """Background crops: the largest strip of an image that no bounding box touches (method: §1)."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 OK = "ok"
@@ -38,20 +40,67 @@ class Box(NamedTuple):
         return self.width * self.height
 
 
-def box_fault(box: Box, width: int, height: int) -> str | None:
+Corners = tuple[Fraction, Fraction, Fraction, Fraction]
+Size = tuple[int, int]
+
+
+def box_fault(corners: Box | Corners, width: int, height: int) -> str | None:
     """Say what is wrong with an annotated box, None if nothing is.
 
-    A box may touch the image's border, not pass it: as in the published code, an annotation that
-    does not fit its image is no guide to the image's background.
+    A box may touch the image's border, not pass it by a pixel: as in the published code, an
+    annotation that does not fit its image is no guide to the image's background.
+
+    Args:
+        corners: xmin, ymin, xmax and ymax in pixels, which may be fractions.
+        width: of the image that was annotated, in pixels.
+        height: of the image that was annotated, in pixels.
     """
-    numbers = f"[{box.xmin}, {box.ymin}, {box.xmax}, {box.ymax}]"
-    if box.xmin >= box.xmax:
-        return f"box {numbers} has xmin >= xmax"
-    if box.ymin >= box.ymax:
-        return f"box {numbers} has ymin >= ymax"
-    if box.xmin < 0 or box.ymin < 0 or box.xmax > width or box.ymax > height:
-        return f"box {numbers} lies outside the image of {width} x {height}"
+    xmin, ymin, xmax, ymax = corners
+    numbers = "[" + ", ".join(f"{float(corner):.10g}" for corner in corners) + "]"
+    if xmin >= xmax:
+        return f"box with xmin >= xmax: {numbers}"
+    if ymin >= ymax:
+        return f"box with ymin >= ymax: {numbers}"
+    if xmin <= -1 or ymin <= -1 or xmax >= width + 1 or ymax >= height + 1:
+        return f"box outside the image: {numbers} in {width} x {height}"
+    if max(xmax, ymax) <= 1 and any(corner % 1 for corner in corners):
+        return f"box in parts of the image's sides, not in pixels: {numbers}"
     return None
+
+
+def size_fault(annotated: Size, image: Size) -> str | None:
+    """Say so if an image can't be a resized version of the one that was annotated.
+
+    It can if one factor takes both sides to within a pixel of the image's.
+    """
+    (width, height), (image_width, image_height) = annotated, image
+    if (image_width - 1) * height < (image_height + 1) * width and (image_height - 1) * width < (
+        image_width + 1
+    ) * height:
+        return None
+    return (
+        "annotated for an image of another shape:"
+        f" {width} x {height}, and this one is {image_width} x {image_height}"
+    )
+
+
+def whole_box(corners: Corners, annotated: Size, image: Size) -> Box:
+    """The smallest box of whole pixels of an image that holds an annotated box.
+
+    Args:
+        corners: xmin, ymin, xmax and ymax in pixels, without a `box_fault`.
+        annotated: width and height of the image in which they count.
+        image: width and height of the image as it is, without a `size_fault`.
+    """
+    low = [
+        max(0, math.floor(corner * side / of))
+        for corner, side, of in zip(corners[:2], image, annotated, strict=True)
+    ]
+    high = [
+        min(side, math.ceil(corner * side / of))
+        for corner, side, of in zip(corners[2:], image, annotated, strict=True)
+    ]
+    return Box(*low, *high)
 
 
 def background_crop(

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from dejavu.samples.texts import normalised as in_one_form
+from dejavu.samples.texts import normalised_column
+
 IRREGULAR = {
     "child": "children",
     "foot": "feet",
@@ -34,8 +37,10 @@ def plurals(word: str) -> set[str]:
 
 
 def normalised(texts: pl.Expr) -> pl.Expr:
-    """Lower case, with every run of other characters than letters and digits as one space."""
-    return texts.str.to_lowercase().str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ").str.strip_chars()
+    """Lower case in one form, every run of other characters than letters and digits one space."""
+    # Lower case may take a character apart again.
+    lower = normalised_column(texts.str.to_lowercase())
+    return lower.str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ").str.strip_chars()
 
 
 def surface_forms(
@@ -45,7 +50,12 @@ def surface_forms(
 
     One form may name several labels that differ in case or punctuation alone.
     """
-    names = [(label, name) for label in vocabulary for name in (label, *synonyms.get(label, ()))]
+    others = {in_one_form(label): names for label, names in synonyms.items()}
+    names = [
+        (label, name)
+        for label in vocabulary
+        for name in (label, *others.get(in_one_form(label), ()))
+    ]
     written = pl.Series([name for _, name in names], dtype=pl.String)
     words = pl.select(normalised(pl.lit(written))).to_series().to_list()
     pairs: set[tuple[str, str]] = set()

@@ -176,3 +176,35 @@ class Largest:
         best = np.argsort(keys("gap", target, reference), kind="stable")[: self.most]
         self.samples = samples[best]
         self.target, self.reference = target.of(best), reference.of(best)
+
+
+def largest(
+    pairs: Iterable[tuple[Recovered, Recovered]], settings: Sequence[Setting], most: int
+) -> dict[Setting, Largest]:
+    """`Largest` of target and reference, shard by shard, under every setting."""
+    found = {setting: Largest(most) for setting in settings}
+    for target, reference in pairs:
+        for setting, best in found.items():
+            scored = target.scored(setting)
+            best.add(target.samples[scored], *_outcomes(target, reference, setting, scored))
+    return found
+
+
+def recovered_by_both(
+    pairs: Iterable[tuple[Recovered, Recovered]], setting: Setting, most: int
+) -> NDArray[np.int64]:
+    """The samples of which target and reference both recover most objects, int64 [at most `most`].
+
+    Those with the most objects come first, then those with the highest precision, then by number;
+    the worse of the two counts. Samples of which one recovers nothing are left out.
+    """
+    best: list[tuple[float, float, int]] = []
+    for target, reference in pairs:
+        sides = target.outcome(setting), reference.outcome(setting)
+        correct = np.minimum(*(side.correct for side in sides))
+        precision = np.minimum(*(side.precision for side in sides))
+        order = np.lexsort((-precision, -correct))[:most]
+        rows = order[correct[order] > 0]
+        kept = zip(-correct[rows], -precision[rows], target.samples[rows], strict=True)
+        best = sorted([*best, *kept])[:most]
+    return np.array([sample for *_, sample in best], dtype=np.int64)

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu.config.layout import prediction_path
 from dejavu.errors import InputError
 from dejavu.files.parquet import read_parquet
 from dejavu.scores.intervals import Moments
@@ -113,33 +112,41 @@ class Comparison:
         ]
 
 
-def read_judged(predictor: str, set_name: str, left_out: NDArray[np.int64]) -> Judged:
+def read_judged(path: str, left_out: NDArray[np.int64]) -> Judged:
     """What is right, and how sure the predictor is, in the order of the samples' numbers.
 
     Samples that are `left_out`, int64, are not judged.
     """
     columns = ["sample", "correct", "confidence", "tiebreak"]
-    table = read_parquet(prediction_path(predictor, set_name), columns)
+    table = read_parquet(path, columns)
     found = Judged(*(table[name].to_numpy() for name in columns))
     return found.where(~np.isin(found.samples, left_out))
 
 
-def read_comparison(side: Mapping[str, Any], left_out: NDArray[np.int64]) -> Comparison:
-    """Targets and references of one side of a comparison of `plan_vision.comparisons`.
+def read_comparison(
+    side: Mapping[str, Any],
+    predictions: Mapping[tuple[str, str], str],
+    left_out: NDArray[np.int64],
+) -> Comparison:
+    """Targets and references of one side of a comparison.
 
-    Samples that are `left_out`, int64, are not compared.
+    Args:
+        side: of `plan_vision.comparisons`.
+        predictions: files by predictor and set, as of `layout.predictions_of`.
+        left_out: numbers of the samples that are not compared.
 
     Raises:
         InputError: two predictors were asked about different crops.
     """
     names = (*side["targets"], *side["references"])
-    known = {name: read_judged(name, side["set"], left_out) for name in names}
+    paths = {name: predictions[name, side["set"]] for name in names}
+    known = {name: read_judged(path, left_out) for name, path in paths.items()}
     first, *others = known
     for other in others:
         if not np.array_equal(known[first].samples, known[other].samples):
             raise InputError(
-                f"{prediction_path(first, side['set'])} and {prediction_path(other, side['set'])}"
-                " are about different crops: delete the older of the two and run again."
+                f"{paths[first]} and {paths[other]} are about different crops: delete the older of"
+                " the two and run again."
             )
     return Comparison(
         tuple(known[name] for name in side["targets"]),
@@ -147,9 +154,9 @@ def read_comparison(side: Mapping[str, Any], left_out: NDArray[np.int64]) -> Com
     )
 
 
-def among_top5(predictor: str, set_name: str, crops: pl.DataFrame) -> Bools:
+def among_top5(path: str, crops: pl.DataFrame) -> Bools:
     """Whether the labels of crops, with `sample` and `label`, are among the five best, bool [n]."""
-    table = read_parquet(prediction_path(predictor, set_name), ["sample", "top5"])
+    table = read_parquet(path, ["sample", "top5"])
     best = pl.DataFrame(pl.from_arrow(table)).filter(
         np.isin(table["sample"].to_numpy(), crops["sample"].to_numpy())
     )["top5"]

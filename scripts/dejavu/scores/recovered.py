@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dejavu.config import layout
 from dejavu.errors import InputError
 from dejavu.files.parquet import read_parquet, write_parquet
 
 Floats = NDArray[np.float64]
+Files = Mapping[tuple[str, str, str], Sequence[str]]
 
 NOTHING = np.empty(0, dtype=np.int64)
 
@@ -151,26 +151,24 @@ def write(
 
 
 def shards_of(
-    tally: Mapping[str, Any], shards: Mapping[str, int], left_out: NDArray[np.int64] = NOTHING
+    tally: Mapping[str, Any], files: Files, left_out: NDArray[np.int64] = NOTHING
 ) -> Iterator[tuple[list[Recovered], list[Recovered]]]:
     """Target and reference of a comparison, shard by shard, one file a replicate.
 
     Args:
         tally: of `plan_vlm.comparisons`.
-        shards: number of shards of each set.
+        files: the shards by model, query and set, as of `layout.shards_of`.
         left_out: numbers of the samples that don't count.
 
     Raises:
         InputError: target and reference hold different samples.
     """
-    for shard in range(shards[tally["set"]]):
-        sides = [
-            [
-                Recovered.read(layout.recovered_path(model, side["query"], tally["set"], shard))
-                for model in side["models"]
-            ]
-            for side in (tally["target"], tally["reference"])
-        ]
+    paths = [
+        [files[model, side["query"], tally["set"]] for model in side["models"]]
+        for side in (tally["target"], tally["reference"])
+    ]
+    for shard in range(len(paths[0][0])):
+        sides = [[Recovered.read(shards[shard]) for shards in side] for side in paths]
         first = sides[0][0]
         for other in (*sides[0], *sides[1]):
             if not np.array_equal(first.samples, other.samples):
@@ -186,26 +184,16 @@ def shards_of(
 
 
 def pairs_of(
-    set_name: str,
-    target: Mapping[str, Any],
-    reference: Mapping[str, Any],
-    shards: Mapping[str, int],
-    left_out: NDArray[np.int64] = NOTHING,
+    tally: Mapping[str, Any], files: Files, left_out: NDArray[np.int64] = NOTHING
 ) -> Iterator[tuple[Recovered, Recovered]]:
-    """Two models' first replicates, shard by shard.
-
-    Args:
-        set_name: the set.
-        target: `models`, of which the first counts, and `query`, as in `plan_vlm.comparisons`.
-        reference: the same of the other model.
-        shards: number of shards of each set.
-        left_out: numbers of the samples that don't count.
-
-    Raises:
-        InputError: the two hold different samples.
-    """
-    sides = ({**side, "models": side["models"][:1]} for side in (target, reference))
-    tally = dict(zip(("target", "reference"), sides, strict=True))
-    for targets, references in shards_of({"set": set_name, **tally}, shards, left_out):
+    """The same of the first replicates alone."""
+    for targets, references in shards_of(first_replicates(tally), files, left_out):
         yield targets[0], references[0]
         del targets, references
+
+
+def first_replicates(tally: Mapping[str, Any]) -> dict[str, Any]:
+    """The same tally of the first replicate of target and of reference."""
+    sides = {role: tally[role] for role in ("target", "reference")}
+    firsts = {role: {**side, "models": side["models"][:1]} for role, side in sides.items()}
+    return {**tally, **firsts}

@@ -18,6 +18,15 @@ from dejavu.scores.intervals import Bootstrap
 from dejavu.scores.judged import CONFIDENCE_DECIMALS, Bools, Comparison, Floats, Judged
 
 Row = dict[str, Any]
+# What the draws of each set are named after.
+DRAWS = {
+    "target": ("A", "train"),
+    "reference": ("B", "train"),
+    "symmetric": ("symmetric", "train"),
+    "control": ("A", "control"),
+    "calibrated": ("A", "calibrated"),
+    "placebo": ("A", "placebo"),
+}
 BIN_NATS = 0.25
 BEST_CLASSES = 5
 # Numbers that a chunk of bootstrap replications may hold: 16 MB of int32.
@@ -45,8 +54,8 @@ def score_row(comparison: Comparison, fraction: float, bootstrap: Bootstrap) -> 
         "crops": confident_count(comparison.crops, fraction),
         "accuracy_target": target,
         "accuracy_reference": reference,
-        "score": target - reference,
-        **_interval("score", draws),
+        "dejavu": target - reference,
+        **_interval("dejavu", draws),
     }
     if fraction == 1 and len(comparison.targets) == 1:
         target_correct, reference_correct = comparison.target_correct, comparison.reference_correct
@@ -72,7 +81,7 @@ def difference_row(
             comparison, fraction, bootstrap.generator(group), bootstrap.replications
         )
         draws.append(bootstrap.over_seeds(of_seeds))
-    row: Row = {"score": scores[0] - scores[1], **_interval("score", draws[0] - draws[1])}
+    row: Row = {"dejavu": scores[0] - scores[1], **_interval("dejavu", draws[0] - draws[1])}
     if fraction == 1:
         row.update(_adjusted(members, controls, bootstrap))
     return row
@@ -84,7 +93,7 @@ def rows_of_pair(
     fractions: Sequence[float],
     bootstrap: Bootstrap,
 ) -> Iterator[Row]:
-    """Rows of one target model and one reference, for every direction, set and replicate.
+    """Rows of one target model and one reference, for every set and replicate.
 
     Args:
         comparisons: by what they hold: `A`, and as far as they exist `B` (two-model tests: on B's
@@ -93,27 +102,27 @@ def rows_of_pair(
         fractions: the confident fractions; 1 is all crops.
         bootstrap: how to draw, and the names of target and reference.
     """
-    sums = {("A", "train"): comparisons["A"]}
+    sums = {"target": comparisons["A"]}
     if "B" in comparisons:
-        sums["B", "train"] = comparisons["B"]
-        sums["symmetric", "train"] = comparisons["A"] + comparisons["B"]
+        sums["reference"] = comparisons["B"]
+        sums["symmetric"] = comparisons["A"] + comparisons["B"]
     if "control" in comparisons:
-        sums["A", "control"] = comparisons["control"]
+        sums["control"] = comparisons["control"]
     pairs = {"calibrated": ("A", "control"), "placebo": ("first_half", "second_half")}
     for replicate, chosen in replicates.items():
         for fraction in fractions:
             of_row = bootstrap.named(replicate, fraction)
-            for (direction, name), comparison in sums.items():
-                key = {"direction": direction, "set": name, "replicate": replicate}
-                draw = of_row.named(direction, name)
+            facts = {"replicate": replicate, "confident": fraction}
+            for name, comparison in sums.items():
+                draw = of_row.named(*DRAWS[name])
                 row = score_row(comparison.replicates(chosen), fraction, draw)
-                yield {**key, "confident": fraction, **row}
+                yield {**facts, "set": name, **row}
             for name, (first, second) in pairs.items():
                 if first in comparisons and second in comparisons:
-                    key = {"direction": "A", "set": name, "replicate": replicate}
                     parts = [comparisons[part].replicates(chosen) for part in (first, second)]
-                    row = difference_row(parts[0], parts[1], fraction, of_row.named("A", name))
-                    yield {**key, "confident": fraction, **row}
+                    draw = of_row.named(*DRAWS[name])
+                    row = difference_row(parts[0], parts[1], fraction, draw)
+                    yield {**facts, "set": name, **row}
 
 
 def quadrants(comparison: Comparison) -> Row:
@@ -274,16 +283,20 @@ def _adjusted(members: Comparison, controls: Comparison, bootstrap: Bootstrap) -
         for pair in zip(members.moments(), controls.moments(), strict=True)
     ]
     betas = np.array([beta for *_, beta in gaps])
-    row: Row = {"adjusted": float(np.mean([gap for gap, *_ in gaps])), "beta": float(betas.mean())}
+    name = "adjusted_accuracy"
+    row: Row = {
+        name: float(np.mean([gap for gap, *_ in gaps])),
+        f"{name}_beta": float(betas.mean()),
+    }
     if len(gaps) == 1:
         _, low, high, _ = gaps[0]
-        return {**row, "adjusted_low": low, "adjusted_high": high}
+        return {**row, f"{name}_low": low, f"{name}_high": high}
     draws = []
     for group, comparison in (("members", members), ("controls", controls)):
         residuals = comparison.target_correct - betas * comparison.reference_correct
         rng = bootstrap.generator("adjusted", group)
         draws.append(bootstrap.over_seeds(_mean_draws(residuals, rng, bootstrap.replications)))
-    return {**row, **_interval("adjusted", draws[0] - draws[1])}
+    return {**row, **_interval(name, draws[0] - draws[1])}
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:

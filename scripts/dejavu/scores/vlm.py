@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dejavu.scores import intervals
 from dejavu.scores.intervals import Bootstrap, Moments
-from dejavu.scores.recovered import Outcome
+from dejavu.scores.recovered import Files, Outcome, Setting, pairs_of, shards_of
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -203,6 +203,41 @@ def _merged(values: Floats, counts: NDArray[np.int64]) -> tuple[Floats, NDArray[
     return distinct, np.bincount(codes, weights=counts, minlength=0).astype(np.int64)
 
 
+def tallies_of(
+    parts: Mapping[str, Mapping[str, Any]],
+    settings: Sequence[Setting],
+    files: Files,
+    left_out: NDArray[np.int64],
+) -> dict[Setting, dict[str, Tally]]:
+    """Tally the parts of a comparison under every setting, shard by shard.
+
+    Args:
+        parts: `tallies` of `plan_vlm.comparisons`; of `first_half` and `second_half` the samples
+            of that half of control count.
+        settings: which are asked for.
+        files: of recovered objects, as of `layout.shards_of`.
+        left_out: numbers of the samples that don't count, int64.
+    """
+    tallies: dict[Setting, dict[str, Tally]] = {each: {} for each in settings}
+    for name, part in parts.items():
+        for targets, references in shards_of(part, files, left_out):
+            chosen = None
+            if name in ("first_half", "second_half"):
+                chosen = targets[0].first_half == (name == "first_half")
+            for setting in settings:
+                tally = Tally.of(
+                    [target.outcome(setting) for target in targets],
+                    [reference.outcome(setting) for reference in references],
+                    chosen,
+                    targets[0].left_out,
+                )
+                known = tallies[setting]
+                known[name] = known[name] + tally if name in known else tally
+            # Nothing of this shard must stay in memory when the next is read.
+            del targets, references
+    return tallies
+
+
 def population_row(tally: Tally, replicates: Sequence[int], bootstrap: Bootstrap) -> Row:
     """Scores of one set with their intervals, for one replicate or pooled over several."""
     row: Row = {
@@ -320,6 +355,36 @@ def agreement_counts(first: Outcome, second: Outcome, kind: str) -> NDArray[np.i
     right = [getattr(outcome, kind) >= RIGHT for outcome in (first, second)]
     cases = 2 * ~right[0] + ~right[1]
     return np.bincount(cases, minlength=4).astype(np.int64)
+
+
+def agreements_of(
+    pair: Mapping[str, Any],
+    settings: Sequence[Setting],
+    files: Files,
+    left_out: NDArray[np.int64],
+) -> dict[tuple[Setting, str], NDArray[np.int64]]:
+    """`agreement_counts` of two references on target, by setting and `precision` or `recall`.
+
+    Args:
+        pair: of `plan_vlm.references_to_agree`.
+        settings: which are asked for.
+        files: of recovered objects, as of `layout.shards_of`.
+        left_out: numbers of the samples that don't count, int64.
+    """
+    one, other = (
+        {"models": [pair[role]["model"]], "query": pair[role]["query"]}
+        for role in ("first", "second")
+    )
+    tally = {"set": "target", "target": one, "reference": other}
+    kinds = ("precision", "recall")
+    counts = {(each, kind): np.zeros(4, np.int64) for each in settings for kind in kinds}
+    for first, second in pairs_of(tally, files, left_out):
+        for setting in settings:
+            scored = first.scored(setting)
+            outcomes = first.outcome(setting).of(scored), second.outcome(setting).of(scored)
+            for kind in kinds:
+                counts[setting, kind] += agreement_counts(*outcomes, kind)
+    return counts
 
 
 def recall_rows(tally: Tally) -> Iterator[Row]:

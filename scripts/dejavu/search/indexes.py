@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
+from dejavu.errors import DamagedFile, InputError
 from dejavu.files import seals
 from dejavu.files.seals import Metadata
 from dejavu.job import whole_file
@@ -80,7 +80,8 @@ def read_index(path: str | Path) -> PublicIndex:
     """
     content = _read_aligned(path)
     tail = len(TRAILER) + 8
-    damaged = InputError(f"{path} is damaged or no index of this workflow: delete it and rerun.")
+    sentence = f"{path} is damaged or no index of this workflow: delete it and rerun."
+    damaged = DamagedFile(path, sentence)
     if bytes(content[-len(TRAILER) :]) != TRAILER:
         raise damaged
     size = int.from_bytes(bytes(content[-tail : -len(TRAILER)]))

@@ -7,6 +7,7 @@ A reader yields a `Record`, or for labelled images a `Photograph`, for each item
 from dataclasses import dataclass
 
 from dejavu.samples.crops import Box
+from dejavu.samples.texts import normalised
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,11 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An item that can't be used: its file, member or row, its id where known, and the reason."""
+    """An item that can't be used: its file, member or row, its id where known, and the reason.
+
+    A reason starts with its kind, the same for all items that it befalls; after `: ` may come what
+    is of this item alone.
+    """
 
     item: str
     id: str | None
@@ -54,4 +59,4 @@ def clean_labels(value: object) -> list[str] | None:
     """Labels sorted, unique and without blanks; None where the value is not a list of strings."""
     if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         return None
-    return sorted({label.strip() for label in value} - {""})
+    return sorted({normalised(label.strip()) for label in value} - {""})

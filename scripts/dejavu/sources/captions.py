@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.texts import is_valid, normalised
 from dejavu.sources import Record
 
 PURPOSE = "caption"
@@ -29,7 +30,9 @@ class Captions:
     ) -> list[Record]:
         """The samples of an image with at least one caption."""
         if self.choice == "one":
-            hashed = keyed_hash([identifier], self.seed, PURPOSE)[0]
+            # What is no valid text is rejected later, whatever its caption.
+            known = normalised(identifier) if is_valid(identifier) else ""
+            hashed = keyed_hash([known], self.seed, PURPOSE)[0]
             return [Record(identifier, image, captions[int(hashed) % len(captions)], objects)]
         return [
             Record(f"{identifier}#{number}", image, caption, objects, identifier)

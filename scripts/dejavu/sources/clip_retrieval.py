@@ -1,15 +1,13 @@
 """Folders of embeddings as clip-retrieval's inference writes them.
 
-Layout (`rom1504/clip-retrieval`, ``clip_retrieval/clip_inference/writer.py``): for each partition
+Layout (`config.clip_retrieval` has the names of files): for each partition
 ``metadata/metadata_{n}.parquet``, with `image_path` (a file, or the member's key in a tar),
 `caption` and, where asked for, the fields of the samples' JSON; ``img_emb/img_emb_{n}.npy`` and
-``text_emb/text_emb_{n}.npy``, float16, float32 or float64 [rows, d]; numbers are padded with zeros.
-Row i of all three is the same sample. Arrays stay where they are: they are mapped, and rows
-gathered.
+``text_emb/text_emb_{n}.npy``, float16 or float32 [rows, d]; numbers are padded with zeros. Row i of
+all three is the same sample. Arrays stay where they are: they are mapped, and rows gathered; floats
+of other widths, as float64, are rounded to float32 as they are gathered.
 """
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +18,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu.config import ranges
+from dejavu.config import clip_retrieval, ranges
 from dejavu.errors import InputError, first_line
+from dejavu.samples.texts import LONGEST_WORD, caption_fault, is_valid, normalised_column
+from dejavu.sources.cells import LITERAL, NO_LABELS, check_separator, labels_of
+from dejavu.sources.columns import inner, is_text
+from dejavu.sources.regular import check_regular
 
-FOLDERS = {"image": "img_emb", "caption": "text_emb"}
-FLOAT_BYTES = (2, 4, 8)
+FLOATS = (np.float16, np.float32)
 LENGTH_TOLERANCE = 5e-3
 
 
@@ -38,12 +39,12 @@ class Partition:
     @property
     def metadata(self) -> Path:
         """The file of metadata."""
-        return self.folder / "metadata" / f"metadata_{self.number}.parquet"
+        return clip_retrieval.metadata_file(self.folder, self.number)
 
     def rows(self) -> int:
         """Number of rows of the metadata."""
         with _told(self.metadata):
-            return int(pl.scan_parquet(self.metadata).select(pl.len()).collect().item())
+            return int(_scanned(self.metadata).select(pl.len()).collect().item())
 
     def vectors(self, column: str) -> NDArray[Any]:
         """Embeddings of `image` or `caption`, floats [rows, d], mapped, not read.
@@ -51,21 +52,18 @@ class Partition:
         Raises:
             InputError: the file is missing, is no matrix of floats, or has other rows.
         """
-        kind = FOLDERS[column]
-        path = self.folder / kind / f"{kind}_{self.number}.npy"
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is no regular file: put the array itself there.")
+        path = clip_retrieval.vectors_file(self.folder, column, self.number)
         try:
+            check_regular(path)
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{path} can't be read as an array ({first_line(error)}): embed the {column}s too,"
                 " or fetch the file again."
             ) from error
-        is_float = mapped.dtype.kind == "f" and mapped.dtype.itemsize in FLOAT_BYTES
-        if mapped.ndim != 2 or not is_float:
+        if mapped.ndim != 2 or mapped.dtype.kind != "f":
             raise InputError(
-                f"{path} is no matrix of float16, float32 or float64, but {mapped.dtype} of shape"
+                f"{path} is no matrix of floats, but {mapped.dtype} of shape"
                 f" {mapped.shape}: fetch it again."
             )
         rows = self.rows()
@@ -83,17 +81,13 @@ def partitions(folder: Path) -> list[Partition]:
     Raises:
         InputError: there is none.
     """
-    found = [
-        Partition(folder, match[1])
-        for path in (folder / "metadata").glob("metadata_*.parquet")
-        if (match := re.fullmatch(r"metadata_(\d+)\.parquet", path.name))
-    ]
+    found = [Partition(folder, number) for number in clip_retrieval.numbers(folder)]
     if not found:
         raise InputError(
-            f"{folder} holds no metadata/metadata_*.parquet: name the folder that clip-retrieval's"
+            f"{folder} holds no {clip_retrieval.METADATA}: name the folder that clip-retrieval's"
             " inference wrote, with img_emb, text_emb and metadata in it."
         )
-    return sorted(found, key=lambda each: int(each.number))
+    return found
 
 
 def read_metadata(
@@ -116,27 +110,42 @@ def read_metadata(
     """
     path = partition.metadata
     with _told(path):
-        present = pl.scan_parquet(path).collect_schema()
+        present = _scanned(path).collect_schema()
     for role, name in columns.items():
         if name not in present:
             raise InputError(
                 f"{path} has no column {name!r} for the {role}: set `columns.{role}` to one of"
                 f" {', '.join(present.names())}"
             )
+        kind = present[name]
+        value = inner(kind) or kind if role == "objects" else kind
+        if not is_text(value) or (role == "objects" and value.is_integer()):
+            raise InputError(
+                f"{path}: the column {name!r} for the {role} holds {str(kind)[:80]}, not text: name"
+                f" another column in `columns.{role}`."
+            )
     labels = pl.lit([], dtype=pl.List(pl.String))
     if "objects" in columns:
         labels = _labels(pl.col(columns["objects"]), present[columns["objects"]], separator)
     with _told(path):
+        texts = {
+            role: normalised_column(pl.col(columns[role]).cast(pl.String))
+            for role in ("id", "caption")
+        }
         rows = (
-            pl.scan_parquet(path)
+            _scanned(path)
             .select(
                 pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
-                *(pl.col(columns[role]).cast(pl.String).alias(role) for role in ("id", "image")),
-                pl.col(columns["caption"]).cast(pl.String).str.strip_chars().alias("caption"),
+                texts["id"].alias("id"),
+                pl.col(columns["image"]).cast(pl.String).alias("image"),
+                texts["caption"].str.strip_chars().alias("caption"),
                 labels.alias("objects"),
             )
             .collect()
         )
+        if present.get(columns.get("objects", "")) == pl.String:
+            cells = _scanned(path).select(columns["objects"]).collect().to_series()
+            check_separator(path, cells, separator)
     empty = {role: pl.col(role).is_null() | (pl.col(role) == "") for role in ("id", "caption")}
     reason = (
         pl.when(empty["id"])
@@ -144,7 +153,8 @@ def read_metadata(
         .when(empty["caption"])
         .then(pl.lit("no caption"))
         .when(pl.col("objects").is_null())
-        .then(pl.lit("objects are not a list of labels"))
+        .then(pl.lit(NO_LABELS))
+        .otherwise(_fault_of_captions(pl.col("caption")))
     )
     judged = rows.with_columns(
         reason=reason,
@@ -155,36 +165,48 @@ def read_metadata(
     return kept, judged.filter(pl.col("reason").is_not_null()).select("row", "item", "id", "reason")
 
 
-def _labels(column: pl.Expr, kind: Any, separator: str) -> pl.Expr:
+def _scanned(path: Path) -> pl.LazyFrame:
+    check_regular(path)
+    # A path is a path: neither a pattern nor a folder of partitions.
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+def _fault_of_captions(column: pl.Expr) -> pl.Expr:
+    """Why captions can't be used; null where they can."""
+    is_long = column.str.len_bytes() > LONGEST_WORD
+    faults = pl.when(is_long).then(column).map_batches(_faults, return_dtype=pl.String)
+    return pl.when(is_long).then(faults)
+
+
+def _faults(captions: pl.Series) -> pl.Series:
+    faults = [None if caption is None else caption_fault(caption) for caption in captions]
+    return pl.Series(faults, dtype=pl.String)
+
+
+def _labels(column: pl.Expr, kind: pl.DataType, separator: str) -> pl.Expr:
     """Sorted, unique labels of a column of lists, JSON lists or joined strings; null where none."""
-    if kind == pl.String:
-        is_json = column.str.strip_chars().str.starts_with("[")
+    if inner(kind) is None:
+        column = column.cast(pl.String)
+        is_list = column.str.contains(rf"^\s*\[|{LITERAL}")
         # What is no JSON list of strings becomes null, and is told.
+        listed = pl.when(is_list).then(column)
         lists = (
-            pl.when(is_json)
-            .then(
-                pl.when(is_json).then(column).map_batches(_decoded, return_dtype=pl.List(pl.String))
-            )
+            pl.when(is_list)
+            .then(listed.map_batches(_decoded, return_dtype=pl.List(pl.String)))
             .otherwise(column.str.split(separator))
         )
-    elif isinstance(kind, pl.List) and kind.inner in (pl.String, pl.Null):
-        lists = column.cast(pl.List(pl.String))
     else:
-        return pl.lit(None, dtype=pl.List(pl.String))
-    clean = pl.element().str.strip_chars()
+        lists = column.cast(pl.List(pl.String))
+    clean = normalised_column(pl.element().str.strip_chars())
     return lists.list.eval(clean.filter(clean != "").unique().sort())
 
 
 def _decoded(column: pl.Series) -> pl.Series:
-    """JSON lists of strings, decoded once for each text that occurs."""
+    """Lists of labels, decoded once for each text that occurs; null where they are not valid."""
 
     def labels(text: str) -> list[str] | None:
-        try:
-            found = json.loads(text)
-        except ValueError:
-            return None
-        is_list = isinstance(found, list) and all(isinstance(each, str) for each in found)
-        return found if is_list else None
+        found = labels_of(text, "")
+        return found if found is not None and all(map(is_valid, found)) else None
 
     texts = column.drop_nulls().unique()
     known = dict(zip(texts, map(labels, texts), strict=True))
@@ -223,17 +245,17 @@ def check_captions(
     """
 
     def plain(column: pl.Expr) -> pl.Expr:
-        return column.cast(pl.String).str.strip_chars().str.normalize("NFC")
+        return normalised_column(column.cast(pl.String)).str.strip_chars()
 
     wanted = pl.DataFrame({"id": ids, "wanted": captions}).lazy()
     for partition in among:
         with _told(partition.metadata):
-            rows = pl.scan_parquet(partition.metadata)
+            rows = _scanned(partition.metadata)
             if columns["caption"] not in rows.collect_schema():
                 continue
             differing = (
                 rows.select(
-                    pl.col(columns["id"]).cast(pl.String).alias("id"),
+                    normalised_column(pl.col(columns["id"]).cast(pl.String)).alias("id"),
                     plain(pl.col(columns["caption"])).alias("caption"),
                 )
                 .join(wanted, on="id")
@@ -267,7 +289,7 @@ def gather(
         came_with_samples: whether the ids were read from the same folder.
 
     Returns:
-        [n, d], of the precision that is stored.
+        [n, d], float16 or float32, of the precision that is stored where it is one of them.
 
     Raises:
         InputError: an id is gone, or partitions are of different widths or precisions.
@@ -282,14 +304,15 @@ def gather(
         if not len(rows):
             continue
         vectors = partition.vectors(column)
+        kept = vectors.dtype if vectors.dtype in FLOATS else np.dtype(np.float32)
         if len(rows) == len(ids) and (np.diff(rows, prepend=rows[0] - 1) == 1).all():
-            return vectors[rows[0] : rows[-1] + 1]
+            return vectors[rows[0] : rows[-1] + 1].astype(kept, copy=False)
         if found is None:
-            found = np.empty((len(ids), vectors.shape[1]), dtype=vectors.dtype)
-        if (found.shape[1], found.dtype) != (vectors.shape[1], vectors.dtype):
+            found = np.empty((len(ids), vectors.shape[1]), dtype=kept)
+        if (found.shape[1], found.dtype) != (vectors.shape[1], kept):
             raise InputError(
                 f"{partition.folder}: partition {partition.number} has {column} embeddings of"
-                f" {vectors.shape[1]} values of {vectors.dtype}, and earlier ones of"
+                f" {vectors.shape[1]} values of {kept}, and earlier ones of"
                 f" {found.shape[1]} of {found.dtype}: they are of different models."
             )
         found[places] = vectors[rows]
@@ -315,9 +338,9 @@ def _rows(
     """Places of the samples that a partition holds, in their order, and its rows for them."""
     with _told(partition.metadata):
         here = (
-            pl.scan_parquet(partition.metadata)
+            _scanned(partition.metadata)
             .select(
-                pl.col(id_column).cast(pl.String).alias("id"),
+                normalised_column(pl.col(id_column).cast(pl.String)).alias("id"),
                 pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
             )
             .join(wanted.lazy(), on="id")
@@ -332,13 +355,11 @@ def _rows(
 def of_length_one(vectors: NDArray[Any]) -> NDArray[Any]:
     """Vectors [n, d] as they are where all have length 1, as clip-retrieval's; else scaled to it.
 
-    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is. Double precision,
-    and bytes in another machine's order, become float32.
+    Half precision leaves lengths of 1 to 1e-3; a zero vector stays what it is.
     """
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     if ((np.abs(lengths - 1) < LENGTH_TOLERANCE) | (lengths == 0)).all():
-        small = vectors.dtype.itemsize <= np.dtype(np.float32).itemsize
-        return vectors if small and vectors.dtype.isnative else vectors.astype(np.float32)
+        return vectors
     return (vectors / np.where(lengths == 0, 1, lengths)[:, None]).astype(np.float32)
 
 

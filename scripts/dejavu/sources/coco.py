@@ -6,14 +6,17 @@ https://cocodataset.org/#format-data describes them. A whole file is held in mem
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import escaped, normalised, shortened
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
 from dejavu.sources.images import open_image, path_within, why_unreadable
+from dejavu.sources.regular import read_regular
 
 
 def read_images(
@@ -31,9 +34,10 @@ def read_images(
         parts: how many there are.
 
     Raises:
-        InputError: the file is no annotation file.
+        InputError: the file is no annotation file, or two of its images have one id.
     """
     content = load(path, "images", "annotations")
+    check_unique(path, content, "images", "id")
     texts: dict[Any, list[str]] = {}
     for annotation in content["annotations"]:
         caption = field(path, "annotations", annotation, "caption")
@@ -47,7 +51,7 @@ def read_images(
         item = f"{path}#image {identifier}"
         place = path_within(images, name)
         if place is None:
-            yield Rejected(item, str(identifier), f"file_name {name!r} leaves the folder of images")
+            yield Rejected(item, str(identifier), f"file_name leaves the folder of images: {name}")
             continue
         if identifier not in texts:
             yield Rejected(item, str(identifier), "no caption")
@@ -67,7 +71,7 @@ def load(path: Path, *lists: str) -> dict[str, list[Any]]:
         InputError: it can't be read, or lacks one of the lists.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"{path} cannot be read as JSON: {error}") from error
     for name in lists:
@@ -89,3 +93,19 @@ def field(path: Path, where: str, entry: object, name: str) -> Any:
     if not isinstance(value, str | int | float):
         raise InputError(f"{path}: an entry of {where!r} has no {name!r}: {str(entry)[:200]}")
     return value
+
+
+def check_unique(path: Path, content: Mapping[str, list[Any]], where: str, name: str) -> None:
+    """Stop where two entries of a list have one value of a field by which others refer to them.
+
+    Raises:
+        InputError: with the value, and how many have it.
+    """
+    values = Counter(normalised(str(field(path, where, each, name))) for each in content[where])
+    repeated = [value for value, count in values.items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"{path}: {len(repeated)} values of {name!r} stand for several {where},"
+            f" {shortened(escaped(repeated[0]), 80)!r} for one, so that it is not known which is"
+            " meant: give each its own, as before the files were merged."
+        )

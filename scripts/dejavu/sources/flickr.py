@@ -4,13 +4,16 @@ Each line is the image's file name, `#`, the caption's number, a tab and the cap
 (`Flickr8k.token.txt`, and its readme; `results_20130124.token`). The file is held in memory.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import normalised
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
 from dejavu.sources.images import open_image, path_within, why_unreadable
+from dejavu.sources.regular import read_regular
 
 
 def read_images(
@@ -32,7 +35,7 @@ def read_images(
         InputError: the file can't be read, or has no line of the format.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = re.split("\r\n?|\n", read_regular(path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
     texts: dict[str, dict[int, str]] = {}
@@ -40,12 +43,12 @@ def read_images(
         if not line.strip():
             continue
         label, tab, caption = line.partition("\t")
-        name, mark, number = label.rpartition("#")
+        name, mark, number = normalised(label).rpartition("#")
         fault = None
-        if not (tab and mark and name and number.isascii() and number.isdigit()):
+        if not (tab and mark and name and re.fullmatch("[0-9]{1,18}", number)):
             fault = "not of the form image#number, tab, caption"
         elif int(number) in texts.setdefault(name, {}):
-            fault = f"the caption {label} occurs twice"
+            fault = f"a caption's number occurs twice: {label}"
         elif caption.strip():
             texts[name][int(number)] = caption.strip()
         if fault is not None and part == 0:
@@ -59,7 +62,7 @@ def read_images(
         item = f"{path}#{name}"
         place_of_image = path_within(images, name)
         if place_of_image is None:
-            yield Rejected(item, name, f"the file name {name!r} leaves the folder of images")
+            yield Rejected(item, name, f"the file name leaves the folder of images: {name}")
         elif not texts[name]:
             yield Rejected(item, name, "no caption")
         else:

@@ -1,7 +1,8 @@
 """Where pixels are: references to image files and to members of tar shards.
 
-A reference is a path, or ``{tar}#{member}@{offset}+{size}``: the member's bytes are read at their
-offset, so that a picture in a large shard costs one read and no scan.
+A reference is a path; ``{tar}#{member}@{offset}+{size}``, where the member's bytes are read at
+their offset, so that a picture in a large shard costs one read and no scan; or a row of a Parquet
+file (`parquet_images`).
 """
 
 import io
@@ -15,10 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import spellings
+from dejavu.sources import parquet_images
+from dejavu.sources.regular import open_regular, read_regular
 
 # Pillow would hand a file of another format, whatever its name, to other programs: PostScript to
 # Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# Grey pixels of 16 bits, in either order of bytes; Pillow scales colours of as many itself.
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 # Names may hold any of the separators: the first `.tar#` ends the shard's.
 IN_TAR = re.compile(r"(?P<tar>.+?\.tar)#(?P<member>.*)@(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
 
@@ -40,32 +46,47 @@ def path_within(folder: Path, name: object) -> Path | None:
     if not isinstance(name, str) or not name or "\0" in name:
         return None
     parts = Path(name).parts
-    return None if Path(name).is_absolute() or ".." in parts else folder / name
+    return None if Path(name).is_absolute() or ".." in parts else as_written(folder, name)
+
+
+def as_written(folder: Path, name: str) -> Path:
+    """A file by its name, however the disk spells its characters (NFC or NFD)."""
+    for spelling in spellings(name):
+        try:
+            if (folder / spelling).exists():
+                return folder / spelling
+        except (OSError, ValueError):  # too long for a name, or no name at all: so says who opens
+            break
+    return folder / name
 
 
 def read_bytes(reference: str) -> bytes:
     """Read the encoded bytes of an image.
 
     Raises:
-        OSError: the file is missing or shorter than the reference says.
+        OSError: the file is missing, not a regular one, or shorter than the reference says.
     """
-    match = IN_TAR.fullmatch(reference)
-    if match is None:
-        with open(reference, "rb") as file:  # noqa: PTH123
-            return file.read()
-    with open(match["tar"], "rb") as shard:  # noqa: PTH123
-        shard.seek(int(match["offset"]))
-        content = shard.read(int(match["size"]))
-    if len(content) < int(match["size"]):
-        raise OSError(f"{match['tar']} ends inside {match['member']}")
-    return content
+    if match := IN_TAR.fullmatch(reference):
+        with open_regular(match["tar"]) as shard:
+            shard.seek(int(match["offset"]))
+            content = shard.read(int(match["size"]))
+        if len(content) < int(match["size"]):
+            raise OSError(f"{match['tar']} ends inside {match['member']}")
+        return content
+    if match := parquet_images.REFERENCE.fullmatch(reference):
+        value = parquet_images.read_value(match["parquet"], match["column"], int(match["row"]))
+        if value is None:
+            raise OSError("no picture in this row")
+        return value
+    return read_regular(reference)
 
 
 def decode(content: bytes) -> Image.Image:
-    """Decode an image completely, to RGB.
+    """Decode an image completely, to RGB of 8 bits.
 
     Raises:
-        OSError: the bytes are not an image, are cut off, or would decode to a pixel bomb.
+        OSError: the bytes are not an image, are cut off, would decode to a pixel bomb, or hold
+            pixels of an unknown range.
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -73,11 +94,24 @@ def decode(content: bytes) -> Image.Image:
             pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
             if most is not None and pixels > most:
                 raise OSError(f"Image size ({pixels} pixels) exceeds limit of {most} pixels")
-            return image.convert("RGB")
-    except OSError:
+            return _eight_bits(image).convert("RGB")
+    except (OSError, MemoryError, NameError):
         raise
     except Exception as error:  # decoders raise anything on damaged input
         raise OSError(str(error) or type(error).__name__) from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """An image as it is, or scaled from 16 bits to 8: converting would cut at 255."""
+    # Of PPM, Pillow stretches more than 8 bits to 16, and calls them 32.
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format == "PPM"):
+        values = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise OSError(
+            f"pixels of 32 bits ({image.mode}) have no known range; save them with 8 or 16"
+        )
+    return image
 
 
 def open_image(reference: str) -> Image.Image:
@@ -117,6 +151,10 @@ def crop_pixels(
 
 
 def why_unreadable(error: OSError) -> str:
-    """A reason for the table of rejected items, without addresses that change from run to run."""
-    message = re.sub(r"<_io\.BytesIO object at 0x[0-9a-f]+>", "the bytes", str(error))
+    """A reason for the table of rejected items, the same in every run and for every name.
+
+    The system's own sentences end in the file's name, and Pillow's may hold an address.
+    """
+    message = error.strerror if error.errno is not None and error.strerror else str(error)
+    message = re.sub(r"<_io\.BytesIO object at 0x[0-9a-f]+>", "the bytes", message)
     return f"unreadable image: {message}"

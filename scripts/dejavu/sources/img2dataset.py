@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from dejavu.errors import InputError
+from dejavu.samples.texts import normalised
 from dejavu.sources import Record, Rejected, clean_labels
 from dejavu.sources.images import decode, tar_reference, why_unreadable
+from dejavu.sources.regular import open_regular
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp")
 LARGEST_MEMBER = 2**30
@@ -56,13 +58,18 @@ def read_tar(
     members: dict[str, dict[str, tarfile.TarInfo]] = {}
     repeated: Counter[str] = Counter()
     unsafe: dict[str, str] = {}
-    with open(path, "rb") as file:  # noqa: PTH123
+    try:
+        shard = open_regular(path)
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error}): move it out of the folder.") from error
+    with shard as file:
         try:
-            with tarfile.open(fileobj=file, mode="r:") as archive:
+            # Names are UTF-8 in any locale; those that are not keep their bytes, and are rejected.
+            with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as archive:
                 for member in archive:
                     folder, _, name = member.name.rpartition("/")
                     key, _, suffix = name.partition(".")
-                    key = f"{folder}/{key}" if folder else key
+                    key = normalised(f"{folder}/{key}" if folder else key)
                     fault = _fault(member)
                     if fault is not None:
                         unsafe.setdefault(key, fault)
@@ -90,7 +97,7 @@ def read_tar(
         for key, parts in members.items():
             item, known_id = f"{path}#{key}", key if id_field is None else None
             if repeated[key]:
-                reason = f"{repeated[key]} members repeat the names of earlier ones"
+                reason = f"members repeat the names of earlier ones: {repeated[key]}"
                 yield Rejected(item, known_id, reason)
             image = next((parts[suffix] for suffix in IMAGE_SUFFIXES if suffix in parts), None)
             try:
@@ -133,4 +140,5 @@ def _fault(member: tarfile.TarInfo) -> str | None:
     if not (member.isfile() or member.isdir()):
         return "a member that is neither a file nor a folder"
     largest = LARGEST_TEXT if name.suffix.lower() in (".txt", ".json") else LARGEST_MEMBER
-    return f"a member of {member.size} bytes, over {largest}" if member.size > largest else None
+    too_large = f"a member is too large: {member.size} bytes, over {largest}"
+    return too_large if member.size > largest else None

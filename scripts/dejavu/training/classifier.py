@@ -41,7 +41,7 @@ def train(
     settings: Mapping[str, Any],
     crops: pl.DataFrame,
     seed: int,
-    checkpoint: Path,
+    checkpoint: loop.Checkpoint,
     device: torch.device,
 ) -> tuple[nn.Module, list[str], list[dict[str, float]]]:
     """Train a classifier.

@@ -13,8 +13,7 @@ from open_clip.loss import ClipLoss
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from dejavu.encoders.texts import bounded
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints, seals
 from dejavu.files.weights import write_settings
 from dejavu.training import loop, weights
@@ -41,13 +40,20 @@ def build(model_settings: Mapping[str, Any], seed: int) -> Any:
             " `model_cfg.text_cfg`."
         )
     custom_text = settings.pop("custom_text", False)
+    make = open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
     try:
-        return (open_clip.CustomTextCLIP if custom_text else open_clip.CLIP)(**settings)
+        return _made(make, settings)
     except Exception as error:
-        raise InputError(
+        raise refusal(
+            error,
             f"OpenCLIP can't build a model from `model_cfg` ({first_line(error)}): see OpenCLIP's"
-            " model configs for the keys it knows."
+            " model configs for the keys it knows.",
         ) from error
+
+
+def _made(make: Any, settings: Mapping[str, Any]) -> Any:
+    """A model; a key that OpenCLIP does not know fails on this line, and is no bug of `build`."""
+    return make(**settings)
 
 
 def train(
@@ -57,7 +63,7 @@ def train(
     preprocessing: Mapping[str, Any],
     settings: Mapping[str, Any],
     seed: int,
-    checkpoint: Path,
+    checkpoint: loop.Checkpoint,
     device: torch.device,
 ) -> list[dict[str, float]]:
     """Train on pairs of image and caption.
@@ -92,8 +98,7 @@ def train(
         [step for step in transform.transforms if not isinstance(step, ToTensor | Normalize)]
     )
     pixels = decoded(images, resize, preprocessing["size"])
-    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
-    tokens = tokenizer(bounded(captions, model.context_length))
+    tokens = open_clip.SimpleTokenizer(context_length=model.context_length)(list(captions))
     mean = torch.tensor(preprocessing["mean"]).view(1, 3, 1, 1) * 255
     std = torch.tensor(preprocessing["std"]).view(1, 3, 1, 1) * 255
     order = loop.EpochOrder(len(images), settings["batch"], seed)
@@ -140,6 +145,7 @@ def train(
     identity = seals.digest(
         seals.canonical([list(images), list(captions), dict(settings), dict(preprocessing)]),
         seals.canonical([seed, str(device), fingerprints.versions("torch")]),
+        seals.hashed(seals.array_bytes(pixels)).encode(),
         fingerprints.fingerprint(weights_of(model).items(), {}).encode(),
     )
     history = loop.run(

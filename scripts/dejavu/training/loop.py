@@ -4,9 +4,14 @@ Nothing random is carried from step to step: the order of an epoch, the augmenta
 a step follow from the seed and the step's number, so that a checkpoint needs no generator states.
 """
 
+import copy
 import math
+import os
+import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -15,7 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dejavu.job import Progress, whole_file
+from dejavu.errors import DamagedFile, first_line
+from dejavu.files import seals
+from dejavu.job import Progress, locked, say, whole_file
 
 # A checkpoint is written so often, or more rarely where writing it would take longer than this part
 # of the time: the model of a minute loses seconds to a kill, and one of gigabytes is not held up.
@@ -59,12 +66,91 @@ def learning_rate(step: int, steps: int, warmup: float) -> float:
     return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training's file to go on from.
+
+    It is not among the job's outputs, which Snakemake removes before it runs a job again, and it
+    stays after the training, then without what only further steps need: where Snakemake is killed
+    alone, the training ends nevertheless, and Snakemake removes its weights as incomplete; from the
+    checkpoint they are written again, the same, without a step. The next training from the
+    beginning replaces it.
+    """
+
+    path: Path
+    # Of code and libraries, for which Snakemake runs a training anew as it does for its settings.
+    version: str = ""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the training to one process, which another one waits for.
+
+        Another one is there where a run was killed and started again while its job ran on. The lock
+        is on a file of its own, as the checkpoint is replaced again and again.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        with lock.open("a+", encoding="utf-8") as file:
+            try:
+                if not locked(file.fileno()):
+                    file.seek(0)
+                    holder = file.read().strip() or "another process"
+                    say(f"{holder} of an earlier run still trains this model: waiting for its end")
+                    locked(file.fileno(), wait=True)
+            except OSError as error:
+                print(f"{lock} can't be locked ({error}): going on without", file=sys.stderr)
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {os.uname().nodename}")
+            file.flush()
+            yield
+
+    def write(self, identity: str, saved: Mapping[str, Any]) -> None:
+        """Replace the file, sealed."""
+        with whole_file(self.path) as partial:
+            # Given a path, PyTorch would not tell why it can't write.
+            with partial.open("wb") as file:
+                torch.save({**saved, "identity": self._whose(identity)}, file)
+            seals.seal_end(partial, self.path)
+
+    def read(self, identity: str) -> dict[str, Any]:
+        """What was written.
+
+        Raises:
+            FileNotFoundError: there is none.
+            Unusable: the file is damaged, or of another training.
+        """
+        try:
+            seals.check_end(self.path)
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+        except DamagedFile as error:
+            raise Unusable("it does not hold what was written to it") from error
+        except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+            # Whole, but not as this version of PyTorch writes it.
+            raise Unusable(first_line(error)) from error
+        if not isinstance(saved, dict) or saved.get("identity") != self._whose(identity):
+            raise Unusable("it belongs to another training: of other settings, samples or code")
+        return saved
+
+    def _whose(self, identity: str) -> str:
+        return seals.digest(identity.encode(), self.version.encode())
+
+
+def checkpoint_of(job: Any) -> Checkpoint:
+    """The checkpoint of a job with the output `weights` and the params `code` and `versions`."""
+    version = seals.canonical([job.params.code, job.params.versions])
+    return Checkpoint(Path(job.output.weights).with_name("checkpoint.pt"), version.decode())
+
+
+class Unusable(Exception):
+    """A checkpoint that can't be gone on from; the message says why."""
+
+
 def run(
     parts: Mapping[str, Stateful],
     take_step: Callable[[int], Metrics],
     epochs: int,
     order: EpochOrder,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     identity: str,
     seed: int,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -78,8 +164,7 @@ def run(
         take_step: does one step, given its number, and returns what to report.
         epochs: how many.
         order: the batches, which fix the number of steps in an epoch.
-        checkpoint: file to resume from. It is not among the job's outputs, which Snakemake
-            removes before it runs a job again; the caller removes it at the end.
+        checkpoint: file to resume from. One that can't be is told of and replaced.
         identity: hash of everything that the weights depend on; another training's checkpoint is
             not resumed.
         seed: of dropout and augmentation.
@@ -91,17 +176,9 @@ def run(
     Returns:
         The mean metrics of each epoch, with `epoch` counted from 1.
     """
-    history: list[dict[str, float]] = []
-    sums: Metrics = {}
-    first = 0
-    saved = _read_checkpoint(checkpoint, identity)
-    if saved is not None:
-        for name, part in parts.items():
-            part.load_state_dict(saved["parts"][name])
-        history, sums, first = saved["history"], saved["sums"], saved["step"]
-        if leads:
-            print(f"resumed after step {first} from {checkpoint}", file=sys.stderr)
     steps = epochs * order.steps
+    start = _resumed(parts, checkpoint, identity, steps, leads)
+    history, sums, first = start["history"], start["sums"], start["step"]
     progress = Progress("training", steps * order.batch, "samples")
     progress.resume(first * order.batch)
     due = monotonic() + checkpoint_seconds
@@ -118,35 +195,55 @@ def run(
         latest = history[-1] if history else {}
         note = "".join(f", {name} {value:.4g}" for name, value in latest.items())
         progress.advance(order.batch, note)
-        if monotonic() >= due and step + 1 < steps:
+        if monotonic() >= due or step + 1 == steps:
             started = monotonic()
-            state = {name: part.state_dict() for name, part in parts.items()}
-            with whole_file(checkpoint) as partial:
-                torch.save(
-                    {
-                        "identity": identity,
-                        "step": step + 1,
-                        "parts": state,
-                        "history": history,
-                        "sums": sums,
-                    },
-                    partial,
-                )
+            state = {
+                name: part.state_dict()
+                for name, part in parts.items()
+                if name in _needed(parts, steps - step - 1)
+            }
+            saved = {"step": step + 1, "parts": state, "history": history, "sums": sums}
+            checkpoint.write(identity, saved)
             ended = monotonic()
             due = ended + max(checkpoint_seconds, (ended - started) / checkpoint_share)
     return history
 
 
-def _read_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
+def _needed(parts: Mapping[str, Stateful], steps_left: int) -> set[str]:
+    """The parts that a checkpoint holds: at the end, no optimiser, the largest of them."""
+    return {
+        name
+        for name, part in parts.items()
+        if steps_left or not isinstance(part, torch.optim.Optimizer)
+    }
+
+
+def _resumed(
+    parts: Mapping[str, Stateful], checkpoint: Checkpoint, identity: str, steps: int, leads: bool
+) -> dict[str, Any]:
+    """Put the parts into the state of the checkpoint; gives its `step`, `history` and `sums`.
+
+    Where there is none that can be used, the parts stay as they are, and the step is 0.
+    """
+    anew = {"step": 0, "history": [], "sums": {}}
+    initial: dict[str, Any] = {}
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        found = saved["identity"]
-    except Exception as error:  # the unpickler raises anything on damaged input
-        print(f"{path} cannot be resumed from ({error}); starting anew", file=sys.stderr)
-        return None
-    if found != identity:
-        print(f"{path} belongs to another training; starting anew", file=sys.stderr)
-        return None
+        saved = checkpoint.read(identity)
+        if missing := {"parts", *anew} - saved.keys():
+            raise Unusable(f"it lacks {min(missing)}")
+        if missing := _needed(parts, steps - saved["step"]) - saved["parts"].keys():
+            raise Unusable(f"it lacks the state of the {min(missing)}")
+        initial = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
+        for name, state in saved["parts"].items():
+            parts[name].load_state_dict(state)
+    except FileNotFoundError:
+        return anew
+    except (Unusable, LookupError, RuntimeError, TypeError, ValueError) as error:
+        for name, state in initial.items():
+            parts[name].load_state_dict(state)
+        if leads:
+            say(f"{checkpoint.path} can't be gone on from ({first_line(error)}): starting anew")
+        return anew
+    if leads:
+        print(f"resumed after step {saved['step']} from {checkpoint.path}", file=sys.stderr)
     return saved

@@ -6,6 +6,7 @@ process, but for rounding. Lightning Fabric starts the processes and connects th
 """
 
 import atexit
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -123,6 +124,11 @@ class Together(Alone):
 
 
 ALONE = Alone()
+
+
+def is_first() -> bool:
+    """Whether no other process of the same training started this one, by Fabric's own variable."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def on_all_gpus(batch: int) -> Alone:

@@ -1,7 +1,6 @@
 """Self-supervised training of an image model from scratch, with lightly's losses and heads."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,7 +110,7 @@ def train(
     settings: Mapping[str, Any],
     images: Sequence[str],
     seed: int,
-    checkpoint: Path,
+    checkpoint: loop.Checkpoint,
     device: torch.device,
     team: Alone = ALONE,
 ) -> tuple[SslModel, list[dict[str, float]]]:
@@ -143,7 +142,7 @@ def train_on_pixels(
     pixels: NDArray[np.uint8],
     images: Sequence[str],
     seed: int,
-    checkpoint: Path,
+    checkpoint: loop.Checkpoint,
     device: torch.device,
     team: Alone = ALONE,
 ) -> tuple[SslModel, list[dict[str, float]]]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import contamination
 import find_duplicates
 from dejavu.audits import duplicates
-from dejavu.config import domains, ranges
+from dejavu.config import plan, ranges
+from dejavu.config.domains import DOMAINS
 from dejavu.errors import InputError
 from dejavu.files.csv import write_csv
 from dejavu.files.embeddings import write_embeddings
@@ -64,15 +65,15 @@ def test_more_pairs_than_duplicates_can_be_are_an_error():
         duplicates.check_number(501, 5, 0.2)
 
 
-@pytest.mark.parametrize("domain", domains.SETS)
+@pytest.mark.parametrize("domain", DOMAINS)
 def test_every_pair_of_sets_with_a_measured_one_is_compared_once(domain):
-    searched = domains.searched_for_duplicates(domain, {name: {} for name in domains.SETS[domain]})
+    searched = plan.searched_for_duplicates(domain, {name: {} for name in DOMAINS[domain].sets})
     pairs = [frozenset((first, second)) for first, others in searched.items() for second in others]
-    measured = set(domains.MEASURED[domain])
+    measured = set(DOMAINS[domain].measured)
     expected = {
         frozenset((a, b))
-        for a in domains.SETS[domain]
-        for b in domains.SETS[domain]
+        for a in DOMAINS[domain].sets
+        for b in DOMAINS[domain].sets
         if a != b and measured & {a, b}
     }
     assert len(pairs) == len(expected) and set(pairs) == expected
@@ -92,7 +93,7 @@ def test_the_table_names_the_sets_and_lists_each_pair_once(tmp_path):
     public[4], control[8], control[1] = 3 * target[2], target[2], public[0] + 1e-4
     paths = {name: tmp_path / f"{name}.parquet" for name in ("target", "public", "control")}
     numbers = {
-        name: embedded(paths[name], domains.SETS["vlm"].index(name), vectors)
+        name: embedded(paths[name], DOMAINS["vlm"].sets.index(name), vectors)
         for name, vectors in (("target", target), ("public", public), ("control", control))
     }
     found = []
@@ -109,7 +110,7 @@ def test_the_table_names_the_sets_and_lists_each_pair_once(tmp_path):
         find_duplicates.main(job)
     csv = tmp_path / "table.csv"
     contamination.main(
-        SimpleNamespace(input=found, output=[csv], wildcards=SimpleNamespace(domain="vlm"))
+        SimpleNamespace(input=found, output=[csv], params=SimpleNamespace(sets=DOMAINS["vlm"].sets))
     )
     assert pl.read_csv(csv).rows() == [
         ("target", numbers["target"][2], "public", numbers["public"][4], 1.0),

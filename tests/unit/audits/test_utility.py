@@ -1,11 +1,15 @@
 """Zero-shot classification: which class a sample is of, and what stands for a class."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
+import utility as utility_table
 from dejavu.audits import utility
 from dejavu.audits.utility import NONE
+from dejavu.files.facts import write_json
 
 CLASSES = {"vehicle": ["car", "bus"], "cow": ["cow"], "fruit": ["apple"]}
 
@@ -36,3 +40,20 @@ def test_a_class_is_the_mean_of_its_prompts():
     found = utility.class_vectors(encode, ["cow", "car"], ["one {}", "two {}"])
     half = np.sqrt(0.5)
     assert found == pytest.approx(np.array([[half, half, 0], [0, 0, 1]]))
+
+
+def test_a_name_in_both_domains_has_a_row_for_each(tmp_path):
+    paths = []
+    for domain, task, right in (("vlm", "zero_shot", 30), ("vision", "linear_probe", 90)):
+        paths.append(str(tmp_path / f"{domain}.json"))
+        facts = {"domain": domain, "model": "net", "task": task, "right": right, "images": 100}
+        write_json(paths[-1], facts)
+    output = str(tmp_path / "utility.csv")
+    utility_table.main(SimpleNamespace(input=paths, output=[output]))
+    found = pl.read_csv(output)
+    assert found.select("domain", "model", "task", "accuracy").rows() == [
+        ("vlm", "net", "zero_shot", 0.3),
+        ("vision", "net", "linear_probe", 0.9),
+    ]
+    assert (found["accuracy_low"] < found["accuracy"]).all()
+    assert (found["accuracy"] < found["accuracy_high"]).all()

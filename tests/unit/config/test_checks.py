@@ -4,18 +4,17 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dejavu.config.checks import check
-from dejavu.config.domains import in_order
-from dejavu.config.schema import complete
+from dejavu.config.domains import DOMAINS
+from dejavu.config.schema import complete, read
 from dejavu.errors import InputError
 
 SCHEMA_PATH = Path(__file__).parents[3] / "rules/schemas/config.schema.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
+SCHEMA = read(SCHEMA_PATH)
 TINY = {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {}}
 
 
@@ -53,6 +52,7 @@ def config():
 @pytest.fixture
 def base(tmp_path):
     (tmp_path / "photos").mkdir()
+    (tmp_path / "x").mkdir()
     for name in ("0.tar", "1.tar"):
         (tmp_path / "photos" / name).touch()
     (tmp_path / "rows.csv").touch()
@@ -180,8 +180,9 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
         (
             "vlm/sources/photos/path",
             "rows.csv",
-            ["vlm.sources.photos.path", "holds no *.tar", "correct"],
+            ["vlm.sources.photos.path", "there is no folder", "rows.csv"],
         ),
+        ("vlm/sources/photos/path", "x", ["vlm.sources.photos.path", "holds no *.tar", "correct"]),
         ("vlm/models/web", {**CLIP, "checkpoint": "no.pt"}, ["vlm.models.web.checkpoint", "no.pt"]),
         ("vlm/models/web", CLIP, ["vlm.models.web", "either `pretrained`", "`checkpoint`"]),
         (
@@ -301,7 +302,7 @@ def test_whatever_stands_under_a_key_gives_a_config_or_a_sentence(value, key):
 
 def test_sets_stand_in_the_order_that_numbers_follow_whatever_the_config():
     names = dict.fromkeys(["control", "public", "target"])
-    assert in_order("vlm", names) == ["target", "public", "control"]
+    assert DOMAINS["vlm"].in_order(names) == ["target", "public", "control"]
 
 
 def keys_of(schema, path=()):

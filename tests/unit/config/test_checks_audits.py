@@ -10,7 +10,7 @@ from dejavu.config import checks, schema
 from dejavu.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+SCHEMA = schema.read(ROOT / "rules/schemas/config.schema.yaml")
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 MISSING = object()
 

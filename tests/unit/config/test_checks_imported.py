@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from dejavu.config import domains, plan_vlm
+from dejavu.config import plan, plan_vlm
 from dejavu.errors import InputError
 from tests.unit.config.test_checks import SCHEMA, check, complete
 
@@ -68,7 +68,8 @@ def test_two_folders_of_two_models_are_compared(base):
         ({"path": "copy/{source}"}, "'first' and 'second' have the same embeddings"),
         ({"encoder": "first"}, "the same `encoder`, 'first'"),
         ({"encoder": "first", "path": None}, "the same model under the same settings"),
-        ({"path": "nowhere/{source}"}, "nowhere/a holds no metadata"),
+        ({"path": "nowhere/{source}"}, "second.path: there is no folder"),
+        ({"path": "second"}, "second holds no metadata/metadata_*.parquet files"),
     ],
 )
 def test_one_model_is_not_compared_with_itself(base, kind, changes, told):
@@ -111,7 +112,7 @@ def test_the_reference_of_a_one_model_test_stands_for_texts(base):
         ("one", "t2i"): {"target": "t2i", "reference": "t2t"},
         ("one", "t2t"): {"target": "t2t", "reference": "t2t"},
     }
-    searched = [(each["model"], each["query"]) for each in domains.searches("vlm", vlm)]
+    searched = [(each["model"], each["query"]) for each in plan.searches("vlm", vlm)]
     assert searched == [
         ("first", "t2i"),
         ("first", "t2t"),
@@ -119,7 +120,7 @@ def test_the_reference_of_a_one_model_test_stands_for_texts(base):
         ("second", "t2t"),
     ]
     del vlm["tests"]["two"]
-    searched = [(each["model"], each["query"]) for each in domains.searches("vlm", vlm)]
+    searched = [(each["model"], each["query"]) for each in plan.searches("vlm", vlm)]
     assert searched == [("first", "t2i"), ("first", "t2t"), ("second", "t2t")]
 
 

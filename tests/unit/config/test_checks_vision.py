@@ -10,7 +10,7 @@ from dejavu.config import checks, plan_vision, schema
 from dejavu.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())
+SCHEMA = schema.read(ROOT / "rules/schemas/config.schema.yaml")
 CONFIG = {"vision": yaml.safe_load((ROOT / "config.yaml").read_text())["vision"]}
 IMAGENET = yaml.safe_load((ROOT / "config/imagenet_small.yaml").read_text())
 
@@ -115,7 +115,7 @@ def test_comparisons_pair_seeds_and_change_places():
         "B": {"set": "B", "targets": b, "references": a},
         "control": {"set": "control", "targets": a, "references": b},
     }
-    single = next(each for each in found if each["reference"] == "naive_bayes@3")
+    single = next(each for each in found if each["reference_model"] == "naive_bayes@3")
     assert single["sides"]["A"]["references"] == ["naive_bayes@3"] * 3
     assert "B" not in single["sides"]
     references = plan_vision.references(vision)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dejavu.config import domains, layout, plan_vision, plan_vlm, replicates
+from dejavu.config import layout, plan, plan_vision, plan_vlm, replicates
 
 CLIP = {"kind": "clip"}
 TEXT = {"kind": "sentence_transformers"}
@@ -154,7 +154,8 @@ def test_paths_have_shards_of_four_digits():
 
 def test_parsing_the_workflow_imports_nothing_heavy():
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from dejavu import plan, settings, splits;"
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from dejavu.config import checks, plan, reruns, schema;"
         "print(*sorted(set(sys.modules) & {'torch', 'polars', 'faiss', 'pyarrow', 'jsonschema'}))"
     )
     scripts = plan_vlm.__file__.rpartition("/dejavu/")[0]
@@ -182,8 +183,8 @@ def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
 
 
 def test_without_control_the_headline_of_a_one_model_test_is_raw():
-    assert domains.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
-    assert domains.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
+    assert plan.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
+    assert plan.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
 
 
 def test_trainings_are_those_of_models_that_are_used_and_trained_here():
@@ -200,8 +201,78 @@ def test_galleries_show_each_target_with_its_first_test():
         "tests": {"two_model": two, "one_model": one},
     }
     assert plan_vision.shown_pairs(vision) == [
-        {"target_model": "a", "reference": "b", "test": "two_model"},
-        {"target_model": "c", "reference": "resnet", "test": "one_model"},
+        {"test": "two_model", "target_model": "a", "reference_model": "b"},
+        {"test": "one_model", "target_model": "c", "reference_model": "resnet"},
     ]
     asked = ["a", "b", "c", "resnet", "naive_bayes@1"]
     assert plan_vision.predictors_in_tests(vision) == asked
+
+
+VISION = {
+    "models": {
+        "a": {"kind": "ssl", "seeds": [3, 5]},
+        "b": {"kind": "checkpoint"},
+        "unused": {"kind": "ssl"},
+        "resnet": {"kind": "classifier"},
+        "pixels": {"kind": "pixels"},
+    },
+    "sets": {"A": {}, "B": {}, "public": {}},
+    "index": {"factory": "Flat"},
+    "tests": {
+        "two_model": [{"target": "a", "reference": "b"}],
+        "one_model": {"targets": ["a"], "references": ["resnet", "naive_bayes@2"]},
+    },
+}
+
+
+def test_models_that_embed_search_with_every_query_that_they_answer():
+    asked = [(each["model"], each["query"], each["name"]) for each in plan.searches("vlm", vlm())]
+    assert asked == [
+        *(("clip_a", query, "clip_a") for query in ("t2i", "t2t")),
+        *(("clip_b", query, "clip_b") for query in ("t2i", "t2t")),
+        ("minilm", "t2t", "minilm"),
+    ]
+    asked = [
+        (each["model"], each["query"], each["name"]) for each in plan.searches("vision", VISION)
+    ]
+    assert asked == [("a", "crop", "a_s3"), ("b", "crop", "b")]
+
+
+def test_what_a_model_is_good_for_is_asked_of_those_that_have_a_task():
+    assert plan.useful_models("vlm", vlm()) == ["clip_a", "clip_b"]
+    assert plan.useful_models("vision", VISION) == ["a", "b"]
+
+
+def test_trainings_are_those_of_the_tests():
+    assert plan.trainings("vision", VISION) == [
+        *(("a", seed, f"a_s{seed}") for seed in (3, 5)),
+        ("resnet", 0, "resnet"),
+    ]
+
+
+def test_tables_and_figures_are_those_that_the_config_has_something_for():
+    small = {**vlm(), "index": {"factory": "Flat"}, "sets": {"target": {}, "public": {}}}
+    small["tests"] = {"one_model": small["tests"]["one_model"]}
+    tables, figures = plan.tables({"vlm": small}), plan.figures({"vlm": small})
+    assert {name.partition("_")[0] for name in tables + figures} == {"vlm"}
+    for missing in ("recall", "blind", "contamination", "tags"):
+        assert f"vlm_{missing}" not in tables
+    assert "utility" not in tables and "vlm_agreement" not in figures
+    assert "vlm_training" in figures
+    asked = {**small, "index": {"factory": "IVF8,Flat"}, "blind": {}, "utility": {}}
+    added = [*tables, "vlm_blind", "vlm_recall", "utility"]
+    assert plan.tables({"vlm": asked}) == added
+    both = plan.tables({"vision": VISION, "vlm": small})
+    assert both[: len(tables)] == tables and "vision_tags" in both
+    assert {"vision_agreement", "vision_training"} <= set(plan.figures({"vision": VISION}))
+
+
+def test_readable_names_are_read_from_sources_in_use_once():
+    sources = {
+        "one": {"class_names": "names.json"},
+        "two": {"class_names": "names.json"},
+        "three": {},
+        "unused": {"class_names": "others.json"},
+    }
+    sets = {"A": {"source": "one"}, "B": {"source": "two"}, "public": {"source": "three"}}
+    assert plan_vision.class_name_files({"sources": sources, "sets": sets}) == ["names.json"]

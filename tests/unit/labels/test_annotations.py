@@ -181,3 +181,43 @@ def test_kept_annotations_are_in_the_order_by_which_samples_are_split():
     hashes = keyed_hash(table["id"].to_list(), 5, "split")
     np.testing.assert_array_equal(table["hash"].to_numpy(), hashes)
     assert sorted(table.drop("hash").rows(), key=str) == sorted(rows.rows(), key=str)
+
+
+@pytest.mark.parametrize("where", ["images", "categories"])
+def test_a_merged_coco_file_with_one_id_twice_stops(instances, where):
+    content = json.loads(instances.read_text(encoding="utf-8"))
+    content[where][1]["id"] = content[where][0]["id"]
+    instances.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match=f"values of 'id' stand for several {where}"):
+        coco(instances)
+
+
+def test_images_of_one_name_stop_where_they_are_matched_by_it(instances):
+    content = json.loads(instances.read_text(encoding="utf-8"))
+    content["images"][1]["file_name"] = content["images"][0]["file_name"]
+    instances.write_text(json.dumps(content), encoding="utf-8")
+    assert set(found(coco(instances))) == {"7", "9", "11"}
+    with pytest.raises(InputError, match="values of 'file_name' stand for several images"):
+        coco(instances, "file_name")
+
+
+def test_labels_and_ids_are_of_one_form_and_half_pairs_do_not_stop(instances):
+    content = json.loads(instances.read_text(encoding="utf-8"))
+    content["categories"][0]["name"] = "half \ud83d"
+    content["categories"][1]["name"] = "cafe\u0301"
+    instances.write_text(json.dumps(content), encoding="utf-8")
+    assert found(coco(instances))["11"] == {"half \\ud83d": 1, "caf\u00e9": 0.25}
+
+
+@pytest.mark.parametrize("name", ["train[1].csv", "train[1].tsv", "train[1].parquet"])
+def test_a_table_is_read_by_its_very_name_and_ids_stay_text(tmp_path, name):
+    frame = pl.DataFrame({"id": ["007", "08"], "label": ["1.0", "1"], "score": [0.5, 1]})
+    path, columns = tmp_path / name, {"id": "id", "label": "label", "score": "score"}
+    other = frame.with_columns(id=pl.lit("other"))
+    for each, place in ((frame, path), (other, path.with_stem("train1"))):
+        if path.suffix == ".parquet":
+            each.write_parquet(place)
+        else:
+            each.write_csv(place, separator="\t" if path.suffix == ".tsv" else ",")
+    rows = annotations.read({"kind": "table", "path": path, "columns": columns})
+    assert rows.rows() == [("007", "1.0", 0.5), ("08", "1", 1.0)]

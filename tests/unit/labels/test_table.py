@@ -60,13 +60,40 @@ def test_a_tables_tags_are_joined_by_id_highest_first(crops, tmp_path, suffix):
         table.from_table(crops.with_columns(id=pl.lit("q")), {"path": path, "columns": columns})
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet", "categories"])
+def test_ids_and_tags_keep_their_spelling_whatever_they_look_like(crops, tmp_path, form):
+    ids = [f"{99995 + number:06d}" for number in range(10)] + ["1e3", "e\u0301"]
+    frame = pl.DataFrame({"id": ids, "tag": ["007", "1.0", "1.00"] * 4, "score": [0.5] * 12})
+    frame = frame.with_columns(pl.concat_str(pl.lit(" "), pl.col("score")) if form == "csv" else [])
+    # A path is a path, also where other programs would expand it.
+    path = tmp_path / f"tags[1].{'csv' if form == 'csv' else 'parquet'}"
+    if form == "categories":
+        frame = frame.with_columns(pl.col("id", "tag").cast(pl.Categorical))
+    (frame.write_csv if form == "csv" else frame.write_parquet)(path)
+    columns = {"id": "id", "tag": "tag", "score": "score"}
+    settings = {"path": path, "columns": columns}
+    named = crops.with_columns(id=pl.Series([*ids[:11], "\u00e9"]))
+    assert table.from_table(named, settings) == [[(tag, 0.5)] for tag in ["007", "1.0", "1.00"] * 4]
+    # Nine of twelve ids are crops of some set, and one crop has no tags.
+    some = pl.Series([*ids[:9], "other"])
+    assert table.matched(some, settings) == (12, 3, 10, 1)
+
+
 def test_a_table_of_words_for_numbers_or_no_table_is_one_sentence(crops, tmp_path):
     columns = {"id": "id", "tag": "tag", "score": "score"}
     (tmp_path / "a.csv").write_text("id,tag,score\np1,a,high\n")
     with pytest.raises(InputError, match="something else than numbers"):
         table.from_table(crops, {"path": tmp_path / "a.csv", "columns": columns})
+    (tmp_path / "a.csv").write_text("id,tag,score\np1,a,0.5\np1,b,nan\n")
+    with pytest.raises(InputError, match="no number in row 2"):
+        table.from_table(crops, {"path": tmp_path / "a.csv", "columns": columns})
+    pl.DataFrame({"id": [["p1"]], "tag": ["a"], "score": [0.5]}).write_parquet(
+        tmp_path / "c.parquet"
+    )
+    with pytest.raises(InputError, match=r"'id' holds List\(String\), not text"):
+        table.from_table(crops, {"path": tmp_path / "c.parquet", "columns": columns})
     (tmp_path / "b.parquet").write_text("nothing")
-    with pytest.raises(InputError, match="cannot be read as a table of tags"):
+    with pytest.raises(InputError, match="cannot be read as parquet"):
         table.from_table(crops, {"path": tmp_path / "b.parquet", "columns": columns})
 
 
@@ -131,3 +158,13 @@ def test_patches_have_neither_brightness_nor_contrast():
     np.testing.assert_allclose(first, second, atol=0.05)
     flat = visual_words.patches_of(np.full((8, 8, 3), 9, np.uint8), 4, 4)
     np.testing.assert_array_equal(flat, 0)
+
+
+def test_ids_of_digits_keep_their_zeros(crops, tmp_path):
+    path = tmp_path / "tags[1].csv"
+    path.write_text("id,tag,score\n099,1.0,0.9\n99,x,0.8\n100,y, 0.7\n,z,1\n", encoding="utf-8")
+    (tmp_path / "tags1.csv").write_text("id,tag,score\n099,other,1\n", encoding="utf-8")
+    columns = {"id": "id", "tag": "tag", "score": "score"}
+    some = crops[:2].with_columns(id=pl.Series(["099", "100"]))
+    found = table.from_table(some, {"path": path, "columns": columns})
+    assert found == [[("1.0", 0.9)], [("y", 0.7)]]

@@ -3,17 +3,21 @@
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dejavu.errors import InputError
 from dejavu.predictions.object_votes import (
     LabelLists,
     concatenated,
     count_recovered,
+    label_codes,
     predicted_labels,
     renumbered,
 )
+from dejavu.samples.schemas import STRINGS
 
 SIZES = {"top1": 1, "top10": 10, "all": None}
 
@@ -143,3 +147,26 @@ def test_rows_are_numbered_anew_in_their_order(rows):
     used, places = renumbered(np.array(rows, np.int64), 10)
     assert used.tolist() == sorted(set(rows))
     assert used[places].tolist() == rows
+
+
+LABELS = st.lists(st.lists(st.sampled_from(["dog", "cat", "été", "a"]), unique=True), max_size=8)
+
+
+@given(LABELS, st.integers(0, 8))
+def test_label_codes_are_places_in_the_vocabulary(lists, cut):
+    vocabulary = sorted({"dog", "cat", "été", "a", "zebra"})
+    chunks = [pa.array(part, type=STRINGS) for part in (lists[:cut], lists[cut:])]
+    chunked = pa.chunked_array(chunks, type=STRINGS)
+    for column in (chunked, pa.array(lists, type=STRINGS)):
+        for start in (0, min(2, len(lists))):
+            table = pa.table({"objects": column}).slice(start)
+            offsets, codes = label_codes(table, "objects", vocabulary)
+            spans = pairwise(offsets)
+            read = [[vocabulary[code] for code in codes[low:high]] for low, high in spans]
+            assert read == lists[start:]
+
+
+def test_a_label_outside_the_vocabulary_gives_a_sentence():
+    table = pa.table({"objects": pa.array([["dog"]], type=STRINGS)})
+    with pytest.raises(InputError, match="'dog' is not in the vocabulary"):
+        label_codes(table, "objects", ["cat"])

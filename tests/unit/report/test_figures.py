@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import figure_training
 import figure_vision_confidence
 import figure_vision_dejavu
+import figure_vision_quadrants
 import figure_vlm_checks
 from dejavu.report import figures
 
@@ -116,7 +117,7 @@ def test_training_curves_have_every_epoch_of_every_seed(tmp_path, names):
 
 
 def test_a_figure_of_nothing_is_drawn_all_the_same(tmp_path):
-    columns = ["target_model", "reference", "test", "low", "high", "crops"]
+    columns = ["test", "target_model", "reference_model", "low", "high", "crops"]
     pl.DataFrame(schema=dict.fromkeys(columns, pl.String)).write_csv(tmp_path / "empty.csv")
     figure_vision_confidence.main(
         SimpleNamespace(input=[str(tmp_path / "empty.csv")], output=outputs(tmp_path))
@@ -126,12 +127,52 @@ def test_a_figure_of_nothing_is_drawn_all_the_same(tmp_path):
 
 def test_scores_without_a_number_are_not_drawn():
     row = {
-        "target_model": "a", "reference": "b", "test": "two_model", "direction": "symmetric",
-        "set": "train", "replicate": "0", "score_low": 0.0, "score_high": 0.0,
+        "test": "two_model", "target_model": "a", "reference_model": "b", "set": "symmetric",
+        "replicate": "0", "dejavu_low": 0.0, "dejavu_high": 0.0,
     }  # fmt: skip
-    frame = pl.DataFrame([{**row, "confident": 1.0, "score": 0.1}, {**row, "confident": 0.05}])
+    frame = pl.DataFrame([{**row, "confident": 1.0, "dejavu": 0.1}, {**row, "confident": 0.05}])
     rows = figure_vision_dejavu.rows_of(frame, {"two_model": "symmetric"})
-    assert [(each["panel"], each["score"]) for each in rows] == [("all crops", 0.1)]
+    assert [(each["panel"], each["dejavu"]) for each in rows] == [("all crops", 0.1)]
+
+
+def pairs(*named):
+    """Rows of some tests, targets and references."""
+    names = ("test", "target_model", "reference_model")
+    return [dict(zip(names, each, strict=True)) for each in named]
+
+
+def test_references_of_different_targets_share_a_name_and_those_of_one_do_not():
+    alone = pairs(
+        ("two_model", "a", "b"), ("two_model", "c", "d"), ("one_model", "a", "resnet"),
+        ("two_model", "a", "b"),
+    )  # fmt: skip
+    told = [row["against"] for row in figures.with_against(alone)]
+    assert told == ["model trained on B", "model trained on B", "resnet", "model trained on B"]
+    several = [*alone, *pairs(("two_model", "a", "e"))]
+    told = [row["against"] for row in figures.with_against(several)]
+    assert told == ["b", "d", "resnet", "b", "e"]
+
+
+def test_bars_of_quadrants_end_at_1_whatever_the_number_of_references():
+    quadrants = dict.fromkeys(figure_vision_quadrants.QUADRANTS, 0.25)
+    frame = pl.DataFrame(
+        [
+            {**row, "replicate": "0", "set": name, "crops": 30, **quadrants}
+            for row in pairs(
+                ("two_model", "a", "b"), ("two_model", "a", "c"), ("one_model", "a", "resnet")
+            )
+            for name in ("target", "reference", "symmetric")[
+                : 3 if row["test"] == "two_model" else 1
+            ]
+        ]
+    )
+    rows = figure_vision_quadrants.rows_of(frame)
+    bars = {}
+    for row in rows:
+        bar = row["target_model"], row["against"]
+        bars[bar] = bars.get(bar, 0) + row["fraction"]
+    assert bars == {("a", "b"): 1.0, ("a", "c"): 1.0, ("a", "resnet"): 1.0}
+    assert {row["set"] for row in rows if row["reference_model"] != "resnet"} == {"symmetric"}
 
 
 def test_sample_sizes_are_told_in_words():

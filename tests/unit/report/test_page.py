@@ -30,14 +30,20 @@ NUMBERS = [0.5, None, -2.0, 10.0, 1e-9]
 def figure(folder):
     """A figure whose labels are hostile."""
     rows = [
-        {"reference": reference, "label": label, "rank": rank, "crops": 30, "percent": 80 - rank}
+        {
+            "reference_model": reference,
+            "label": label,
+            "rank": rank,
+            "crops": 30,
+            "percent": 80 - rank,
+        }
         for reference in ("resnet", "net_b")
         for rank, label in enumerate(HOSTILE, 1)
     ]
     paths = {end: folder / f"vision_classes.{end}" for end in ("svg", "png", "json")}
     chart = figure_vision_classes.drawn(rows)
     figures.save(chart, SimpleNamespace(**paths), HOSTILE[0], HOSTILE[1], HOSTILE[2])
-    return page.figure("vision_classes", folder, HOSTILE[3])
+    return page.figure(paths["json"], paths["svg"], HOSTILE[3])
 
 
 def content(folder):
@@ -64,8 +70,18 @@ def content(folder):
     return {
         "title": HOSTILE[0], "lead": HOSTILE[1], "domains": [domain],
         "tables": [page.table(folder / "vlm_some.csv", HOSTILE[2])],
-        "models": [{"name": "net", "fingerprint": "ff", "dimension": 8, "versions": HOSTILE[0]}],
-        "config": f"key: {HOSTILE[2]}", "versions": {"numpy": "2"}, "times": [], "footer": "",
+        "run": {
+            "version": "1.2.3", "commit": "abc123", "clean": False,
+            "date": "2026-01-02T03:04:05+00:00",
+            "sets": [
+                {"domain": "vlm", "set": "A", "source": HOSTILE[1], "samples": 5, "ids": "0f"}
+            ],
+            "models": [
+                {"name": "net", "fingerprint": "ff", "dimension": 8, "versions": {"x": HOSTILE[0]}}
+            ],
+            "versions": {"numpy": "2"},
+        },
+        "config": f"key: {HOSTILE[2]}", "times": [], "footer": "",
     }  # fmt: skip
 
 
@@ -261,9 +277,11 @@ def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
         asked[name] = tmp_path / f"{name}.csv"
         pl.DataFrame(columns).write_csv(asked[name])
     row = {"set": "target", "targets": 1200, "excluded": 3, "contaminated": 2}
-    use = {"model": "m", "task": "zero_shot", "accuracy": 0.5, "low": 0.4, "high": 0.6}
-    rows = {"vlm_ppg": [row], "utility": [use, {**use, "model": "of another domain"}]}
-    assert page.facts("vlm", asked, rows, ["m"]) == [
+    use = {"domain": "vlm", "model": "m", "task": "zero_shot"}
+    use |= {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
+    # The name stands for another model in the other domain.
+    rows = {"vlm_ppg": [row], "utility": [{**use, "domain": "vision", "accuracy": 0.9}, use]}
+    assert page.facts("vlm", asked, rows) == [
         "target: 1,200 captions are scored, 3 without objects are left out, and 2 near-duplicates.",
         "There is no control set: one-model scores are raw, not calibrated.",
         "3 items of the sources were rejected (no set 1, target 2); the table says why.",

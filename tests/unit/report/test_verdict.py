@@ -134,22 +134,22 @@ def test_a_score_that_is_missing_is_no_verdict():
 
 def vision_rows(symmetric, adjusted, control=True):
     """Rows of vision_dejavu.csv for one target."""
-    nothing = score("score", 0.0, -0.03, 0.03) | score("adjusted", 0.0, -0.03, 0.03)
+    nothing = score("dejavu", 0.0, -0.03, 0.03) | score("adjusted_accuracy", 0.0, -0.03, 0.03)
 
-    def row(test, reference, direction, name, **scores):
-        empty = score("adjusted", None, None, None)
-        facts = {"test": test, "target_model": "net_a", "reference": reference, "confident": 1.0}
-        return {**facts, "direction": direction, "set": name, "replicate": "0", **empty, **scores}
+    def row(test, reference, name, **scores):
+        empty = score("adjusted_accuracy", None, None, None)
+        facts = {"test": test, "target_model": "net_a", "reference_model": reference}
+        return {**facts, "confident": 1.0, "set": name, "replicate": "0", **empty, **scores}
 
-    rows = [row("two_model", "net_b", "symmetric", "train", **score("score", *symmetric))]
-    rows.append(row("one_model", "resnet", "A", "train", **score("score", 0.4, 0.3, 0.5)))
+    rows = [row("two_model", "net_b", "symmetric", **score("dejavu", *symmetric))]
+    rows.append(row("one_model", "resnet", "target", **score("dejavu", 0.4, 0.3, 0.5)))
     if control:
         for test, reference in (("two_model", "net_b"), ("one_model", "resnet")):
-            rows.append(row(test, reference, "A", "control", **nothing))
-            rows.append(row(test, reference, "A", "placebo", **nothing))
-        calibrated = score("score", 0.4, 0.3, 0.5) | score("adjusted", *adjusted)
-        rows.append(row("one_model", "resnet", "A", "calibrated", **calibrated))
-    low = [{**each, "confident": 0.2, **score("score", -1, -1, -1)} for each in rows]
+            rows.append(row(test, reference, "control", **nothing))
+            rows.append(row(test, reference, "placebo", **nothing))
+        calibrated = score("dejavu", 0.4, 0.3, 0.5) | score("adjusted_accuracy", *adjusted)
+        rows.append(row("one_model", "resnet", "calibrated", **calibrated))
+    low = [{**each, "confident": 0.2, **score("dejavu", -1, -1, -1)} for each in rows]
     return low + rows
 
 

@@ -23,6 +23,19 @@ def test_names_are_read_by_class_folder(tmp_path, name, text):
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("names.csv", '\ufeffwnid,name\r\n001,1.0\r\n"e\u0301t\u00e9","a\u2028b"\r\n'),
+        ("names.json", '\ufeff{"001": "1.0", "e\\u0301t\u00e9": "a\u2028b"}'),
+    ],
+)
+def test_names_keep_their_spelling_in_one_form_of_unicode(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8", newline="")
+    assert class_names.read(path) == {"001": "1.0", "\u00e9t\u00e9": "a\u2028b"}
+
+
+@pytest.mark.parametrize(
     ("name", "text", "told"),
     [
         ("a.json", "{", "cannot be read as class names"),

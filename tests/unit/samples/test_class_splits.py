@@ -131,6 +131,8 @@ def test_lists_of_places_say_which_image_is_in_which_set(tmp_path):
     )
     sets = by_lists(images, lists, rejected=2)
     assert sets.to_list() == ["B", "A", "public", "A", None]
+    lists |= listed(tmp_path, A=np.array([6.0, 0.0, 5.0]))
+    assert by_lists(images, lists, rejected=2).to_list() == sets.to_list()
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,8 @@ def test_lists_of_places_say_which_image_is_in_which_set(tmp_path):
         ({"A": [0], "B": [9]}, r"B\.npy names the image 9, and the folder has at most 9"),
         ({"A": [-1]}, r"A\.npy names the image -1"),
         ({"A": [0.5]}, "is not a list of whole numbers"),
+        ({"A": [np.inf]}, "is not a list of whole numbers"),
+        ({"A": ["0"]}, "is not a list of whole numbers"),
         ({"A": [[0]]}, "is not a list of whole numbers"),
         ({"A": np.array([{}], dtype=object)}, r"A\.npy cannot be read as \.npy: Object arrays"),
     ],

@@ -1,13 +1,23 @@
 """Background crops against hand-made pictures and a search over painted pixels."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dejavu.samples.crops import NO_BOXES, NO_STRIP, OK, Box, background_crop, box_fault
+from dejavu.samples.crops import (
+    NO_BOXES,
+    NO_STRIP,
+    OK,
+    Box,
+    background_crop,
+    box_fault,
+    size_fault,
+    whole_box,
+)
 
 
 @st.composite
@@ -114,8 +124,71 @@ def test_image_without_boxes_or_wholly_covered_has_no_crop():
         (Box(0, -1, 5, 9), "outside"),
         (Box(0, 0, 65, 9), "outside"),
         (Box(0, 0, 5, 49), "outside"),
+        ((Fraction("63.5"), 0, Fraction("64.5"), 9), None),
+        ((Fraction("5.2"), 0, Fraction("5.2"), 9), "xmin >= xmax"),
+        ((0, 0, Fraction("65.5"), 9), "outside"),
+        ((Fraction("0.1"), 0, 1, 1), "parts of the image's sides"),
+        (Box(0, 0, 1, 1), None),
     ],
 )
 def test_box_fault(box, words):
     fault = box_fault(box, 64, 48)
     assert fault is None if words is None else words in fault
+
+
+@st.composite
+def resized(draw):
+    """An annotated size and box in tenths of pixels, and a size that resizing may have given."""
+    width, height = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+    factor = draw(st.fractions(Fraction(1, 4), 4, max_denominator=9))
+    image = tuple(
+        max(1, draw(st.sampled_from([int(side * factor), -int(-side * factor // 1)])))
+        for side in (width, height)
+    )
+    tenths = [draw(st.integers(0, 10 * side - 1)) for side in (width, height)]
+    ends = [
+        draw(st.integers(low + 1, 10 * side))
+        for low, side in zip(tenths, (width, height), strict=True)
+    ]
+    return (width, height), image, tuple(Fraction(each, 10) for each in (*tenths, *ends))
+
+
+@given(resized())
+def test_a_whole_box_is_the_smallest_that_holds_every_touched_pixel(example):
+    annotated, image, corners = example
+    assert size_fault(annotated, image) is None
+    found = whole_box(corners, annotated, image)
+    for axis in (0, 1):
+        # Pixel p of the image covers these coordinates of the annotated one.
+        step = Fraction(annotated[axis], image[axis])
+        touched = [
+            pixel
+            for pixel in range(image[axis])
+            if pixel * step < corners[axis + 2] and corners[axis] < (pixel + 1) * step
+        ]
+        assert (found[axis], found[axis + 2]) == (touched[0], touched[-1] + 1)
+
+
+@given(annotated_images())
+def test_whole_boxes_of_an_image_that_was_not_resized_stay_as_they_are(image):
+    width, height, boxes = image
+    for box in boxes:
+        corners = tuple(map(Fraction, box))
+        assert whole_box(corners, (width, height), (width, height)) == box
+
+
+@pytest.mark.parametrize(
+    ("annotated", "image", "fits"),
+    [
+        ((500, 375), (500, 375), True),
+        ((500, 375), (256, 192), True),
+        ((500, 333), (224, 149), True),
+        ((500, 333), (224, 150), True),
+        ((500, 375), (256, 256), False),
+        ((500, 375), (375, 500), False),
+        ((500, 499), (499, 500), False),
+        ((500, 375), (500, 333), False),
+    ],
+)
+def test_only_an_image_of_the_same_shape_is_a_resized_one(annotated, image, fits):
+    assert (size_fault(annotated, image) is None) == fits

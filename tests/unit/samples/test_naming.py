@@ -177,3 +177,12 @@ def test_labels_without_letters_are_named_by_nothing():
 def test_no_captions_or_no_labels_give_nothing():
     assert named_labels([], ["dog"]) == []
     assert named_labels(["a dog", "b"], []) == [[], []]
+
+
+def test_a_caption_names_a_label_that_is_spelled_of_other_characters():
+    named = named_labels(
+        ["two cafe\u0301s", "a caf\u00e9", "a bistro\u0302"],
+        ["caf\u00e9"],
+        {"cafe\u0301": ["bistr\u00f4"]},
+    )
+    assert named == [["caf\u00e9"]] * 3

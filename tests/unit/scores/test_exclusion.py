@@ -10,10 +10,12 @@ import pytest
 import contamination
 import vision_crops
 import vlm_agreement
+import vlm_distributions
 import vlm_memorized
 import vlm_ppg
 import vlm_samples
-from dejavu.config import domains, layout, plan_vlm, ranges
+from dejavu.config import layout, plan_vlm, ranges
+from dejavu.config.domains import DOMAINS
 from dejavu.files.csv import write_csv
 from dejavu.files.parquet import write_parquet
 from dejavu.scores import recovered
@@ -37,7 +39,12 @@ def folder(tmp_path, monkeypatch):
 
 
 def numbers(name, shard, count=40):
-    return ranges.first_number(domains.SETS["vlm"].index(name), shard) + np.arange(count)
+    return ranges.first_number(DOMAINS["vlm"].sets.index(name), shard) + np.arange(count)
+
+
+def recovered_path(model, query, name, shard):
+    """Not where the workflow has them: jobs read what they are handed."""
+    return f"elsewhere/{model}/{query}/{name}/{layout.shard_name(shard)}.parquet"
 
 
 def write_counts(removed):
@@ -57,7 +64,7 @@ def write_counts(removed):
                 kept = np.ones(40, dtype=bool)
                 kept[LEFT_OUT[name, shard] if removed else []] = False
                 recovered.write(
-                    layout.recovered_path(model, query, name, shard),
+                    recovered_path(model, query, name, shard),
                     numbers(name, shard)[kept],
                     first_half[kept] if name == "control" else None,
                     distance[kept],
@@ -74,6 +81,12 @@ def scores(script, left_out):
         samples.append(f"samples{shard}.parquet")
         ids = [f"id{number}" for number in numbers("target", shard)]
         write_parquet(samples[-1], pa.table({"id": ids}))
+    counts = [
+        recovered_path(*side, name, shard)
+        for side in (("a", "t2i"), ("g", "t2t"))
+        for name, shards in SHARDS.items()
+        for shard in range(shards)
+    ]
     params = {
         "comparisons": list(plan_vlm.comparisons(VLM)),
         "pairs": [
@@ -86,14 +99,13 @@ def scores(script, left_out):
         "k": [1, 10],
         "predict": ["all"],
         "objects": ["all"],
-        "shards": SHARDS,
         "memorized": 60,
         "seed": 0,
         "replications": 200,
     }
     script.main(
         SimpleNamespace(
-            input=SimpleNamespace(left_out=left_out, samples=samples),
+            input=SimpleNamespace(left_out=left_out, samples=samples, recovered=counts),
             params=SimpleNamespace(**params),
             output=["scores.csv"],
         )
@@ -112,7 +124,9 @@ def audit(path):
     return [str(path)]
 
 
-@pytest.mark.parametrize("script", [vlm_ppg, vlm_samples, vlm_agreement, vlm_memorized])
+@pytest.mark.parametrize(
+    "script", [vlm_ppg, vlm_samples, vlm_agreement, vlm_memorized, vlm_distributions]
+)
 def test_scores_without_contaminated_samples_are_those_without_their_rows(folder, script):
     write_counts(removed=False)
     whole = scores(script, [])
@@ -138,20 +152,21 @@ def test_judged_crops_are_those_that_are_left(folder):
         "tiebreak": rng.random(20),
         "top5": [["a", "b"] if place % 3 else ["b"] for place in range(20)],
     }
-    write_parquet(layout.prediction_path("m", "A"), pa.table(columns))
+    path = "elsewhere/m/A.parquet"
+    write_parquet(path, pa.table(columns))
     left_out = np.array([2, 3, 11, 999])
-    found = read_judged("m", "A", left_out)
+    found = read_judged(path, left_out)
     kept = ~np.isin(samples, left_out)
     for name in ("correct", "confidence", "tiebreak"):
         assert np.array_equal(getattr(found, name), columns[name][kept])
     crops = pl.DataFrame({"sample": samples[kept], "label": ["a"] * 17})
-    assert np.array_equal(among_top5("m", "A", crops), (samples % 3 > 0)[kept])
+    assert np.array_equal(among_top5(path, crops), (samples % 3 > 0)[kept])
     side = {"set": "A", "targets": ["m"], "references": ["m"]}
-    assert read_comparison(side, left_out).crops == 17
+    assert read_comparison(side, {("m", "A"): path}, left_out).crops == 17
 
 
 def test_contaminated_crops_have_a_status_of_their_own(folder):
-    first = ranges.first_number(domains.SETS["vision"].index("A"), 0)
+    first = ranges.first_number(DOMAINS["vision"].sets.index("A"), 0)
     status = ["ok", "ok", "too small", "ok", "too small"]
     records = pa.table({"sample": first + np.arange(5), "crop_status": status})
     write_parquet("records.parquet", records)

@@ -69,10 +69,7 @@ def harmonic(precision, recall):
 
 @given(SHARDS)
 def test_gaps_over_the_first_records_equal_those_of_a_plain_sort(shards):
-    read = [
-        tuple(shard(found, number, role) for role in ("target", "reference"))
-        for number, found in enumerate(shards)
-    ]
+    read = list(pairs(shards))
     result = {}
     for setting, order, row in gaps.gaps(lambda: iter(read), SETTINGS):
         result.setdefault((setting, order), []).append(row)
@@ -108,21 +105,39 @@ def test_gaps_over_the_first_records_equal_those_of_a_plain_sort(shards):
                 assert row["fscore_gap"] == pytest.approx(harmonic(*t) - harmonic(*r), abs=1e-12)
 
 
+def pairs(shards):
+    """Target and reference of every shard."""
+    for number, found in enumerate(shards):
+        yield tuple(shard(found, number, role) for role in ("target", "reference"))
+
+
 @given(SHARDS, st.integers(1, 9))
 def test_the_largest_gaps_are_the_first_of_a_plain_sort(shards, most):
-    setting = SETTINGS[1]
-    best = gaps.Largest(most)
-    for number, found in enumerate(shards):
-        sides = [shard(found, number, role) for role in ("target", "reference")]
-        rows = sides[0].scored(setting)
-        outcomes = (side.outcome(setting).of(rows) for side in sides)
-        best.add(sides[0].samples[rows], *outcomes)
-    everything = scored(shards, setting)
-    expected = sorted(everything, key=lambda each: (-surplus(each[1], setting), each[0]))[:most]
-    assert best.samples.tolist() == [sample for sample, _ in expected]
-    for role, outcome in (("target", best.target), ("reference", best.reference)):
-        counts = [(row[0][setting.objects], *row[2][role, setting]) for _, row in expected]
-        assert list(zip(*(each.tolist() for each in outcome.columns), strict=True)) == counts
+    found = gaps.largest(pairs(shards), SETTINGS, most)
+    assert list(found) == SETTINGS
+    for setting, best in found.items():
+        everything = scored(shards, setting)
+        expected = sorted(everything, key=lambda each: (-surplus(each[1], setting), each[0]))
+        assert best.samples.tolist() == [sample for sample, _ in expected[:most]]
+        for role, outcome in (("target", best.target), ("reference", best.reference)):
+            counts = [(row[0][setting.objects], *row[2][role, setting]) for _, row in expected]
+            columns = (each.tolist() for each in outcome.columns)
+            assert list(zip(*columns, strict=True)) == counts[:most]
+
+
+@given(SHARDS, st.integers(1, 9))
+def test_what_both_recover_is_told_by_the_worse_of_the_two(shards, most):
+    for setting in SETTINGS:
+        expected = []
+        for sample, row in scored(shards, setting):
+            sides = [row[2][role, setting] for role in ("target", "reference")]
+            correct = min(right for _, right in sides)
+            if correct:
+                precision = min(right / predicted for predicted, right in sides)
+                expected.append((-correct, -precision, sample))
+        found = gaps.recovered_by_both(pairs(shards), setting, most)
+        assert found.dtype == np.int64
+        assert found.tolist() == [sample for *_, sample in sorted(expected)[:most]]
 
 
 def test_ranks_keep_the_order_of_equals():

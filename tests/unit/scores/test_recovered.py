@@ -43,7 +43,7 @@ def test_precision_and_recall_are_0_where_there_is_nothing(rows):
 def write(model, shard, samples, query="t2i"):
     """A shard whose counts tell the setting, the kind of count and the row."""
     rows = np.arange(len(samples), dtype=np.int32)
-    path = layout.recovered_path(model, query, "target", shard)
+    path = f"elsewhere/{model}/{query}/target/{layout.shard_name(shard)}.parquet"
     recovered.write(
         path,
         samples=np.array(samples, dtype=np.int64),
@@ -80,35 +80,40 @@ TALLY = {
 }
 
 
+def files_of(*shards):
+    """The files of shards of samples under all models, in no order."""
+    sides = (("a_s1", "t2i"), ("a_s2", "t2i"), ("text", "t2t"))
+    paths = [
+        write(model, shard, samples, query)
+        for model, query in sides
+        for shard, samples in enumerate(shards)
+    ]
+    return layout.shards_of(paths[::-1])
+
+
 def test_target_and_reference_come_shard_by_shard_in_the_order_of_replicates():
-    for shard, samples in enumerate(([1, 2], [5])):
-        for model, query in (("a_s1", "t2i"), ("a_s2", "t2i"), ("text", "t2t")):
-            write(model, shard, samples, query)
-    shards = list(recovered.shards_of(TALLY, {"target": 2, "control": 9}))
+    shards = list(recovered.shards_of(TALLY, files_of([1, 2], [5])))
     assert [[len(side) for side in shard] for shard in shards] == [[2, 2], [2, 2]]
     assert [shard[0][0].samples.tolist() for shard in shards] == [[1, 2], [5]]
 
 
 @pytest.mark.parametrize("wrong", ["a_s2", "text"])
 def test_files_of_different_samples_are_never_compared(wrong):
-    for model, query in (("a_s1", "t2i"), ("a_s2", "t2i"), ("text", "t2t")):
-        write(model, 0, [1, 3] if model == wrong else [1, 2], query)
+    files = files_of([1, 2])
+    write(wrong, 0, [1, 3], "t2t" if wrong == "text" else "t2i")
     with pytest.raises(InputError, match="shard 0 of target hold different samples"):
-        list(recovered.shards_of(TALLY, {"target": 1}))
+        list(recovered.shards_of(TALLY, files))
 
 
 def test_pairs_are_of_first_replicates():
-    for shard, samples in enumerate(([1, 2], [5])):
-        write("a_s1", shard, samples)
-        write("text", shard, samples, "t2t")
-    pairs = list(recovered.pairs_of("target", TALLY["target"], TALLY["reference"], {"target": 2}))
+    pairs = list(recovered.pairs_of(TALLY, files_of([1, 2], [5])))
     assert [[side.samples.tolist() for side in pair] for pair in pairs] == [[[1, 2]] * 2, [[5]] * 2]
 
 
 def test_samples_without_truth_are_not_scored():
     rows = np.arange(3, dtype=np.int32)
     counts = dict.fromkeys(SETTINGS, rows)
-    path = layout.recovered_path("a", "t2i", "target", 0)
+    path = "a.parquet"
     truth = {"all": rows, "unnamed": rows // 2}
     recovered.write(
         path, rows.astype(np.int64), None, rows.astype(np.float32), truth, counts, counts
@@ -121,4 +126,4 @@ def test_samples_without_truth_are_not_scored():
 
 def test_a_missing_file_is_one_sentence():
     with pytest.raises(InputError, match="cannot be read as Parquet"):
-        list(recovered.shards_of(TALLY, {"target": 1}))
+        list(recovered.shards_of(TALLY, {**files_of([1]), ("a_s2", "t2i", "target"): ["gone"]}))

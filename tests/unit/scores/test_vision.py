@@ -91,7 +91,7 @@ def test_bootstrap_of_a_subset_chooses_it_anew_in_every_resample(crops, fraction
     target = comparison.targets[0]
     count = confident_count(crops, fraction)
     if not count:
-        assert math.isnan(score_row(comparison, fraction, BOOTSTRAP)["score_low"])
+        assert math.isnan(score_row(comparison, fraction, BOOTSTRAP)["dejavu_low"])
         return
     drawn = vision._redraw(crops, 20, np.random.default_rng(seed))
     assert (drawn.sum(axis=1) == crops).all()
@@ -110,8 +110,8 @@ def test_score_is_the_difference_of_each_predictors_own_confident_accuracies(fra
         for one in (comparison.targets[0], comparison.references[0])
     ]
     assert [row["accuracy_target"], row["accuracy_reference"]] == pytest.approx(means)
-    assert row["score"] == pytest.approx(means[0] - means[1])
-    assert row["score_low"] < row["score"] < row["score_high"]
+    assert row["dejavu"] == pytest.approx(means[0] - means[1])
+    assert row["dejavu_low"] < row["dejavu"] < row["dejavu_high"]
     assert ("p_value" in row) == (fraction == 1)
 
 
@@ -120,14 +120,14 @@ def test_interval_over_all_crops_is_that_of_a_paired_mean():
     row = score_row(comparison, 1.0, BOOTSTRAP)
     gap = comparison.target_correct[:, 0] * 1.0 - comparison.reference_correct[:, 0]
     half = 1.96 * gap.std() / math.sqrt(2000)
-    assert row["score_high"] - row["score_low"] == pytest.approx(2 * half, rel=0.08)
+    assert row["dejavu_high"] - row["dejavu_low"] == pytest.approx(2 * half, rel=0.08)
 
 
 def test_both_kinds_of_bootstrap_agree_where_the_subset_is_nearly_all():
     comparison = random_comparison(1000, 0.7, 0.5)
     whole = score_row(comparison, 1.0, BOOTSTRAP)
     nearly = score_row(comparison, 0.999, BOOTSTRAP)
-    for name in ("score", "score_low", "score_high"):
+    for name in ("dejavu", "dejavu_low", "dejavu_high"):
         assert nearly[name] == pytest.approx(whole[name], abs=0.006)
 
 
@@ -156,19 +156,19 @@ def test_calibrated_subtracts_control_and_the_adjusted_gap_weighs_the_reference(
         )
     )
     score = (t.mean() - g.mean()) - (u.mean() - h.mean())
-    assert row["score"] == pytest.approx(score)
+    assert row["dejavu"] == pytest.approx(score)
     spread = math.sqrt((t - g).var() / 400 + (u - h).var() / 300)
-    assert row["score_high"] - row["score_low"] == pytest.approx(2 * 1.96 * spread, rel=0.08)
+    assert row["dejavu_high"] - row["dejavu_low"] == pytest.approx(2 * 1.96 * spread, rel=0.08)
     slope = (((t - t.mean()) * (g - g.mean())).sum() + ((u - u.mean()) * (h - h.mean())).sum()) / (
         ((g - g.mean()) ** 2).sum() + ((h - h.mean()) ** 2).sum()
     )
     adjusted = t.mean() - u.mean() - slope * (g.mean() - h.mean())
     half = 1.96 * math.sqrt((t - slope * g).var(ddof=1) / 400 + (u - slope * h).var(ddof=1) / 300)
-    assert row["beta"] == pytest.approx(slope)
-    assert row["adjusted"] == pytest.approx(adjusted)
-    assert row["adjusted_low"] == pytest.approx(adjusted - half)
-    assert row["adjusted_high"] == pytest.approx(adjusted + half)
-    assert "adjusted" not in difference_row(members, controls, 0.2, BOOTSTRAP)
+    assert row["adjusted_accuracy_beta"] == pytest.approx(slope)
+    assert row["adjusted_accuracy"] == pytest.approx(adjusted)
+    assert row["adjusted_accuracy_low"] == pytest.approx(adjusted - half)
+    assert row["adjusted_accuracy_high"] == pytest.approx(adjusted + half)
+    assert "adjusted_accuracy" not in difference_row(members, controls, 0.2, BOOTSTRAP)
 
 
 def test_rows_of_a_two_model_test():
@@ -183,40 +183,41 @@ def test_rows_of_a_two_model_test():
     comparisons["second_half"] = comparisons["control"].where(~first)
     replicates = {"0": [0], "1": [1], "pooled": [0, 1]}
     rows = list(rows_of_pair(comparisons, replicates, [1.0, 0.2], BOOTSTRAP))
-    table = {
-        (row["direction"], row["set"], row["replicate"], row["confident"]): row for row in rows
-    }
-    kinds = [("A", "train"), ("B", "train"), ("symmetric", "train")]
-    kinds += [("A", "control"), ("A", "calibrated"), ("A", "placebo")]
+    table = {(row["set"], row["replicate"], row["confident"]): row for row in rows}
+    sets = ["target", "reference", "symmetric", "control", "calibrated", "placebo"]
     assert set(table) == {
-        (*kind, replicate, fraction)
-        for kind in kinds
+        (name, replicate, fraction)
+        for name in sets
         for replicate in replicates
         for fraction in (1.0, 0.2)
     }
     assert len(table) == len(rows)
-    parts = [table[direction, "train", "0", 1.0] for direction in ("A", "B", "symmetric")]
+    parts = [table[name, "0", 1.0] for name in ("target", "reference", "symmetric")]
     assert [part["crops"] for part in parts] == [200, 100, 300]
     a, b, both = (part["accuracy_target"] for part in parts)
     assert both == pytest.approx((200 * a + 100 * b) / 300)
-    for kind in kinds:
-        each = [table[*kind, replicate, 0.2]["score"] for replicate in ("0", "1")]
-        assert table[*kind, "pooled", 0.2]["score"] == pytest.approx(np.mean(each))
-    control, calibrated = table["A", "control", "0", 0.2], table["A", "calibrated", "0", 0.2]
-    member = table["A", "train", "0", 0.2]
-    assert calibrated["score"] == pytest.approx(member["score"] - control["score"])
+    for name in sets:
+        each = [table[name, replicate, 0.2]["dejavu"] for replicate in ("0", "1")]
+        assert table[name, "pooled", 0.2]["dejavu"] == pytest.approx(np.mean(each))
+    control, calibrated = table["control", "0", 0.2], table["calibrated", "0", 0.2]
+    member = table["target", "0", 0.2]
+    assert calibrated["dejavu"] == pytest.approx(member["dejavu"] - control["dejavu"])
     halves = [comparisons[half].replicates([0]) for half in ("first_half", "second_half")]
-    one, two = (score_row(half, 0.2, BOOTSTRAP)["score"] for half in halves)
-    assert table["A", "placebo", "0", 0.2]["score"] == pytest.approx(one - two)
-    assert "p_value" in table["symmetric", "train", "0", 1.0]
-    assert "p_value" not in table["symmetric", "train", "pooled", 1.0]
-    pooled = table["A", "calibrated", "pooled", 1.0]
-    assert pooled["adjusted_low"] < pooled["adjusted"] < pooled["adjusted_high"]
+    one, two = (score_row(half, 0.2, BOOTSTRAP)["dejavu"] for half in halves)
+    assert table["placebo", "0", 0.2]["dejavu"] == pytest.approx(one - two)
+    assert "p_value" in table["symmetric", "0", 1.0]
+    assert "p_value" not in table["symmetric", "pooled", 1.0]
+    pooled = table["calibrated", "pooled", 1.0]
+    assert (
+        pooled["adjusted_accuracy_low"]
+        < pooled["adjusted_accuracy"]
+        < pooled["adjusted_accuracy_high"]
+    )
 
 
 def test_rows_of_a_one_model_test_without_control():
     rows = list(rows_of_pair({"A": random_comparison(50, 0.8, 0.3)}, {"0": [0]}, [1.0], BOOTSTRAP))
-    assert [(row["direction"], row["set"]) for row in rows] == [("A", "train")]
+    assert [row["set"] for row in rows] == ["target"]
 
 
 def test_pooled_interval_covers_the_seeds_too():
@@ -226,8 +227,8 @@ def test_pooled_interval_covers_the_seeds_too():
     comparison = Comparison(targets, (reference,) * 3)
     row = score_row(comparison, 1.0, BOOTSTRAP)
     # Three seeds drawn with replacement: the mean's standard deviation is 0.245 / √3.
-    assert row["score_high"] - row["score_low"] == pytest.approx(4 * 0.141, rel=0.15)
-    assert row["score"] == pytest.approx(0.5, abs=0.02)
+    assert row["dejavu_high"] - row["dejavu_low"] == pytest.approx(4 * 0.141, rel=0.15)
+    assert row["dejavu"] == pytest.approx(0.5, abs=0.02)
 
 
 def test_every_replicate_is_drawn_on_the_same_crops():
@@ -305,7 +306,7 @@ def test_nothing_to_compare_gives_nan_and_no_crash():
         score_row(nothing, 0.2, BOOTSTRAP),
         difference_row(nothing, nothing, 1.0, BOOTSTRAP),
     ):
-        assert math.isnan(row["score"]) and math.isnan(row["score_low"])
+        assert math.isnan(row["dejavu"]) and math.isnan(row["dejavu_low"])
     assert math.isnan(quadrants(nothing)["memorized"])
     assert math.isnan(agreement(np.zeros(0, bool), np.zeros(0, bool)))
     outside = np.zeros((3, 2), dtype=bool)

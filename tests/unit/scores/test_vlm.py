@@ -1,5 +1,7 @@
 """Scores, intervals and rows of the vision-language measurement, sample by sample."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,16 +9,19 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from dejavu.config.replicates import replicates
+from dejavu.scores import recovered
 from dejavu.scores.intervals import Bootstrap
-from dejavu.scores.recovered import Outcome
+from dejavu.scores.recovered import Outcome, Setting
 from dejavu.scores.vlm import (
     MEASURES,
     Tally,
     agreement_counts,
+    agreements_of,
     difference_row,
     population_row,
     recall_rows,
     rows_of_test,
+    tallies_of,
 )
 
 DRAW = Bootstrap(200, ("test",))
@@ -410,3 +415,83 @@ def test_distributions_of_recall_are_those_of_the_samples(sides):
         assert row["at_most_reference"] == pytest.approx(np.mean(recall_g <= row["recall"]))
     shown = [row["recall"] for row in rows]
     assert shown == (sorted({0.0, 1.0, *recall, *recall_g}) if len(recall) else [])
+
+
+SETTINGS = [Setting(10, "all", objects) for objects in ("all", "unnamed")]
+CUTS = {"target": (0, 7, 20), "control": (0, 20)}
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """Files of two models' shards, the outcomes in them by model, set and setting, and the halves.
+
+    The models' names are `a` and `g`; each set has 20 samples.
+    """
+    rng = np.random.default_rng(0)
+    files, outcomes = {}, {}
+    first_half = np.arange(20) % 3 == 0
+    for name, cuts in CUTS.items():
+        truth = {each.objects: rng.integers(0, 4, 20).astype(np.int32) for each in SETTINGS}
+        for model in ("a", "g"):
+            for each in SETTINGS:
+                correct = rng.integers(0, truth[each.objects] + 1).astype(np.int32)
+                predicted = correct + rng.integers(0, 3, 20).astype(np.int32)
+                outcomes[model, name, each] = Outcome(truth[each.objects], predicted, correct)
+            files[model, "t2i", name] = []
+            for low, high in pairwise(cuts):
+                rows = slice(low, high)
+                files[model, "t2i", name].append(str(tmp_path / f"{model}{name}{low}.parquet"))
+                recovered.write(
+                    files[model, "t2i", name][-1],
+                    np.arange(20)[rows],
+                    first_half[rows] if name == "control" else None,
+                    np.zeros(20, np.float32)[rows],
+                    {objects: counts[rows] for objects, counts in truth.items()},
+                    {each: outcomes[model, name, each].predicted[rows] for each in SETTINGS},
+                    {each: outcomes[model, name, each].correct[rows] for each in SETTINGS},
+                )
+    return files, outcomes, first_half
+
+
+def side(model):
+    return {"models": [model], "query": "t2i"}
+
+
+def test_tallies_hold_the_samples_of_each_part_under_each_setting(counted):
+    files, outcomes, first_half = counted
+    sets = {"target": "target", "control": "control"}
+    sets |= dict.fromkeys(("first_half", "second_half"), "control")
+    parts = {
+        part: {"set": name, "target": side("a"), "reference": side("g")}
+        for part, name in sets.items()
+    }
+    left_out = np.array([3, 11])
+    found = tallies_of(parts, SETTINGS, files, left_out)
+    kept = ~np.isin(np.arange(20), left_out)
+    chosen = {"first_half": kept & first_half, "second_half": kept & ~first_half}
+    for setting in SETTINGS:
+        assert set(found[setting]) == set(parts)
+        for part, name in sets.items():
+            rows = chosen.get(part, kept)
+            target, reference = (outcomes[model, name, setting].of(rows) for model in ("a", "g"))
+            tally, scored = found[setting][part], target.truth > 0
+            assert tally.samples == scored.sum() and tally.excluded == (~scored).sum()
+            assert tally.contaminated == 2
+            gaps = np.sign(target.precision - reference.precision)[scored]
+            assert tally.mean(tally.values("ppg"))[0] == pytest.approx(gaps.mean())
+            aucg = (target.recall - reference.recall)[scored].mean()
+            assert tally.mean(tally.values("aucg"))[0] == pytest.approx(aucg)
+
+
+def test_agreements_add_up_over_the_shards(counted):
+    files, outcomes, _ = counted
+    pair = {"first": {"model": "a", "query": "t2i"}, "second": {"model": "g", "query": "t2i"}}
+    found = agreements_of(pair, SETTINGS, files, np.array([5]))
+    kept = np.arange(20) != 5
+    for setting in SETTINGS:
+        sides = [outcomes[model, "target", setting].of(kept) for model in ("a", "g")]
+        scored = sides[0].truth > 0
+        for kind in ("precision", "recall"):
+            first, second = (getattr(one, kind)[scored] >= 0.5 for one in sides)
+            cases = [first & second, first & ~second, ~first & second, ~first & ~second]
+            assert found[setting, kind].tolist() == [case.sum() for case in cases]

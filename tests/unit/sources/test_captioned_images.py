@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dejavu.errors import InputError
 from dejavu.samples.hashes import keyed_hash
 from dejavu.sources import Record, Rejected, captions, coco, flickr
+from dejavu.sources.admission import admitted
 from dejavu.sources.captions import Captions
 from dejavu.sources.images import open_image, path_within
 
@@ -112,7 +113,7 @@ def test_each_line_of_a_flickr_file_is_a_sample_in_the_order_of_its_numbers(flic
     faults = [each for each in found if isinstance(each, Rejected)]
     lines = {each.item.partition("#")[2]: each.reason for each in faults}
     assert lines["line 8"] == lines["line 9"] == "not of the form image#number, tab, caption"
-    assert lines["line 10"] == "the caption 0.jpg#1 occurs twice"
+    assert lines["line 10"] == "a caption's number occurs twice: 0.jpg#1"
 
 
 @pytest.mark.parametrize("content", [b"", b"no captions here\n", b"\xff\xfe\x00"])
@@ -151,3 +152,28 @@ def test_public_holds_one_caption_of_each_image(images, seed):
 def test_a_name_does_not_lead_out_of_its_folder(tmp_path, name):
     assert path_within(tmp_path, name) is None
     assert path_within(tmp_path, "a/b.jpg") == tmp_path / "a/b.jpg"
+
+
+def test_a_coco_file_in_which_one_id_stands_for_two_images_stops(coco_file, images):
+    content = json.loads(coco_file.read_text(encoding="utf-8"))
+    content["images"][3]["id"] = "10"
+    coco_file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match="1 values of 'id' stand for several images, '10' for one"):
+        list(coco.read_images(coco_file, images, ONE))
+
+
+@pytest.mark.parametrize("captions", [ONE, EACH])
+def test_half_a_surrogate_pair_leaves_the_other_images_alone(coco_file, images, captions):
+    text = coco_file.read_text(encoding="utf-8").replace('"a cat"', '"a cat \\ud83d"')
+    coco_file.write_text(text, encoding="utf-8")
+    found = [admitted(each) for each in coco.read_images(coco_file, images, captions)]
+    (fault,) = [each for each in found if "valid text" in getattr(each, "reason", "")]
+    assert fault.id in ("11", "11#0") and any(isinstance(each, Record) for each in found)
+
+
+def test_a_flickr_image_is_one_however_its_name_is_spelled(tmp_path, images, picture_bytes):
+    (images / "e\u0301.jpg").write_bytes(picture_bytes(1))
+    path = tmp_path / "captions.token"
+    path.write_text("\u00e9.jpg#0\ta\ne\u0301.jpg#1\tb\n", encoding="utf-8")
+    records, _ = split_up(flickr.read_images(path, images, EACH))
+    assert [each.id for each in records] == ["\u00e9.jpg#0", "\u00e9.jpg#1"]

@@ -1,6 +1,8 @@
 """Reading of an ImageFolder with PASCAL VOC annotations, good and bad."""
 
+import os
 import re
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -78,30 +80,46 @@ def test_annotation_without_objects_is_an_image_without_boxes(world):
     assert read_one(world).boxes == ()
 
 
-def test_the_image_header_is_trusted_over_the_annotated_size(world):
-    world[2]("n1", "a.JPEG", annotation((0, 0, 40, 30), size=(500, 400)))
-    record = read_one(world)
-    assert (record.width, record.height) == (40, 30)
+def test_boxes_of_a_resized_image_are_scaled_and_those_of_another_are_no_guide(world):
+    images, annotations, add = world
+    add("n1", "a.JPEG", annotation((100, 75, 391, 296), size=(400, 300)))
+    add("n1", "b.JPEG", annotation((0, 0, 40, 30), size=(500, 400)))
+    add("n1", "c.JPEG", annotation((1, 2, 3, 4), size=(0, 0)))
+    scaled, rejected, unknown = read_folders(images, annotations)
+    assert (scaled.width, scaled.height) == (40, 30)
+    assert scaled.boxes == (Box(10, 7, 40, 30),)
+    assert "another shape: 500 x 400, and this one is 40 x 30" in rejected.reason
+    assert unknown.boxes == (Box(1, 2, 3, 4),)
 
 
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        (annotation((0, 0, 9, 9), (5, 0, 5, 9)), r"a\.xml, line 3: box .* xmin >= xmax"),
-        (annotation((0, 9, 5, 9)), r"a\.xml, line 2: box .* ymin >= ymax"),
-        (annotation((0, 0, 41, 9)), r"a\.xml, line 2: box .* outside the image of 40 x 30"),
-        (annotation(("1.5", 0, 5, 9)), r"a\.xml, line 2: xmin is '1\.5', not a whole number"),
+        (annotation((0, 0, 9, 9), (5, 0, 5, 9)), r"^box with xmin >= xmax.*line 3 of"),
+        (annotation((0, 9, 5, 9)), r"^box with ymin >= ymax.*line 2 of"),
+        (annotation((0, 0, 41, 9)), r"^box outside the image.*41.* in 40 x 30, line 2 of"),
+        (annotation(("1,5", 0, 5, 9)), r"no number: xmin is '1,5', line 2 of"),
+        (annotation(("nan", 0, 5, 9)), r"no number: xmin is 'nan', line 2 of"),
+        (annotation((0, 0, "9" * 9999, 9)), r"no number: xmax is '9{40}', line 2 of"),
+        (annotation((0.1, 0.2, 0.8, 1)), r"^box in parts of the image's sides, not in pixels"),
+        (annotation((0, 0, 5, 9), size=(40, "wide")), r"size that is no whole number"),
         (
             "<annotation>\n<object></object></annotation>",
-            r"a\.xml, line 2: object without bndbox",
+            r"^object without a box: line 2 of",
         ),
-        ("<annotation>\n<object>\n</annotation>", r"a\.xml, line 3: malformed XML \(mismatched"),
-        ("", r"a\.xml, line 1: malformed XML \(no element found"),
+        (
+            "<annotation>\n<object>\n</annotation>",
+            r"^annotation of malformed XML: mismatched.*line 3",
+        ),
+        ("", r"^annotation of malformed XML: no element found.*line 1"),
         (
             '<!DOCTYPE a [\n<!ENTITY b "bb">\n]>\n<annotation>&b;</annotation>',
-            r"a\.xml, line 1: a DTD",
+            r"^annotation with a DTD: line 1",
         ),
-        ('<?xml version="1.0" encoding="nonsense"?><annotation/>', r"a\.xml.*encoding"),
+        (
+            '<?xml version="1.0" encoding="nonsense"?><annotation/>',
+            r"^annotation that cannot be read.*encoding",
+        ),
     ],
 )
 def test_a_bad_annotation_rejects_its_image_whole(world, xml, reason):
@@ -112,6 +130,8 @@ def test_a_bad_annotation_rejects_its_image_whole(world, xml, reason):
     assert isinstance(rejected, Rejected)
     assert rejected.item == str(path)
     assert re.search(reason, rejected.reason)
+    # Reasons are counted by kind: none names its file, and none is long.
+    assert "a.xml" not in rejected.reason and len(rejected.reason) <= 200
     assert kept.id == "b"
 
 
@@ -120,17 +140,20 @@ def test_unreadable_and_repeated_images_are_rejected(world):
     add("n1", "a.JPEG").write_bytes(b"no picture")
     add("n1", "b.JPEG").write_bytes(b"")
     add("n1", "c.JPEG")
-    repeated = add("n2", "c.jpg")
+    repeated = add("n1", "c.jpg")
     records = list(read_folders(images, annotations))
     assert [type(record) for record in records] == [Rejected, Rejected, Photograph, Rejected]
     assert records[3].item == str(repeated)
-    assert "occurs twice" in records[3].reason
+    assert records[3].reason == "repeated id: rename the file (c)"
 
 
 def test_missing_folders_and_an_empty_one_are_told_in_a_sentence(world, tmp_path):
     images, annotations, _ = world
     with pytest.raises(InputError, match=r"annotation folder .*nowhere does not exist"):
         list(read_folders(images, tmp_path / "nowhere"))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"notes\.txt are no folder of \.xml files, no \.json and"):
+        list(read_folders(images, tmp_path / "notes.txt"))
     with pytest.raises(InputError, match=r"image folder .*nowhere does not exist"):
         list(read_folders(tmp_path / "nowhere", annotations))
     with pytest.raises(InputError, match=r"image folder .*train has no"):
@@ -148,7 +171,7 @@ def test_a_class_folder_may_be_empty(world):
 
 @pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK")])
 def test_photographs_of_other_formats_and_colours_are_kept(world, kind, mode):
-    path = world[2]("n1", "a.JPEG", annotation((0, 0, 40, 10)))
+    path = world[2]("n1", "a.JPEG", annotation((0, 0, 40, 10), size=(50, 20)))
     Image.new(mode, (50, 20)).save(path, format=kind)
     boxes = (Box(0, 0, 40, 10),)
     assert read_one(world) == Photograph("a", str(path), 50, 20, "n1", boxes, position=0)
@@ -196,14 +219,105 @@ def test_positions_are_those_of_torchvisions_image_folder(world, parts):
         "n10": ["z.JPEG", "A.webp", "Z.bmp"],
         "N3": ["same.JPEG", "x.gif"],
         "n30": ["same.JPEG", "0.tiff"],
+        ".hidden": ["0.JPEG"],
     }
     for label, files in names.items():
         for name in files:
             add(label, name)
+    for inner in ("n2/Images", "n2/.cache", "n10/a"):
+        (images / inner).mkdir()
+        Image.new("RGB", (40, 30)).save(images / inner / "inner.JPEG")
     places = {path: place for place, (path, _) in enumerate(ImageFolder(images).samples)}
     found = [
         each for part in range(parts) for each in read_folders(images, annotations, part, parts)
     ]
     photographs = [each for each in found if isinstance(each, Photograph)]
-    assert len(photographs) >= 8
+    hidden = (".hidden", ".cache")
+    seen = {path for path in places if not any(each in path for each in hidden)}
+    assert {each.image for each in photographs} == seen and len(seen) == 12
     assert {each.image: each.position for each in photographs}.items() <= places.items()
+
+
+def ids_of(world, parts):
+    images, annotations, _ = world
+    return [
+        [each.id for each in read_folders(images, annotations, part, parts)]
+        for part in range(parts)
+    ]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_names_that_repeat_between_folders_make_ids_of_paths_whatever_the_parts(world, parts):
+    add = world[2]
+    for label in ("cat", "dog"):
+        for number in range(3):
+            add(label, f"{number:03}.jpg", annotation((0, 0, 10 + number, 10 + len(label))))
+    add("dog", "003.jpg", annotation((0, 0, 9, 9)))
+    of_parts = ids_of(world, parts)
+    expected = [f"cat/{n:03}" for n in range(3)] + [f"dog/{n:03}" for n in range(4)]
+    assert sorted(each for part in of_parts for each in part) == expected
+    if parts > 1:
+        assert of_parts[:2] == [expected[:3], expected[3:]]
+    boxes = {each.id: each.boxes for each in read_folders(*world[:2])}
+    assert boxes["dog/002"] == (Box(0, 0, 12, 13),)
+
+
+def test_ids_without_repeats_are_names_as_before_even_with_two_files_of_one_name(world):
+    add = world[2]
+    for label, name in [("n1", "a.jpg"), ("n1", "a.png"), ("n2", "b.jpg")]:
+        add(label, name)
+    assert ids_of(world, 2) == [["a", "a"], ["b"]]
+
+
+def test_an_annotation_of_several_files_of_one_name_is_none(world):
+    images, annotations, add = world
+    for label in ("cat", "dog"):
+        add(label, "1.jpg")
+    add("dog", "2.jpg")
+    for name in "12":
+        (annotations / f"{name}.xml").write_text(annotation((0, 0, 40, 10)))
+    found = {each.id: each for each in read_folders(images, annotations)}
+    assert all("several folders" in found[f"{label}/1"].reason for label in ("cat", "dog"))
+    assert found["dog/2"].boxes == (Box(0, 0, 40, 10),)
+
+
+@pytest.mark.parametrize("forms", [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_match_in_whatever_form_of_unicode_disks_hold_them(world, forms):
+    images, annotations, _ = world
+    on_disk, annotated = (
+        [unicodedata.normalize(form, name) for name in ("gro\u00dfe Kr\u00f6te", "\u00e9t\u00e9")]
+        for form in forms
+    )
+    path = images / on_disk[0] / f"{on_disk[1]}.jpg"
+    path.parent.mkdir()
+    Image.new("RGB", (40, 30)).save(path)
+    (annotations / annotated[0]).mkdir()
+    (annotations / annotated[0] / f"{annotated[1]}.xml").write_text(annotation((0, 0, 40, 10)))
+    record = read_one(world)
+    assert record.boxes == (Box(0, 0, 40, 10),)
+    assert (record.label, record.id) == ("gro\u00dfe Kr\u00f6te", "\u00e9t\u00e9")
+    assert record.image == str(path)
+    other = images / unicodedata.normalize(forms[1], on_disk[0])
+    other.mkdir()
+    with pytest.raises(InputError, match="two class folders"):
+        read_one(world)
+
+
+def test_names_that_are_not_utf8_and_what_is_no_file_are_rejected_and_the_rest_is_read(world):
+    images, annotations, add = world
+    add("n1", "a.jpg", annotation((0, 0, 40, 10)))
+    add("n1", os.fsdecode(b"caf\xe9.jpg"))
+    add(os.fsdecode(b"stra\xdfe"), "b.jpg")
+    os.mkfifo(images / "n1" / "pipe.jpg")
+    (images / "n1" / "gone.jpg").symlink_to("nowhere.jpg")
+    found = {each.item: each for each in read_folders(images, annotations) if hasattr(each, "item")}
+    reasons = {Path(item).relative_to(images): each.reason for item, each in found.items()}
+    assert {str(path): reason for path, reason in reasons.items()} == {
+        "n1/caf\\xe9.jpg": "file name is not UTF-8: rename the file",
+        "stra\\xdfe/b.jpg": "file name is not UTF-8: rename the file",
+        "n1/pipe.jpg": "not a regular file",
+        "n1/gone.jpg": "not a regular file",
+    }
+    for each in found.values():
+        (each.item + (each.id or "")).encode()
+    assert len(list(read_folders(images, annotations))) == 5

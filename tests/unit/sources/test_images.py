@@ -3,6 +3,7 @@
 import io
 import tarfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -71,3 +72,29 @@ def test_reasons_are_the_same_in_every_run():
     with pytest.raises(OSError, match="cannot identify") as error:
         decode(b"no picture")
     assert why_unreadable(error.value) == "unreadable image: cannot identify image file the bytes"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_grey_of_sixteen_bits_is_scaled_to_eight(kind):
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, 0)
+    content = io.BytesIO()
+    if kind == "PPM":
+        content.write(b"P5 256 4 65535\n" + ramp.astype(">u2").tobytes())
+    else:
+        Image.fromarray(ramp).save(content, kind)
+    found = np.asarray(decode(content.getvalue()))
+    assert found[..., 0].tolist() == [list(range(256))] * 4 and (found == found[..., :1]).all()
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_of_an_unknown_range_are_an_os_error(mode):
+    content = io.BytesIO()
+    Image.new(mode, (5, 4)).save(content, "TIFF")
+    with pytest.raises(OSError, match=r"have no known range"):
+        decode(content.getvalue())
+
+
+def test_reasons_hold_no_names(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        open_image(str(tmp_path / "missing.jpg"))
+    assert why_unreadable(error.value) == "unreadable image: No such file or directory"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import tarfile
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected, img2dataset
+from dejavu.sources.admission import admitted
 from dejavu.sources.images import open_image
 from dejavu.sources.img2dataset import read_tar, tar_files
 
@@ -161,9 +163,9 @@ def test_huge_and_sparse_members_are_rejected_without_being_read(tar, sample, mo
     path.write_bytes(content + bytes(2 * tarfile.BLOCKSIZE))
     assert [each.id for each in read(path) if isinstance(each, Record)] == ["a"]
     assert reasons(path) == {
-        "b": "a member of 5001 bytes, over 5000",
-        "c": "a member of 115 bytes, over 100",
-        "d": "a member of 250 bytes, over 100",
+        "b": "a member is too large: 5001 bytes, over 5000",
+        "c": "a member is too large: 115 bytes, over 100",
+        "d": "a member is too large: 250 bytes, over 100",
         "e": "a sparse member",
     }
 
@@ -255,7 +257,7 @@ def test_members_repeated_in_one_archive_are_rejected_and_the_first_kept(tar, sa
     )
     kept = [each for each in read(path) if isinstance(each, Record)]
     assert [(each.id, each.caption) for each in kept] == [("a", "first"), ("b", "a dog")]
-    assert reasons(path) == {"a": "3 members repeat the names of earlier ones"}
+    assert reasons(path) == {"a": "members repeat the names of earlier ones: 3"}
 
 
 def test_every_truncated_archive_is_one_sentence(tar, sample):
@@ -304,3 +306,26 @@ def test_the_shards_of_a_folder_are_its_tar_files_by_name(tar, tmp_path):
         tar_files(empty)
     with pytest.raises(InputError, match="there is no folder"):
         tar_files(tmp_path / "missing")
+
+
+def test_names_in_another_encoding_and_half_pairs_are_rejected_alone(tar, sample, picture_bytes):
+    path = tar(*sample("a"))
+    with tarfile.open(path, "w", encoding="latin-1", format=tarfile.GNU_FORMAT) as archive:
+        members = [*sample("caf\xe9"), *sample("b", objects=["half \ud83d"]), *sample("c")]
+        for name, content in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    found = [admitted(each) for each in read(path)]
+    assert [each.id for each in found if isinstance(each, Record)] == ["c"]
+    rejected = [each for each in found if isinstance(each, Rejected)]
+    assert rejected[0].reason == "the id is not valid text: caf\\udce9" and rejected[0].id is None
+    assert rejected[1].reason == "a label is not valid text: half \\ud83d"
+    assert "caf\\udce9.jpg@" in rejected[0].item
+
+
+def test_a_pipe_among_the_shards_is_told_and_not_waited_for(tar, sample):
+    path = tar(*sample("a")).with_name("00001.tar")
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="not a regular file"):
+        read(path)

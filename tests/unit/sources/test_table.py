@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import polars as pl
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
+from dejavu.sources.cells import NO_LABELS
 from dejavu.sources.images import open_image
 from dejavu.sources.table import read_rows
 
@@ -169,8 +171,8 @@ def test_parts_cover_every_row_once(folder, suffix, rows, parts):
 
 
 def test_other_files_and_missing_files_give_a_sentence(folder):
-    for name in ("rows.tsv", "rows"):
-        with pytest.raises(InputError, match=r"neither a \.parquet nor a \.csv file"):
+    for name in ("rows.xlsx", "rows"):
+        with pytest.raises(InputError, match=r"neither a \.parquet nor a \.csv nor a \.tsv file"):
             read(folder / name)
     for name in ("missing.csv", "missing.parquet"):
         with pytest.raises(InputError, match=f"{name} cannot be read as") as error:
@@ -210,3 +212,65 @@ def test_a_damaged_parquet_table_gives_a_sentence_or_its_rows(folder):
             sentences += 1
             assert "\n" not in str(error)
     assert sentences
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".tsv", "\t"), (".csv", "\t"), (".csv", ";")])
+def test_cells_may_be_parted_otherwise_as_open_clip_parts_them(folder, suffix, separator):
+    path = folder / f"rows{suffix}"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = [("filepath", "title"), ("img/0.jpg", "a dog, a cat"), ("img/1.jpg", 'a\n"line"')]
+        csv.writer(file, delimiter=separator).writerows(rows)
+    columns = {"id": "filepath", "image": "filepath", "caption": "title"}
+    found = read(path, columns)
+    expected = [("img/0.jpg", "a dog, a cat"), ("img/1.jpg", 'a\n"line"')]
+    assert [(each.id, each.caption) for each in found] == expected
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_path_is_a_path_and_no_pattern(folder, suffix):
+    wanted = written(folder, [("a", "img/0.jpg", "x", "b")], suffix)
+    wanted.rename(folder / f"train[1]{suffix}")
+    written(folder, [("other", "img/0.jpg", "x", "b")], suffix).rename(folder / f"train1{suffix}")
+    assert [each.id for each in read(folder / f"train[1]{suffix}")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["['a', 'b']", "['a' 'b']", "{'a'}", "('a', 'b')", "('a',)", "set()", "frozenset({'a'})"],
+)
+def test_a_list_as_python_prints_it_is_no_label(folder, cell):
+    found = read(
+        written(folder, [("a", "img/0.jpg", "x", cell), ("b", "img/0.jpg", "x", "(a) b")], ".csv")
+    )
+    assert found[0].reason == NO_LABELS
+    assert found[1].objects == ["(a) b"]
+
+
+def test_labels_joined_by_another_separator_are_told(folder):
+    rows = [(f"{n}", "img/0.jpg", "x", "a, b" if n else "c") for n in range(3)]
+    with pytest.raises(InputError, match="holds the separator ';', and 2 of 3 hold ','"):
+        read(written(folder, rows, ".csv"))
+    assert read(written(folder, rows, ".csv"), separator=",")[1].objects == ["a", "b"]
+    rows = [(f"{n}", "img/0.jpg", "x", '["tench, Tinca"]') for n in range(3)]
+    assert read(written(folder, rows, ".csv"))[1].objects == ["tench, Tinca"]
+
+
+def test_what_is_no_regular_file_is_neither_read_nor_waited_for(folder):
+    os.mkfifo(folder / "img" / "pipe.jpg")
+    os.mkfifo(folder / "pipe.csv")
+    (found,) = read(written(folder, [("a", "img/pipe.jpg", "x", "b")], ".csv"))
+    assert found.reason == "unreadable image: it is not a regular file"
+    with pytest.raises(InputError, match="not a regular file"):
+        read(folder / "pipe.csv")
+
+
+def test_a_path_with_a_nul_is_a_row_that_is_rejected(folder):
+    rows = [("a", "img/0\0.jpg", "x", "b"), ("b", "img/0.jpg", "x", "b")]
+    found = read(written(folder, rows, ".parquet"))
+    assert found[0].reason.startswith("unreadable image: its name can't be") and found[1].id == "b"
+
+
+def test_a_file_is_found_however_the_disk_spells_it(folder, picture_bytes):
+    (folder / "img" / "e\u0301.jpg").write_bytes(picture_bytes(5))
+    (found,) = read(written(folder, [("a", "img/\u00e9.jpg", "x", "b")], ".csv"))
+    assert open_image(found.image).size == (24, 20)

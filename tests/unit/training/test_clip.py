@@ -81,7 +81,7 @@ def train(images, tmp_path):
             PREPROCESSING,
             {**SETTINGS, **changes},
             seed,
-            tmp_path / checkpoint,
+            loop.Checkpoint(tmp_path / checkpoint),
             CPU,
         )
         return model, history

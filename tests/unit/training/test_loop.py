@@ -1,8 +1,12 @@
 """The training loop: the order of batches, the learning rate, and resuming."""
 
 import math
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -10,7 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dejavu.training.loop import EpochOrder, learning_rate, run
+from dejavu.files import seals
+from dejavu.training import loop
+from dejavu.training.loop import Checkpoint, EpochOrder, learning_rate, run
 
 pytestmark = pytest.mark.slow
 
@@ -65,13 +71,13 @@ class Toy:
         self.optimizer.step()
         return {"loss": float(loss.detach())}
 
-    def train(self, checkpoint, kill_at=None, identity="this", epochs=4, seconds=-1.0):
+    def train(self, checkpoint, kill_at=None, identity="this", epochs=4, seconds=-1.0, version=""):
         return run(
             {"model": self.model, "optimizer": self.optimizer},
             lambda number: self.step(number, kill_at),
             epochs,
             EpochOrder(10, 3, seed=5),
-            checkpoint,
+            Checkpoint(checkpoint, version),
             identity,
             seed=5,
             checkpoint_seconds=seconds,
@@ -108,9 +114,10 @@ def test_a_killed_training_goes_on_to_the_same_weights_and_history(tmp_path, und
 
 def test_the_history_is_the_mean_of_each_epoch(tmp_path):
     order = EpochOrder(10, 3, seed=0)
-    history = run({}, lambda n: {"loss": float(n)}, 2, order, tmp_path / "c.pt", "x", seed=0)
+    history = run(
+        {}, lambda n: {"loss": float(n)}, 2, order, Checkpoint(tmp_path / "c.pt"), "x", seed=0
+    )
     assert history == [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 4.0}]
-    assert not (tmp_path / "c.pt").exists()
 
 
 def test_randomness_of_a_step_depends_on_seed_and_step_alone(tmp_path):
@@ -123,7 +130,9 @@ def test_randomness_of_a_step_depends_on_seed_and_step_alone(tmp_path):
             found.append(torch.rand(1).item())
             return {}
 
-        run({}, step, 2, EpochOrder(6, 3, seed), tmp_path / "c.pt", "x", seed)
+        checkpoint = Checkpoint(tmp_path / "c.pt")
+        checkpoint.path.unlink(missing_ok=True)
+        run({}, step, 2, EpochOrder(6, 3, seed), checkpoint, "x", seed)
         return found
 
     assert draws(1) == draws(1)
@@ -131,15 +140,139 @@ def test_randomness_of_a_step_depends_on_seed_and_step_alone(tmp_path):
 
 
 def started_anew(toy, checkpoint, undisturbed):
-    toy.train(checkpoint)
-    return toy.steps == list(range(12)) and same(toy, undisturbed[0])
+    # Stopped after the first step, which is enough to see that it was the first.
+    with pytest.raises(Killed):
+        toy.train(checkpoint, kill_at=1, seconds=3600)
+    first = Toy()
+    with pytest.raises(Killed):
+        first.train(checkpoint.with_name("none.pt"), kill_at=1, seconds=3600)
+    return toy.steps == [0] and same(toy, first)
 
 
-def test_the_checkpoint_of_another_training_is_left_alone(tmp_path, undisturbed):
+@pytest.mark.parametrize("another", [{"identity": "another"}, {"version": "of other code"}])
+def test_the_checkpoint_of_another_training_is_not_resumed(tmp_path, undisturbed, another, capsys):
     checkpoint = tmp_path / "checkpoint.pt"
     with pytest.raises(Killed):
-        Toy().train(checkpoint, kill_at=7, identity="another")
+        Toy().train(checkpoint, kill_at=7, **another)
+    capsys.readouterr()
     assert started_anew(Toy(), checkpoint, undisturbed)
+    said = capsys.readouterr().err
+    assert said.startswith(f"{checkpoint} can't be gone on from (it belongs to another training")
+    resumed = Toy()
+    resumed.train(checkpoint)
+    assert resumed.steps == list(range(12)) and same(resumed, undisturbed[0])
+
+
+def test_a_finished_training_is_taken_from_its_checkpoint_which_is_no_larger_than_need_be(
+    tmp_path, undisturbed
+):
+    checkpoint = tmp_path / "undisturbed.pt"
+    again = Toy()
+    assert again.train(checkpoint) == undisturbed[1]
+    assert again.steps == [] and same(again, undisturbed[0])
+    assert set(torch.load(checkpoint, weights_only=True)["parts"]) == {"model"}
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_resumed_from(tmp_path, undisturbed, capsys):
+    checkpoint = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        Toy().train(checkpoint, kill_at=7)
+    whole = checkpoint.read_bytes()
+    places = np.random.default_rng(0).integers(len(whole), size=150)
+    for place in [0, len(whole) - 1, len(whole) - 500, *map(int, places)]:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        checkpoint.write_bytes(bytes(flipped))
+        capsys.readouterr()
+        assert started_anew(Toy(), checkpoint, undisturbed), place
+        assert "does not hold what was written to it): starting anew" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_lacks_a_part_starts_anew_and_says_so(tmp_path, undisturbed, capsys):
+    checkpoint = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        Toy().train(checkpoint, kill_at=7)
+    whole = torch.load(checkpoint, weights_only=True)
+    lacking = [{key: whole[key] for key in whole if key != absent} for absent in whole]
+    for name, part in whole["parts"].items():
+        for absent in part:
+            rest = {key: part[key] for key in part if key != absent}
+            lacking.append({**whole, "parts": {**whole["parts"], name: rest}})
+        lacking.append({**whole, "parts": {n: p for n, p in whole["parts"].items() if n != name}})
+    assert len(lacking) >= 10
+    for each in lacking:
+        torch.save(each, checkpoint)
+        # As if it had been written like that, so that the seal holds.
+        seals.seal_end(checkpoint, checkpoint)
+        capsys.readouterr()
+        assert started_anew(Toy(), checkpoint, undisturbed), each.keys()
+        assert "can't be gone on from (" in capsys.readouterr().err
+
+
+SCRIPTS = str(Path(loop.__file__).parents[2])
+HOLDING = """
+from pathlib import Path
+from dejavu.job import job_log
+from dejavu.training.loop import Checkpoint
+with job_log("results/logs/train_clip/clip_a.log"), Checkpoint(Path("model/checkpoint.pt")).held():
+    Path("holds-{0}").touch()
+    input()
+    Path("ended-{0}").touch()
+"""
+
+
+def holding(folder, name):
+    """A process that has a training's checkpoint to itself until it reads a line, or waits."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDING.format(name)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": SCRIPTS},
+    )
+
+
+def appears(path, process):
+    """Wait for a file of a process."""
+    end = monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None and monotonic() < end
+        sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_a_training_waits_for_another_process_that_still_trains_the_model_and_says_so_once(
+    tmp_path, how
+):
+    orphan = holding(tmp_path, "orphan")
+    assert appears(tmp_path / "holds-orphan", orphan)
+    successor = holding(tmp_path, "successor")
+    said = successor.stderr.readline()
+    assert said.startswith(f"train_clip clip_a: process {orphan.pid} on ")
+    assert "waiting for its end" in said
+    sleep(0.3)
+    assert not (tmp_path / "holds-successor").exists()
+    if how == "ends":
+        orphan.communicate("go on\n")
+        assert (tmp_path / "ended-orphan").exists()
+    else:
+        orphan.kill()
+        orphan.communicate()
+    assert appears(tmp_path / "holds-successor", successor)
+    _, rest = successor.communicate("go on\n")
+    assert successor.returncode == 0 and rest == ""
+
+
+def test_without_locks_a_training_goes_on(tmp_path, monkeypatch, capsys):
+    def flock(descriptor, operation):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with Checkpoint(tmp_path / "checkpoint.pt").held():
+        pass
+    assert "going on without" in capsys.readouterr().err
 
 
 class Malicious:
@@ -172,8 +305,8 @@ def test_a_damaged_checkpoint_starts_anew(tmp_path, undisturbed):
 def test_a_slow_checkpoint_is_written_rarely(tmp_path, monkeypatch):
     clock, written = [0.0], []
 
-    def save(state, path):
-        path.write_bytes(b"")
+    def save(state, file):
+        file.write(b"state")
         written.append(state["step"])
         clock[0] += 2.0
 
@@ -183,9 +316,10 @@ def test_a_slow_checkpoint_is_written_rarely(tmp_path, monkeypatch):
 
     monkeypatch.setattr("dejavu.training.loop.monotonic", lambda: clock[0])
     monkeypatch.setattr(torch, "save", save)
-    run({}, step, 100, EpochOrder(1, 1, 0), tmp_path / "c.pt", "x", 0, checkpoint_seconds=5.5)
-    # After 6 s, and then, as writing takes 2 s, 40 s after the end of the one before.
-    assert written == [6, 46, 86]
+    checkpoint = Checkpoint(tmp_path / "c.pt")
+    run({}, step, 100, EpochOrder(1, 1, 0), checkpoint, "x", 0, checkpoint_seconds=5.5)
+    # After 6 s, and then, as writing takes 2 s, 40 s after the end of the one before; at the end.
+    assert written == [6, 46, 86, 100]
 
 
 def test_checkpoints_are_written_no_more_often_than_asked(tmp_path):

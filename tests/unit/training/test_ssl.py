@@ -13,6 +13,7 @@ from dejavu.errors import InputError
 from dejavu.files.weights import write_settings
 from dejavu.training import classifier, loop, views
 from dejavu.training import ssl as training
+from dejavu.training.loop import Checkpoint
 from dejavu.training.weights import save
 
 pytestmark = pytest.mark.slow
@@ -111,17 +112,19 @@ def killed_at(monkeypatch, step):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_killed_training_resumes_to_bit_identical_weights(method, images, tmp_path, monkeypatch):
     settings = settings_of(method)
-    whole, history = training.train(settings, images, 3, tmp_path / "a.pt", CPU)
+    whole, history = training.train(settings, images, 3, Checkpoint(tmp_path / "a.pt"), CPU)
     with monkeypatch.context() as patched:
         killed_at(patched, 3)
         with pytest.raises(KeyboardInterrupt):
-            training.train(settings, images, 3, tmp_path / "b.pt", CPU)
+            training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
         assert (tmp_path / "b.pt").is_file()
-    resumed, resumed_history = training.train(settings, images, 3, tmp_path / "b.pt", CPU)
+    resumed, resumed_history = training.train(
+        settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU
+    )
     assert_same(weights(whole), weights(resumed))
     assert history == resumed_history
     assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
-    other, _ = training.train(settings, images, 4, tmp_path / "c.pt", CPU)
+    other, _ = training.train(settings, images, 4, Checkpoint(tmp_path / "c.pt"), CPU)
     assert any((weights(whole)[name] != value).any() for name, value in weights(other).items())
 
 
@@ -129,11 +132,11 @@ def test_dino_keeps_the_teacher_which_trails_the_student(images, tmp_path):
     settings = {**settings_of("dino"), "epochs": 1}
     slow = {**settings, "dino": {**settings["dino"], "momentum": 1.0}}
     start = weights(ssl.build(settings, 3))
-    teacher, _ = training.train(slow, images, 3, tmp_path / "a.pt", CPU)
+    teacher, _ = training.train(slow, images, 3, Checkpoint(tmp_path / "a.pt"), CPU)
     parameters = [name for name, _ in teacher.named_parameters()]
     for name in parameters:
         np.testing.assert_array_equal(weights(teacher)[name], start[name])
-    moved, _ = training.train(settings, images, 3, tmp_path / "b.pt", CPU)
+    moved, _ = training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
     assert any((weights(moved)[name] != start[name]).any() for name in parameters)
 
 
@@ -269,13 +272,13 @@ def test_wrong_arguments_of_lightly_are_one_sentence(images, tmp_path):
         ssl.build({**settings_of("vicreg"), "projector": {"depth": 3}}, 0)
     settings = {**settings_of("vicreg"), "loss": {"weight": 3}}
     with pytest.raises(InputError, match="`loss`"):
-        training.train(settings, images, 0, tmp_path / "a.pt", CPU)
+        training.train(settings, images, 0, Checkpoint(tmp_path / "a.pt"), CPU)
 
 
 def test_a_loss_that_is_not_finite_is_one_sentence(images, tmp_path):
     settings = {**settings_of("vicreg"), "learning_rate": 1e30, "warmup_epochs": 0}
     with pytest.raises(InputError, match="lower `learning_rate`"):
-        training.train(settings, images, 0, tmp_path / "a.pt", CPU)
+        training.train(settings, images, 0, Checkpoint(tmp_path / "a.pt"), CPU)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
@@ -316,7 +319,7 @@ def crops(tmp_path):
 
 
 def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_path, monkeypatch):
-    model, labels, _ = classifier.train(CLASSIFIER, crops, 0, tmp_path / "a.pt", CPU)
+    model, labels, _ = classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "a.pt"), CPU)
     assert labels == ["blue", "red"]
     save(model, tmp_path / "model.safetensors")
     write_settings(
@@ -329,6 +332,6 @@ def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_pat
     with monkeypatch.context() as patched:
         killed_at(patched, 7)
         with pytest.raises(KeyboardInterrupt):
-            classifier.train(CLASSIFIER, crops, 0, tmp_path / "b.pt", CPU)
-    resumed, _, _ = classifier.train(CLASSIFIER, crops, 0, tmp_path / "b.pt", CPU)
+            classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "b.pt"), CPU)
+    resumed, _, _ = classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "b.pt"), CPU)
     assert_same(weights(model.eval()), weights(resumed.eval()))

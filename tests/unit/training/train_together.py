@@ -63,7 +63,7 @@ def main(folder):
     whole_order = loop.EpochOrder.indices
     for name, settings in given["models"].items():
         train = partial(ssl.train, settings, given["images"], given["seed"])
-        last = (folder / f"{name}.pt", torch.device("cpu"), team)
+        last = (loop.Checkpoint(folder / f"{name}.pt"), torch.device("cpu"), team)
         loop.EpochOrder.indices = indices
         try:
             train(*last)

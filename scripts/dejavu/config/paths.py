@@ -1,0 +1,109 @@
+"""Files and folders that a config names: where they stand in it, and what tells that they changed.
+
+Standard library only: the Snakefile imports it.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dejavu.config import reruns
+from dejavu.errors import InputError
+
+SOURCE = "{source}"
+
+
+@dataclass(frozen=True)
+class File:
+    """A key whose value is a path, relative to the folder of the Snakefile.
+
+    Attributes:
+        key: dotted where it lies in another mapping.
+        is_folder: whether it names a folder; else a file.
+        prefix: what stands before a path, where the key may hold something else without it.
+        or_name: whether it may hold a name on a hub, `owner/name` at most, where no folder is.
+        by_names: whether names and sizes tell a change: there are too many files to read.
+        or_endings: of the one file that may stand in a folder's place.
+        below: the folder inside it whose files tell a change.
+        of_source: whether `{source}` in it stands for the name of a source.
+    """
+
+    key: str
+    is_folder: bool = False
+    prefix: str = ""
+    or_name: bool = False
+    by_names: bool = False
+    below: str = ""
+    or_endings: tuple[str, ...] = ()
+    of_source: bool = False
+
+    def inside(self, key: str) -> "File":
+        """The same of a mapping that stands under a key."""
+        return replace(self, key=f"{key}.{self.key}")
+
+
+def named(
+    settings: Mapping[str, Any], files: Sequence[File], base: Path
+) -> Iterator[tuple[File, str]]:
+    """Each file that settings name, with its path as the config has it."""
+    for file in files:
+        value: Any = settings
+        for key in file.key.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if not isinstance(value, str) or not value.startswith(file.prefix):
+            continue
+        path = value.removeprefix(file.prefix)
+        looks_like_one = path.startswith((".", "/", "~")) or path.count("/") > 1
+        if not file.or_name or looks_like_one or (base / path).is_dir():
+            yield file, path
+
+
+def relocated(
+    settings: Mapping[str, Any], files: Sequence[File], base: Path, place: Callable[[str], str]
+) -> dict[str, Any]:
+    """A copy of settings in which `place` has changed every path."""
+    changed = copy.deepcopy(dict(settings))
+    for file, path in named(settings, files, base):
+        inside = changed
+        *parents, last = file.key.split(".")
+        for parent in parents:
+            inside = inside[parent]
+        inside[last] = f"{file.prefix}{place(path)}"
+    return changed
+
+
+def for_source(
+    settings: Mapping[str, Any], files: Sequence[File], base: Path, source: str
+) -> dict[str, Any]:
+    """A copy of settings with the paths that they have for a source."""
+    differing = [file for file in files if file.of_source]
+    return relocated(settings, differing, base, lambda path: path.replace(SOURCE, source))
+
+
+def contents(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> list[str]:
+    """What tells that files of settings have changed: a hash of each."""
+    return [
+        reruns.listing_of(base / path / file.below)
+        if file.by_names and not (base / path).is_file()
+        else reruns.content_of(base / path / file.below)
+        for file, path in named(settings, files, base)
+    ]
+
+
+def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: Path) -> None:
+    """Check that files and folders are there.
+
+    Raises:
+        InputError: naming the key, which stands under `where`, and the path.
+    """
+    for file, path in named(settings, files, base):
+        place = base / path
+        is_folder = file.is_folder and place.suffix not in file.or_endings
+        what = "folder" if is_folder else "file"
+        if not (place.is_dir() if is_folder else place.is_file()):
+            raise InputError(
+                f"Config key {where}.{file.key}: there is no {what} {place}: put it there, or"
+                " correct the path; relative paths start from the folder of the Snakefile."
+            )

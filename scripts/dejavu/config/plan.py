@@ -1,0 +1,111 @@
+"""What a config asks for in either domain: searches, trainings, tables and figures.
+
+Standard library only: the Snakefile imports it, and every job pays for that.
+"""
+
+from dejavu.config import plan_vision, plan_vlm
+from dejavu.config.domains import DOMAINS
+from dejavu.config.kinds import EXACT_INDEX, MODELS
+from dejavu.config.replicates import Config, Plan, path_names
+from dejavu.config.replicates import trainings as trainings_of
+
+IN_TESTS = {"vlm": plan_vlm.models_in_tests, "vision": plan_vision.predictors_in_tests}
+
+
+def configured(config: Config) -> list[str]:
+    """The domains that a config has."""
+    return [domain for domain in DOMAINS if domain in config]
+
+
+def models_in_tests(domain: str, settings: Config) -> list[str]:
+    """The configured models of a domain that some test measures or refers to."""
+    return [name for name in IN_TESTS[domain](settings) if name in settings["models"]]
+
+
+def served_by(rule: str, settings: Config) -> list[str]:
+    """The models of a domain whose kind a rule serves."""
+    models = settings["models"]
+    return [model for model in models if rule in MODELS[models[model]["kind"]].rules]
+
+
+def useful_models(domain: str, settings: Config) -> list[str]:
+    """The models of the tests that have a task which tells what they are good for."""
+    able = served_by(DOMAINS[domain].useful_rule, settings)
+    return [model for model in models_in_tests(domain, settings) if model in able]
+
+
+def searches(domain: str, settings: Config) -> list[Plan]:
+    """Each `model` of the tests that searches, with the `query`; `name`: its first replicate's."""
+    models = settings["models"]
+    return [
+        {"model": model, "query": query, "name": path_names(model, models[model])[0]}
+        for model in models_in_tests(domain, settings)
+        if MODELS[models[model]["kind"]].embeds
+        for query in (
+            plan_vlm.queries_of(model, settings) if domain == "vlm" else DOMAINS[domain].queries
+        )
+    ]
+
+
+def trainings(domain: str, settings: Config) -> list[tuple[str, int, str]]:
+    """Name, seed and path name of every training that a domain's tests ask for."""
+    return trainings_of(settings["models"], models_in_tests(domain, settings))
+
+
+def searched_for_duplicates(domain: str, sets: Config) -> dict[str, list[str]]:
+    """For each measured set those in which its near-duplicates are looked for, each pair once."""
+    record = DOMAINS[domain]
+    measured = [name for name in record.measured if name in sets]
+    others = [name for name in record.in_order(sets) if name not in measured]
+    return {name: measured[place:] + others for place, name in enumerate(measured, 1)}
+
+
+def headline_sets(settings: Config) -> dict[str, str]:
+    """The set whose row is the headline, by kind of test (method: §3).
+
+    Without control nothing is calibrated, and one-model tests have their raw score alone.
+    """
+    return {
+        "two_model": "symmetric",
+        "one_model": "calibrated" if "control" in settings["sets"] else "target",
+    }
+
+
+def is_approximate(settings: Config) -> bool:
+    """Whether a domain's index may miss neighbours."""
+    return bool(settings["index"]["factory"] != EXACT_INDEX)
+
+
+def tables(config: Config) -> list[str]:
+    """The names of all tables that a config asks for."""
+    asked = []
+    for domain in configured(config):
+        settings, names = config[domain], list(DOMAINS[domain].tables)
+        if domain == "vision" and plan_vision.most_tags(settings) is not None:
+            names.append("tags")
+        names += [audit for audit in ("contamination", "blind") if audit in settings]
+        if is_approximate(settings):
+            names.append("recall")
+        asked += [f"{domain}_{name}" for name in names]
+    is_useful = any(
+        "utility" in config[domain] and useful_models(domain, config[domain])
+        for domain in configured(config)
+    )
+    return [*asked, "utility"] if is_useful else asked
+
+
+def figures(config: Config) -> list[str]:
+    """The names of all figures that a config asks for."""
+    asked = []
+    for domain in configured(config):
+        settings, names = config[domain], list(DOMAINS[domain].figures)
+        if domain == "vlm":
+            several = bool(plan_vlm.references_to_agree(settings))
+        else:
+            several = len(plan_vision.references(settings)) > 1
+        if several:
+            names.append("agreement")
+        if trainings(domain, settings):
+            names.append("training")
+        asked += [f"{domain}_{name}" for name in names]
+    return asked

@@ -1,0 +1,120 @@
+"""Every kind that is declared is loaded, told by the schema, documented and run: and no other."""
+
+import re
+
+import pytest
+import yaml
+
+from dejavu.config import kinds, reruns
+from dejavu.config.domains import DOMAINS
+from tests.rules.test_conventions import ROOT, RULES
+
+SCRIPTS = ROOT / "scripts"
+DEFINITIONS = {}
+for file in sorted((ROOT / "rules/schemas").glob("*.yaml")):
+    DEFINITIONS |= yaml.safe_load(file.read_text()).get("$defs", {})
+# Where the schema has the kinds of a group, and the records that stand for them.
+GROUPS = {
+    **{
+        f"{domain}_source": {k: r for k, r in kinds.SOURCES.items() if r.domain == domain}
+        for domain in DOMAINS
+    },
+    **{
+        f"{domain}_model": {k: r for k, r in kinds.MODELS.items() if domain in r.domains}
+        for domain in DOMAINS
+    },
+    "annotations": kinds.ANNOTATIONS,
+    "vision_tags": kinds.TAGGERS,
+}
+CASES = [
+    pytest.param(group, kind, record, id=f"{group}-{kind}")
+    for group, records in GROUPS.items()
+    for kind, record in records.items()
+]
+PAGES = {"model": "models.md", "source": "data.md", "annotations": "data.md", "tags": "config.md"}
+
+
+def branches(group, kind):
+    """What the schema allows for a kind: keys and their rules."""
+    definition = DEFINITIONS[group]
+    allowed = dict(definition["properties"])
+    for branch in definition.get("allOf", []):
+        asked = branch["if"]["properties"]["kind"]
+        if kind in asked.get("enum", [asked.get("const")]):
+            then = branch["then"]
+            parts = [then]
+            if "$ref" in then:
+                parts.append(DEFINITIONS[then["$ref"].rpartition("/")[2]])
+            for part in parts:
+                allowed |= part.get("properties", {})
+    return allowed
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_schema_knows_the_kinds_that_have_a_record_and_no_other(group):
+    assert set(DEFINITIONS[group]["properties"]["kind"]["enum"]) == set(GROUPS[group])
+
+
+@pytest.mark.parametrize(("group", "kind", "record"), CASES)
+def test_paths_of_a_record_are_keys_of_the_schema(group, kind, record):
+    allowed = branches(group, kind)
+    for each in (*record.files, *getattr(record, "later", ())):
+        assert each.key.partition(".")[0] in allowed, each.key
+    key = getattr(record, "trained_on", None)
+    assert key is None or key in allowed
+
+
+@pytest.mark.parametrize(("group", "kind", "record"), CASES)
+def test_rules_serve_it(group, kind, record):
+    assert record.rules and set(record.rules) <= set(RULES)
+    if isinstance(record, kinds.Model):
+        for rule in record.rules:
+            assert re.search(rf'(served_by\("\w+", |domains_with_models\()"{rule}"\)', RULES[rule])
+
+
+def test_rules_ask_for_models_of_a_record_alone():
+    declared = {rule for record in kinds.MODELS.values() for rule in record.rules}
+    for name, text in RULES.items():
+        asked = re.findall(r'(?:served_by\("\w+", |domains_with_models\()"(\w+)"\)', text)
+        assert asked == ([name] if name in declared else []), name
+
+
+@pytest.mark.parametrize(("kind", "record"), kinds.MODELS.items(), ids=str)
+def test_a_model_is_loaded_by_the_encoder_of_its_record(kind, record):
+    embedding = [rule for rule in record.rules if rule.startswith(("embed_", "import_embeddings"))]
+    assert len(embedding) == bool(record.embeds)
+    if record.loader is None:
+        assert record.source is not None or not record.embeds
+        return
+    module = SCRIPTS / f"dejavu/encoders/{record.loader}.py"
+    assert module in reruns.reached(SCRIPTS, f"{embedding[0]}.py")
+
+
+@pytest.mark.parametrize(("kind", "record"), kinds.MODELS.items(), ids=str)
+def test_what_a_model_can_be_fits_together(kind, record):
+    assert set(record.domains) <= set(DOMAINS)
+    is_trained = any(rule.startswith("train_") for rule in record.rules)
+    assert record.trained == is_trained
+    assert not (record.trained and record.files)
+    for domain in (DOMAINS[name] for name in record.domains):
+        if record.measured:
+            assert {"image", domain.asks} <= set(record.embeds)
+        assert set(record.embeds) <= {"image", "caption", "crop"}
+
+
+@pytest.mark.parametrize(("group", "kind", "record"), CASES)
+def test_a_page_has_it(group, kind, record):
+    serves_audits = isinstance(record, kinds.Model) and not (record.measured or record.baseline)
+    page = "audits.md" if serves_audits else PAGES[group.rpartition("_")[2]]
+    text = (ROOT / "docs" / page).read_text()
+    assert f"kind: {kind}" in text or f"`{kind}`" in text
+
+
+def test_rules_that_use_a_gpu_get_one_on_a_cluster():
+    device = SCRIPTS / "dejavu/encoders/device.py"
+    using = {name for name in RULES if device in reruns.reached(SCRIPTS, f"{name}.py")}
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    given = {name for name, asked in profile["set-resources"].items() if "gpu" in asked}
+    # Tags come from a model where they are of kind clip alone.
+    assert given == using - {"tag_crops"}
+    assert set(profile["set-threads"]) <= set(RULES)

@@ -1,0 +1,71 @@
+"""What makes a rule run again: what code does, and what files hold."""
+
+import pytest
+
+from dejavu.config import reruns
+
+
+@pytest.fixture
+def version(tmp_path):
+    """The version of a script that imports `core.one`, of what stands in the files."""
+
+    def of(module="", script="from core import one\n"):
+        (tmp_path / "core").mkdir(exist_ok=True)
+        for name, text in (("core/__init__", ""), ("core/one", module), ("script", script)):
+            (tmp_path / f"{name}.py").write_text(text)
+        forget()
+        return reruns.code_version(tmp_path, "script.py")
+
+    return of
+
+
+def forget():
+    for each in (reruns.code_version, reruns.reached, reruns._parsed, reruns.content_of):
+        each.cache_clear()
+
+
+def test_code_versions_follow_meaning(version):
+    first = version('def f():\n    """Say one."""\n    return 1\n')
+    assert version("# a comment\ndef f():\n    return (1)\n") == first
+    assert version("def f():\n    return 2\n") != first
+    assert version("def f():\n    return 1\n", "from core import one\nx = 1\n") != first
+    assert version("def f():\n    return 1\n", "import json\n") != first
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_what_only_type_checkers_read_counts_for_nothing(version, test):
+    script = "import typing\nfrom typing import TYPE_CHECKING\n"
+    plain = version("x = 1\n", script)
+    checked = f"{script}if {test}:\n    from core import one\n"
+    assert version("x = 1\n", checked) == plain
+    assert version("x = 2\n", checked) == plain
+    otherwise = f"{checked}else:\n    from core import one\n"
+    assert version("x = 2\n", otherwise) != version("x = 1\n", otherwise)
+
+
+@pytest.mark.parametrize(
+    "script", ["from core import one\n", "import core.one\n", "from core.one import x\n"]
+)
+def test_packages_run_with_their_modules(tmp_path, version, script):
+    version("x = 1\n", script)
+    assert reruns.reached(tmp_path, "script.py") == [
+        tmp_path / name for name in ("core/__init__.py", "core/one.py", "script.py")
+    ]
+    (tmp_path / "core/__init__.py").write_text("y = 1\n")
+    first = reruns.code_version(tmp_path, "script.py")
+    forget()
+    assert reruns.code_version(tmp_path, "script.py") != first
+
+
+def test_content_follows_bytes_and_not_times(tmp_path):
+    def content():
+        forget()
+        return reruns.content_of(tmp_path)
+
+    file = tmp_path / "weights.bin"
+    file.write_bytes(bytes(100_000))
+    first = content()
+    file.touch()
+    assert content() == first
+    file.write_bytes(bytes(99_999) + b"1")
+    assert content() != first

@@ -1,0 +1,204 @@
+"""Tables and gallery of images from files that lie elsewhere than the workflow has them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import vision_agreement
+import vision_classes
+import vision_confidence
+import vision_correlation
+import vision_dejavu
+import vision_gallery
+import vision_memorized
+import vision_quadrants
+import vision_tags
+from dejavu.config import domains, plan_vision, ranges
+from dejavu.files.facts import read_json
+from dejavu.files.neighbors import Neighbors, write_neighbors
+from dejavu.files.parquet import write_parquet
+
+CROPS = 40
+TAGS = pa.list_(pa.struct([("tag", pa.string())]))
+VISION = {
+    "sets": {"A": {}, "B": {}, "control": {}},
+    "models": {"a": {"kind": "ssl", "seeds": [3, 5]}, "b": {"kind": "ssl"}, "resnet": {}},
+    "tests": {
+        "two_model": [{"target": "a", "reference": "b"}],
+        "one_model": {"targets": ["a"], "references": ["resnet", "naive_bayes@2"]},
+    },
+}
+PREDICTORS = ("a_s3", "a_s5", "b", "resnet", "naive_bayes@2")
+REFERENCES = plan_vision.references(VISION)
+
+
+@pytest.fixture
+def crops(tmp_path, monkeypatch):
+    """Predictions by predictor and set, with the files that a job is handed."""
+    monkeypatch.chdir(tmp_path)
+    labels = ["crib", "pig"] * (CROPS // 2)
+    known, paths, records = {}, [], {}
+    for name in (*VISION["sets"], "public"):
+        place = domains.SETS["vision"].index(name)
+        samples = ranges.first_number(place, 0) + np.arange(CROPS)
+        records[name] = f"elsewhere/{name}.parquet"
+        columns = {
+            "sample": samples,
+            "id": [f"{number}" for number in samples],
+            "image": [""] * CROPS,
+            "label": labels,
+            "crop": [{"xmin": 0, "ymin": 0, "xmax": 9, "ymax": 9}] * CROPS,
+            **{each: [None] * CROPS for each in ("width", "height", "boxes", "context")},
+        }
+        table = pa.table(columns)
+        tags = pa.array([[{"tag": f"near {label}"}] for label in labels], TAGS)
+        write_parquet(records[name], table.append_column("tags", tags))
+        for predictor in PREDICTORS:
+            rng = np.random.default_rng([place, PREDICTORS.index(predictor)])
+            correct = rng.random(CROPS) < 0.5
+            known[predictor, name] = {
+                "sample": samples,
+                "correct": correct,
+                "prediction": labels,
+                "confidence": -rng.random(CROPS),
+                "tiebreak": rng.random(CROPS),
+                "top5": [
+                    [label] if right else ["x"]
+                    for label, right in zip(labels, correct, strict=True)
+                ],
+            }
+            paths.append(f"elsewhere/{predictor}/{name}.parquet")
+            write_parquet(paths[-1], pa.table(known[predictor, name]))
+    return SimpleNamespace(known=known, paths=paths[::-1], records=records, labels=labels)
+
+
+def table(script, crops, **inputs):
+    """What a script makes of the files."""
+    params = {
+        "comparisons": list(plan_vision.comparisons(VISION)),
+        "references": REFERENCES,
+        "confident": [1],
+        "preferred": None,
+        "memorized": 100,
+        "seed": 0,
+        "replications": 100,
+    }
+    handed = {"predictions": crops.paths, "left_out": [], **inputs}
+    job = SimpleNamespace(
+        input=SimpleNamespace(**handed), params=SimpleNamespace(**params), output=["table.csv"]
+    )
+    script.main(job)
+    types = {"replicate": pl.String}
+    return pl.read_csv("table.csv", schema_overrides=types, infer_schema_length=None)
+
+
+def right(crops, predictor, name="A"):
+    return crops.known[predictor, name]["correct"]
+
+
+def test_every_set_has_the_accuracies_of_its_crops(crops):
+    found = table(vision_dejavu, crops, control=[crops.records["control"]])
+    assert found.columns[:3] == ["test", "target_model", "reference_model"]
+    sides = {"target": ("A", "a_s5", "b"), "reference": ("B", "b", "a_s5")}
+    sides["control"] = ("control", "a_s5", "b")
+    for name, (place, target, reference) in sides.items():
+        [row] = found.filter(reference_model="b", set=name, replicate="5").to_dicts()
+        means = [right(crops, each, place).mean() for each in (target, reference)]
+        assert [row["accuracy_target"], row["accuracy_reference"]] == pytest.approx(means)
+        assert row["dejavu"] == pytest.approx(means[0] - means[1])
+    assert set(found.filter(reference_model="resnet")["set"]) == {
+        *("target", "control", "calibrated", "placebo")
+    }
+
+
+def test_quadrants_have_the_sets_of_the_scores(crops):
+    found = table(vision_quadrants, crops)
+    wins = right(crops, "a_s3") & ~right(crops, "b")
+    others = right(crops, "b", "B") & ~right(crops, "a_s3", "B")
+    rows = found.filter(reference_model="b", replicate="3")
+    assert dict(rows.select("set", "memorized").rows()) == pytest.approx(
+        {
+            "target": wins.mean(),
+            "reference": others.mean(),
+            "symmetric": (wins.mean() + others.mean()) / 2,
+        }
+    )
+    assert found.select("test", "reference_model").unique(maintain_order=True).rows() == [
+        ("two_model", "b"),
+        ("one_model", "resnet"),
+        ("one_model", "naive_bayes@2"),
+    ]
+
+
+def test_memorized_crops_and_their_bins_are_of_the_first_replicate(crops):
+    memorized = table(vision_memorized, crops, records=[crops.records["A"]])
+    bins = table(vision_confidence, crops)
+    for test, reference in (("two_model", "b"), ("one_model", "resnet")):
+        wins = right(crops, "a_s3") & ~right(crops, reference)
+        rows = memorized.filter(test=test, target_model="a", reference_model=reference)
+        samples = crops.known["a_s3", "A"]["sample"][wins]
+        assert sorted(rows["sample"]) == samples.tolist()
+        assert bins.filter(reference_model=reference)["crops"].sum() == wins.sum()
+
+
+def test_references_are_judged_by_their_own_files(crops):
+    correlation = table(vision_correlation, crops, records=[crops.records["A"]])
+    classes = table(vision_classes, crops, records=[crops.records["A"]])
+    agreement = table(vision_agreement, crops)
+    everywhere = correlation.filter(on="all")
+    assert everywhere["reference_model"].to_list() == ["b", "resnet", "naive_bayes@2"]
+    for row in everywhere.to_dicts():
+        mean = right(crops, row["reference_model"]).mean()
+        assert row["accuracy_top1"] == row["accuracy_top5"] == pytest.approx(mean)
+    for reference, label, percent in classes.select(
+        "reference_model", "label", "percent"
+    ).iter_rows():
+        own = right(crops, reference)[np.array(crops.labels) == label]
+        assert percent == pytest.approx(100 * own.mean())
+    for first, second, value in agreement.rows():
+        assert value == pytest.approx((right(crops, first) == right(crops, second)).mean())
+
+
+def test_tags_are_those_of_the_crops(crops):
+    handed = {"samples": [crops.records["A"]], "predictions": ["elsewhere/naive_bayes@2/A.parquet"]}
+    found = table(vision_tags, crops, **handed)
+    assert set(found.rows()) == {
+        (label, f"near {label}", CROPS // 2, 1.0, 2.0) for label in ("crib", "pig")
+    }
+
+
+def test_examples_have_the_neighbours_under_their_own_model(crops):
+    table(vision_memorized, crops, records=[crops.records["A"]])
+    samples = crops.known["b", "A"]["sample"]
+    near = {"a_s3": 7, "b": 9}
+    public = ranges.first_number(domains.SETS["vision"].index("public"), 0)
+    paths = []
+    for model, row in near.items():
+        paths.append(f"far/{model}/crop/A/0000.parquet")
+        neighbors = np.full((CROPS, 1), public + row)
+        write_neighbors(paths[-1], Neighbors(samples, neighbors, np.zeros((CROPS, 1)), {}))
+    inputs = {
+        "predictions": crops.paths, "neighbors": paths, "memorized": "table.csv", "tags": [],
+        "samples": [crops.records["A"]], "public": [crops.records["public"]], "left_out": [],
+    }  # fmt: skip
+    params = {
+        "pairs": plan_vision.shown_pairs(VISION),
+        "predictors": {"a": "a_s3", **{each: each for each in PREDICTORS[2:]}},
+        "references": [each["name"] for each in REFERENCES],
+        "two_model": ["b"],
+    }
+    job = SimpleNamespace(
+        input=SimpleNamespace(**inputs), params=SimpleNamespace(**params), output=["gallery.json"]
+    )
+    vision_gallery.main(job)
+    groups = {group["group"]: group for group in read_json("gallery.json")["groups"]}
+    assert groups["memorized"]["reference_model"] == "b"
+    wins = set(samples[right(crops, "a_s3") & ~right(crops, "b")].tolist())
+    assert {each["sample"] for each in groups["memorized"]["examples"]} <= wins
+    for group, model in (("memorized", "a_s3"), ("neighbours right", "b")):
+        assert groups[group]["examples"]
+        for example in groups[group]["examples"]:
+            assert [each["id"] for each in example["neighbors"]] == [f"{public + near[model]}"]

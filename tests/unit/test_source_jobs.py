@@ -1,0 +1,78 @@
+"""Jobs on a whole source: ids that parts share, labels that are odd, ids without a match."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import annotate_objects
+import check_source
+from dejavu.errors import InputError
+from dejavu.files.facts import read_json
+from dejavu.files.parquet import write_parquet
+from dejavu.labels import annotations
+from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.schemas import RECORDS, REJECTED
+
+
+def write_part(folder, part, ids, labels):
+    hashes = keyed_hash(ids, 0, "split")
+    columns = {"hash": hashes, "id": ids, "image": [f"{part}/{each}" for each in ids]}
+    columns |= {"caption": ["x"] * len(ids), "objects": labels}
+    table = pa.table(columns, schema=RECORDS).take(np.argsort(hashes, kind="stable"))
+    write_parquet(folder / f"{part}.parquet", table)
+    none = {name: [] for name in REJECTED.names}
+    write_parquet(folder / f"{part}.rejected.parquet", pa.table(none, schema=REJECTED))
+
+
+def check(folder, parts, max_rejected):
+    sets = {name: {"source": "s", "fraction": 1 / 3} for name in ("target", "public", "control")}
+    vlm = {"sources": {"s": {}}, "sets": sets, "max_rejected": max_rejected, "k": [1]}
+    records = [folder / f"{part}.parquet" for part in range(parts)]
+    rejected = [folder / f"{part}.rejected.parquet" for part in range(parts)]
+    job = SimpleNamespace(
+        config={"vlm": vlm},
+        wildcards=SimpleNamespace(source="s"),
+        input=SimpleNamespace(records=records, rejected=rejected),
+        output=[folder / "facts.json"],
+    )
+    check_source.main(job)
+    return read_json(folder / "facts.json")
+
+
+def test_an_id_that_two_parts_have_is_a_rejected_item_of_the_source(tmp_path):
+    write_part(tmp_path, 0, [f"{n}" for n in range(60)], [["dog", "cat"]] * 60)
+    write_part(tmp_path, 1, [f"{n}" for n in range(50, 110)], [["dog"]] * 60)
+    with pytest.raises(InputError, match=r"10 of 120 .* 10 for: duplicate id, as 1/5\d \(dup"):
+        check(tmp_path, 2, 0.08)
+    facts = check(tmp_path, 2, 0.09)
+    assert (facts["kept"], facts["rejected"]) == (110, 10)
+    assert (facts["labels"], facts["once"]) == (2, 0)
+    assert facts["commonest"] == {"dog": 120, "cat": 60}
+
+
+def test_labels_that_stand_once_are_told(tmp_path, capsys):
+    write_part(tmp_path, 0, [f"{n}" for n in range(60)], [[f"a and {n}"] for n in range(60)])
+    check(tmp_path, 1, 0)
+    assert "Warning: Source s: 60 of 60 labels stand in one sample alone" in capsys.readouterr().err
+
+
+def test_samples_and_annotations_that_do_not_match_are_counted(tmp_path, capsys):
+    records = pa.table({"sample": np.arange(4), "id": ["a", "b", "c", "d"]})
+    write_parquet(tmp_path / "records.parquet", records)
+    rows = [(name, "dog", 1.0) for name in ("a", "x", "y")]
+    labels = pl.DataFrame(rows, schema=annotations.SCHEMA, orient="row")
+    write_parquet(tmp_path / "labels.parquet", annotations.by_hash(labels, 0))
+    job = SimpleNamespace(
+        params=SimpleNamespace(hashes=[0, 2**64], captions="one", min_score=0.5),
+        input=SimpleNamespace(
+            labels=tmp_path / "labels.parquet", records=tmp_path / "records.parquet"
+        ),
+        output=[tmp_path / "objects.parquet"],
+        wildcards=SimpleNamespace(set="target", shard="0000"),
+    )
+    annotate_objects.main(job)
+    told = "1 of 4 samples have annotations, 2 of 3 annotated ids are of no sample."
+    assert f"Warning: Set target, shard 0000: {told}" in capsys.readouterr().err
