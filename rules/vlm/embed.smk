@@ -5,20 +5,35 @@ results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet.
 """
 
 
-def imported_source(wildcards):
-    """The folder of embeddings that a set's samples come from."""
-    return config["vlm"]["sources"][source_of_set("vlm", wildcards.set)]
+def has_own_folder(wildcards):
+    """Whether embeddings lie in a folder of the model, and not in that of the samples."""
+    return "path" in model_settings("vlm", wildcards)
+
+
+def imported_folder(wildcards):
+    """The folder with a model's embeddings of a set's samples."""
+    source = source_of_set("vlm", wildcards.set)
+    return plan_vlm.imported_folder(config["vlm"], model_settings("vlm", wildcards), source, BASE)
+
+
+def imported_columns(wildcards):
+    """What the metadata of imported embeddings call ids and captions."""
+    source = config["vlm"]["sources"][source_of_set("vlm", wildcards.set)]
+    kind = kinds.MODELS[model_settings("vlm", wildcards)["kind"]].source
+    named = source["columns"] if source["kind"] == kind else {}
+    return {role: named.get(role, name) for role, name in clip_retrieval.COLUMNS.items()}
 
 
 def imported_content(wildcards):
     """What tells that imported embeddings have changed: of the files that a shard's rows are in."""
-    folder = BASE / imported_source(wildcards)["path"]
-    files = [
-        clip_retrieval.vectors_file(folder, wildcards.input, number)
-        for number in clip_retrieval.numbers(folder)
-    ]
+    folder = BASE / imported_folder(wildcards)
+    numbers = clip_retrieval.numbers(folder)
+    files = [clip_retrieval.vectors_file(folder, wildcards.input, number) for number in numbers]
     settings = config["vlm"]["sets"][wildcards.set]
-    if in_stored_order(settings["source"]):
+    if has_own_folder(wildcards):
+        # Which of them holds a sample is not known before it is looked for.
+        files += [clip_retrieval.metadata_file(folder, number) for number in numbers]
+    elif in_stored_order(settings["source"]):
         files = ranges.covering(files, int(wildcards.shard), settings["shards"])
     return [content_of(file) for file in files]
 
@@ -136,9 +151,10 @@ rule import_embeddings:
         mem_mb=megabytes(4000, 10),
         runtime=minutes(60, 60),
     params:
-        folder=lambda wildcards: from_base(imported_source(wildcards)["path"]),
+        folder=lambda wildcards: from_base(imported_folder(wildcards)),
+        own_folder=has_own_folder,
         content=imported_content,
-        id_column=lambda wildcards: imported_source(wildcards)["columns"]["id"],
+        columns=imported_columns,
         encoder=lambda wildcards: model_settings("vlm", wildcards)["encoder"],
         stored_order=lambda wildcards: in_stored_order(source_of_set("vlm", wildcards.set)),
         shards=lambda wildcards: config["vlm"]["sets"][wildcards.set]["shards"],

@@ -119,3 +119,63 @@ def test_ids_that_repeat_across_files_are_told(config, tmp_path):
     path = written(tmp_path / "repeated.yaml", repeated)
     done = snakemake(tmp_path, "results/vlm/sets.json", config=path, check=False)
     assert "The set control has the id" in done.stderr and "more than once" in done.stderr
+
+
+def test_two_models_and_a_text_reference_from_folders_of_their_own(config, tmp_path):
+    """Rows stand in another order there, and in files of other sizes."""
+    settings, folder = copy.deepcopy(config)
+    vlm = settings["vlm"]
+    write_folder(folder / "held", [24], seed=3)
+    vlm["sources"]["held"] = {"kind": "clip_retrieval", "path": str(folder / "held"), "parts": 1}
+    vlm["sets"]["reference"] = {"source": "held", "shards": 1}
+    rng, stored = np.random.default_rng(9), {}
+    for source in vlm["sources"]:
+        metadata = pl.concat(
+            pl.read_parquet(each) for each in sorted((folder / source).glob("metadata/*"))
+        )
+        for model in ("second", "words"):
+            place = tmp_path / model / source
+            order = rng.permutation(len(metadata))
+            kinds = ("text_emb",) if model == "words" else ("img_emb", "text_emb")
+            for kind in ("metadata", *kinds):
+                (place / kind).mkdir(parents=True)
+            metadata[order].select("image_path", "caption").write_parquet(
+                place / "metadata/metadata_0.parquet"
+            )
+            for kind in kinds:
+                vectors = rng.normal(size=(len(metadata), 6))
+                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+                np.save(place / kind / f"{kind}_0.npy", vectors)
+                ids = metadata["image_path"].gather(order)
+                stored[model, source, kind] = dict(zip(ids, vectors, strict=True))
+    for model in ("second", "words"):
+        path = str(tmp_path / model / "{source}")
+        vlm["models"][model] = {"kind": "clip_retrieval", "encoder": model, "path": path}
+    del vlm["models"]["minilm"]
+    vlm["tests"] = {
+        "two": {"kind": "two_model", "target": "laion", "reference": "second"},
+        "one": {"kind": "one_model", "target": "laion", "reference": "words"},
+    }
+    path = written(tmp_path / "two.yaml", settings)
+    snakemake(tmp_path, PPG, config=path)
+    for model, column, name in (
+        ("second", "image", "public"),
+        ("second", "caption", "target"),
+        ("words", "caption", "public"),
+    ):
+        kind = {"image": "img_emb", "caption": "text_emb"}[column]
+        for shard in range(vlm["sets"][name]["shards"]):
+            place = f"results/vlm/embeddings/{model}/{column}/{name}/{shard:04d}.parquet"
+            found = pl.read_parquet(tmp_path / place)
+            records = pl.read_parquet(tmp_path / f"results/vlm/records/{name}/{shard:04d}.parquet")
+            wanted = [stored[model, name, kind][each] for each in records["id"]]
+            vectors = np.stack(found["embedding"].to_list())
+            np.testing.assert_array_equal(vectors, np.float32(wanted))
+    assert not (tmp_path / "results/vlm/embeddings/words/image").exists()
+    scores = pl.read_csv(tmp_path / PPG)
+    assert set(scores["test"]) == {"two", "one"}
+    vlm["models"]["second"]["path"] = str(folder / "{source}")
+    done = snakemake(
+        tmp_path, "-n", PPG, config=written(tmp_path / "same.yaml", settings), check=False
+    )
+    assert "'laion' and 'second' have the same embeddings" in done.stdout + done.stderr

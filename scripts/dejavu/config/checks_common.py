@@ -46,8 +46,12 @@ def check_files(domain: Mapping[str, Any], where: str, base: Path) -> None:
         paths.check(key, source, (*kind.files, *kind.later), base)
         if kind.dealt is not None:
             _check_parts(key, source, kind.dealt, kind.dealt_as, base)
+    sources = dict.fromkeys(settings["source"] for settings in domain["sets"].values())
     for name, model in domain["models"].items():
-        paths.check(f"{where}.models.{name}", model, MODELS[model["kind"]].files, base)
+        files = MODELS[model["kind"]].files
+        for source in sources:
+            settings = paths.for_source(model, files, base, source)
+            paths.check(f"{where}.models.{name}", settings, files, base)
 
 
 def _check_parts(key: str, source: Mapping[str, Any], pattern: str, what: str, base: Path) -> None:

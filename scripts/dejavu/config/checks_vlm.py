@@ -1,10 +1,11 @@
 """Checks of the vision-language domain."""
 
+import filecmp
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import checks_audits, paths
+from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm
 from dejavu.config.checks_common import check_files, check_names, check_sources
 from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
@@ -18,8 +19,9 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     check_files(vlm, "vlm", base)
     for name, source in vlm["sources"].items():
         _check_annotations(f"vlm.sources.{name}", source, base)
-    _check_models(vlm)
+    _check_models(vlm, base)
     _check_tests(vlm)
+    _check_apart(vlm, base)
     tests = vlm["tests"].values()
     targets = {test["target"] for test in tests}
     references = {test["reference"] for test in tests if test["kind"] == "two_model"}
@@ -60,7 +62,7 @@ def _check_annotations(key: str, source: Mapping[str, Any], base: Path) -> None:
     paths.check(f"{key}.annotations", annotations, record.files, base)
 
 
-def _check_models(domain: Mapping[str, Any]) -> None:
+def _check_models(domain: Mapping[str, Any], base: Path) -> None:
     for name, model in domain["models"].items():
         record = MODELS[model["kind"]]
         if record.trained and model["train_on"] not in domain["sets"]:
@@ -68,14 +70,22 @@ def _check_models(domain: Mapping[str, Any]) -> None:
                 f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
                 f" vlm.sets has {', '.join(domain['sets'])}."
             )
-        if record.source is not None:
+        if record.source is not None and "path" in model:
+            for folder in _imported_folders(model, domain, base).values():
+                if not clip_retrieval.numbers(folder):
+                    raise InputError(
+                        f"Config key vlm.models.{name}.path: {folder} holds no"
+                        f" {clip_retrieval.METADATA} files: name the folder that clip-retrieval"
+                        " wrote, with `{source}` in it where every source has its own."
+                    )
+        elif record.source is not None:
             for set_name, settings in domain["sets"].items():
                 kind = domain["sources"][settings["source"]]["kind"]
                 if kind != record.source:
                     raise InputError(
                         f"Config key vlm.models.{name}: its embeddings come with the samples, and"
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
-                        f" {record.source} for all sets, or another model."
+                        f" {record.source} for all sets, a `path` of its own, or another model."
                     )
         if model["kind"] == "open_clip":
             folder = model["architecture"].startswith("local-dir:")
@@ -141,3 +151,54 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                 f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
                 " of both: give them the same list, or one of them a single seed."
             )
+
+
+def _imported_folders(
+    model: Mapping[str, Any], domain: Mapping[str, Any], base: Path
+) -> dict[str, Path]:
+    """The folder with a model's embeddings of each source that gives a set."""
+    sources = dict.fromkeys(settings["source"] for settings in domain["sets"].values())
+    return {name: base / plan_vlm.imported_folder(domain, model, name, base) for name in sources}
+
+
+def _check_apart(domain: Mapping[str, Any], base: Path) -> None:
+    """Check that no test compares a model with itself: its gap would be 0, whatever they are."""
+    for name, test in domain["tests"].items():
+        where = f"Config key vlm.tests.{name}"
+        first, second = (domain["models"][test[role]] for role in ("target", "reference"))
+        names = f"{test['target']!r} and {test['reference']!r}"
+        record = MODELS[first["kind"]]
+        if record.trained or first["kind"] != second["kind"]:
+            continue
+        if first == second:
+            raise InputError(
+                f"{where}: {names} are the same model under the same settings, and nothing can be"
+                " told by comparing it with itself: take two."
+            )
+        if record.source is None:
+            continue
+        folders = (_imported_folders(model, domain, base) for model in (first, second))
+        for one, other in zip(*(each.values() for each in folders), strict=True):
+            if one.resolve() == other.resolve() or _same_arrays(one, other):
+                raise InputError(
+                    f"{where}: {names} have the same embeddings, those of {one}, and nothing can be"
+                    " told by comparing them: give each a `path` of its own."
+                )
+        if first["encoder"] == second["encoder"]:
+            raise InputError(
+                f"{where}: {names} have the same `encoder`, {first['encoder']!r}, and other"
+                " embeddings: say for each what made them."
+            )
+
+
+def _same_arrays(one: Path, other: Path) -> bool:
+    """Whether the first files of texts' embeddings are the same, byte for byte."""
+    files = (
+        [clip_retrieval.vectors_file(folder, "caption", number) for number in numbers[:1]]
+        for folder in (one, other)
+        for numbers in [clip_retrieval.numbers(folder)]
+    )
+    return any(
+        first.is_file() and second.is_file() and filecmp.cmp(first, second, shallow=False)
+        for first, second in zip(*files, strict=False)
+    )

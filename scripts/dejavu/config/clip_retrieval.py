@@ -9,6 +9,8 @@ from pathlib import Path
 
 METADATA = "metadata/metadata_*.parquet"
 FOLDERS = {"image": "img_emb", "caption": "text_emb"}
+# What it calls a sample's id and caption.
+COLUMNS = {"id": "image_path", "caption": "caption"}
 
 
 def numbers(folder: Path) -> list[str]:

@@ -59,12 +59,12 @@ class Model:
         rules: the rules that make its weights, embed or predict with it, and tell its use.
         embeds: the inputs that it has embeddings of, the one that its facts are read from first.
         measured: whether it may be a target, and a reference of two-model tests.
-        baseline: whether it may be a reference of one-model tests.
+        baseline: whether it may be a reference of one-model tests, in which it stands for texts.
         trained: whether the workflow trains it.
         files: what its weights are read from.
         trained_on: the key that names the set which it was trained on.
         loader: the module of `dejavu.encoders` that loads it, where it has one.
-        source: the kind of source that its embeddings come with, where they do.
+        source: the kind of source that its embeddings come with, where they are not in `files`.
     """
 
     domains: tuple[str, ...]
@@ -209,6 +209,8 @@ MODELS = {
         ("import_embeddings",),
         embeds=(IMAGE, CAPTION),
         measured=True,
+        baseline=True,
+        files=(File("path", is_folder=True, of_source=True),),
         source="clip_retrieval",
     ),
     "ssl": Model(

@@ -12,6 +12,8 @@ from typing import Any
 from dejavu.config import reruns
 from dejavu.errors import InputError
 
+SOURCE = "{source}"
+
 
 @dataclass(frozen=True)
 class File:
@@ -25,6 +27,7 @@ class File:
         by_names: whether names and sizes tell a change: there are too many files to read.
         or_endings: of the one file that may stand in a folder's place.
         below: the folder inside it whose files tell a change.
+        of_source: whether `{source}` in it stands for the name of a source.
     """
 
     key: str
@@ -34,6 +37,7 @@ class File:
     by_names: bool = False
     below: str = ""
     or_endings: tuple[str, ...] = ()
+    of_source: bool = False
 
     def inside(self, key: str) -> "File":
         """The same of a mapping that stands under a key."""
@@ -68,6 +72,14 @@ def relocated(
             inside = inside[parent]
         inside[last] = f"{file.prefix}{place(path)}"
     return changed
+
+
+def for_source(
+    settings: Mapping[str, Any], files: Sequence[File], base: Path, source: str
+) -> dict[str, Any]:
+    """A copy of settings with the paths that they have for a source."""
+    differing = [file for file in files if file.of_source]
+    return relocated(settings, differing, base, lambda path: path.replace(SOURCE, source))
 
 
 def contents(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> list[str]:

@@ -37,15 +37,13 @@ def useful_models(domain: str, settings: Config) -> list[str]:
 def searches(domain: str, settings: Config) -> list[Plan]:
     """Each `model` of the tests that searches, with the `query`; `name`: its first replicate's."""
     models = settings["models"]
-    asked = [
-        (model, plan_vlm.query_of(model, query, models) if domain == "vlm" else query)
-        for model in models_in_tests(domain, settings)
-        if MODELS[models[model]["kind"]].embeds
-        for query in settings.get("queries", DOMAINS[domain].queries)
-    ]
     return [
         {"model": model, "query": query, "name": path_names(model, models[model])[0]}
-        for model, query in dict.fromkeys(asked)
+        for model in models_in_tests(domain, settings)
+        if MODELS[models[model]["kind"]].embeds
+        for query in (
+            plan_vlm.queries_of(model, settings) if domain == "vlm" else DOMAINS[domain].queries
+        )
     ]
 
 

@@ -4,8 +4,10 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from dejavu.config.kinds import IMAGE, MODELS
+from dejavu.config import paths
+from dejavu.config.kinds import MODELS
 from dejavu.config.replicates import Config, Plan, path_names, replicates, seeds
 
 
@@ -29,14 +31,16 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
         count = max(len(seeds(models[role])) for role in (target, reference))
         for query in vlm["queries"]:
 
-            def side(model: str, query: str = query, count: int = count) -> Plan:
-                names = path_names(model, models[model])
+            def side(
+                role: str, test: Config = test, query: str = query, count: int = count
+            ) -> Plan:
+                names = path_names(test[role], models[test[role]])
                 # A model with one seed serves every replicate.
                 names = names * count if len(names) == 1 else names
-                return {"models": names, "query": query_of(model, query, models)}
+                return {"models": names, "query": query_of(test, role, query)}
 
-            kept = {"target": side(target), "reference": side(reference)}
-            changed = {"target": side(reference), "reference": side(target)}
+            kept = {"target": side("target"), "reference": side("reference")}
+            changed = {"target": side("reference"), "reference": side("target")}
             tallies = {"target": {"set": "target", **kept}}
             if "control" in sets:
                 for part in ("control", "first_half", "second_half"):
@@ -55,14 +59,34 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
             }
 
 
-def query_of(model: str, query: str, models: Config) -> str:
-    """The query a model answers: a text-only model always searches captions."""
-    return query if IMAGE in MODELS[models[model]["kind"]].embeds else "t2t"
+def query_of(test: Config, role: str, query: str) -> str:
+    """The query that a model answers in a test: one that stands for texts searches captions."""
+    stands_for_texts = test["kind"] == "one_model" and role == "reference"
+    return "t2t" if stands_for_texts else query
+
+
+def queries_of(model: str, vlm: Config) -> list[str]:
+    """The queries that a model answers in all tests, each once."""
+    asked = [
+        query_of(test, role, query)
+        for query in vlm["queries"]
+        for test in vlm["tests"].values()
+        for role in ("target", "reference")
+        if test[role] == model
+    ]
+    return list(dict.fromkeys(asked))
+
+
+def imported_folder(vlm: Config, model: Config, source: str, base: Path) -> str:
+    """The folder with a model's embeddings of a source: its own, or else that of the samples."""
+    own = paths.for_source(model, MODELS[model["kind"]].files, base, source)
+    return str({**vlm["sources"][source], **own}["path"])
 
 
 def references_to_agree(vlm: Config) -> list[Plan]:
     """Pairs of different references of all tests, for each query; first replicates."""
     models = vlm["models"]
+    tests = {test["reference"]: test for test in reversed(vlm["tests"].values())}
     names = list(dict.fromkeys(test["reference"] for test in vlm["tests"].values()))
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
     return [
@@ -72,7 +96,7 @@ def references_to_agree(vlm: Config) -> list[Plan]:
                 role: {
                     "name": model,
                     "model": path_names(model, models[model])[0],
-                    "query": query_of(model, query, models),
+                    "query": query_of(tests[model], "reference", query),
                 }
                 for role, model in (("first", first), ("second", second))
             },

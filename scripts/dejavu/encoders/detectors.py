@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dejavu.encoders import hub
-from dejavu.errors import InputError, first_line, refusal
+from dejavu.encoders import folders, hub
+from dejavu.encoders.texts import bounded
+from dejavu.errors import InputError, refusal
 
 SEPARATOR = "."
 
@@ -40,7 +41,7 @@ class Owl:
         self.queries = embedded / torch.linalg.norm(embedded, dim=-1, keepdim=True)
 
     def _embedded(self, texts: Sequence[str]) -> torch.Tensor:
-        tokens = self.processor(text=list(texts), truncation=True, return_tensors="pt")
+        tokens = self.processor(text=bounded(texts), truncation=True, return_tensors="pt")
         return self.model.owlv2.get_text_features(**tokens.to(self.model.device)).pooler_output
 
     def best_scores(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
@@ -148,14 +149,16 @@ def load(
         "owlv2": Owlv2ForObjectDetection,
         "grounding-dino": GroundingDinoForObjectDetection,
     }
+    folders.check_source(source, allow_download, f"The detector {source!r}")
     try:
         kind = AutoConfig.from_pretrained(source, **options).model_type
         if kind in kinds:
             processor = AutoProcessor.from_pretrained(source, **options)
-            model = kinds[kind].from_pretrained(source, **options).eval().to(device)
+            model, told = kinds[kind].from_pretrained(source, output_loading_info=True, **options)
+            missing = sorted(told["missing_keys"])
     except Exception as error:
         remedy = hub.unreachable(error) or (
-            f"it does not load ({first_line(error)}); name a local folder, or set"
+            f"it does not load ({hub.reason(error)}); name a local folder, or set"
             " `allow_download: true` to fetch it."
         )
         raise refusal(error, f"The detector {source!r}: {remedy}") from error
@@ -163,6 +166,12 @@ def load(
         raise InputError(
             f"The detector {source!r} is of the kind {kind!r}; known are {', '.join(kinds)}."
         )
+    if missing:
+        raise InputError(
+            f"The detector {source!r}: its weights lack {len(missing)} keys, {missing[0]} for one:"
+            " fetch it again."
+        )
+    model = model.eval().to(device)
     texts = [settings["prompt"].replace("{}", name) for name in names]
     if kind == "owlv2":
         return Owl(model, processor, texts, settings["batch"])

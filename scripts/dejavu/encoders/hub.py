@@ -25,6 +25,13 @@ def unreachable(error: BaseException) -> str | None:
     )
 
 
+def reason(error: BaseException) -> str:
+    """What a library complains of, without its advice to trust what it would have to run."""
+    if any(word in str(error) for word in ("weights_only", "trust_remote_code")):
+        return "it holds more than weights and settings, and nothing of it was run"
+    return first_line(error)
+
+
 def downloads_allowed() -> bool:
     """Whether the hub may be asked for weights: the workflow tells by the hub's own variable."""
     return os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0")

@@ -13,33 +13,32 @@ The layouts, looked up in the repositories that write them:
   prototypes; names begin with ``module.`` where the network was distributed. The transformers have
   timm's names.
 - A backbone alone (``resnet50.pth``, ``dino_deitsmall16_pretrain.pth``, weights of torchvision and
-  timm): a plain state dict, perhaps with the last layer of a classifier.
+  timm): a state dict, perhaps with the last layer of a classifier; or the part ``backbone.*`` of a
+  model of several, as lightly's.
+
+State dicts may lie in the usual wrappings, see `checkpoints`.
 """
 
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dejavu.encoders import backbones
+from dejavu.encoders import backbones, checkpoints
 from dejavu.encoders.ssl import Perceptron, SslModel
-from dejavu.errors import InputError, first_line, refusal
+from dejavu.errors import InputError
 
-SHOWN = 3
 # What torchvision and timm call the layers that backbones are built without.
 CLASSIFIERS = ("fc.", "head.", "heads.", "classifier.")
+PART = "backbone."
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a checkpoint keeps its parts: the state dict, prefixes of names, what is not needed."""
+    """Where a state dict keeps its parts: prefixes of names, and what is not needed."""
 
-    state: str | None = None
     backbone: str = ""
     projector: str | None = None
     unused: tuple[str, ...] = ()
@@ -47,57 +46,11 @@ class Layout:
 
 
 LAYOUTS = {
-    "vicreg": Layout("model", "backbone.", "projector.", activation="relu"),
-    "barlow_twins": Layout("model", "backbone.", "projector.", ("bn.",), "relu"),
-    "dino": Layout("teacher", "backbone.", "head.mlp.", ("head.last_layer.",), "gelu"),
+    "vicreg": Layout("backbone.", "projector.", activation="relu"),
+    "barlow_twins": Layout("backbone.", "projector.", ("bn.",), "relu"),
+    "dino": Layout("backbone.", "head.mlp.", ("head.last_layer.",), "gelu"),
     "backbone": Layout(),
 }
-
-
-class Unread:
-    """Stands for what checkpoints hold beside weights: it takes anything and does nothing."""
-
-    def __init__(self, *arguments: object) -> None:
-        """Forget the arguments."""
-
-    def __setstate__(self, state: object) -> None:
-        """Forget the state."""
-
-
-# VICReg's and Barlow Twins' optimiser keeps a function of the script that trained them (issue 6 of
-# vicreg, issue 36 of barlowtwins); DINO's checkpoint its command line, with paths, and NumPy's
-# learning rates. Whatever else a file names is refused.
-HARMLESS = (
-    "__main__.exclude_bias_and_norm",
-    "__mp_main__.exclude_bias_and_norm",
-    "main_vicreg.exclude_bias_and_norm",
-    "argparse.Namespace",
-    "pathlib.PosixPath",
-    "numpy.dtype",
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-)
-
-
-def read(path: str | Path) -> Any:
-    """Read what a checkpoint holds: tensors in plain containers.
-
-    Raises:
-        InputError: it is damaged, or names something that is no part of any weights.
-    """
-    try:
-        if Path(path).suffix == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals([(Unread, name) for name in HARMLESS]):
-            return torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-            )
-    except Exception as error:
-        raise refusal(
-            error,
-            f"{path} can't be read as weights ({_reason(error)}): nothing of it was run; fetch the"
-            " file again, or save its state dict alone.",
-        ) from error
 
 
 def load(
@@ -122,7 +75,7 @@ def load(
     state = _state_of(path, layout_name, network)
     model = SslModel(backbones.build(backbone), nn.Identity())
     given = {
-        name.removeprefix(layout.backbone): value
+        checkpoints.plain_name(name.removeprefix(layout.backbone)): value
         for name, value in state.items()
         if name.startswith(layout.backbone)
     }
@@ -130,7 +83,7 @@ def load(
     where = f"{path}, read as `format: {layout_name}`,"
     if layout.projector is not None:
         head = {
-            name.removeprefix(layout.projector): value
+            checkpoints.plain_name(name.removeprefix(layout.projector)): value
             for name, value in state.items()
             if name.startswith(layout.projector)
         }
@@ -140,7 +93,7 @@ def load(
         known = (layout.backbone, layout.projector, *layout.unused)
         others = [name for name in state if not name.startswith(known)]
         if others:
-            raise InputError(f"{where} has keys of no part of it: {_first(others)}.")
+            raise InputError(f"{where} has keys of no part of it: {checkpoints.first(others)}.")
     _fit(model.backbone, given, CLASSIFIERS, f"{where} does not fit {backbone['name']}")
     architecture = {
         "method": layout_name,
@@ -151,31 +104,27 @@ def load(
 
 
 def _state_of(path: str | Path, layout_name: str, network: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, in float32, without what distribution put before names."""
-    state = read(path)
-    key = network if layout_name == "dino" else LAYOUTS[layout_name].state
-    if key is not None:
-        if not isinstance(state, Mapping) or key not in state:
+    """The state dict of a checkpoint, in float32."""
+    content = checkpoints.read(path)
+    if layout_name == "dino":
+        if not isinstance(content, Mapping) or network not in content:
             raise InputError(
-                f"{path} is no full checkpoint of {layout_name}: it has no {key!r}, but"
-                f" {_held(state)}; for a backbone alone set `format: backbone` and `representation:"
-                " backbone`."
+                f"{path} is no full checkpoint of dino: it has no {network!r}, but"
+                f" {checkpoints.held(content)}; for a backbone alone set `format: backbone` and"
+                " `representation: backbone`."
             )
-        state = state[key]
-    tensors = isinstance(state, Mapping) and all(isinstance(v, Tensor) for v in state.values())
-    if not tensors:
-        raise InputError(
-            f"{path} is no state dict of tensors, but holds {_held(state)}: set `format` to the"
-            " checkpoint's."
-        )
+        content = content[network]
+    state = checkpoints.state_dict(content, path)
+    if layout_name == "backbone" and any(name.startswith(PART) for name in state):
+        # A model of several parts, of which this is wanted.
+        state = {
+            checkpoints.plain_name(name.removeprefix(PART)): value
+            for name, value in state.items()
+            if name.startswith(PART)
+        }
     return {
-        name.removeprefix("module."): value.float() if value.is_floating_point() else value
-        for name, value in state.items()
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
-
-
-def _held(state: object) -> str:
-    return _first(list(state)) if isinstance(state, Mapping) else f"a {type(state).__name__}"
 
 
 def _layers(head: Mapping[str, Tensor], activation: str, where: str) -> list[list[Any]]:
@@ -184,7 +133,9 @@ def _layers(head: Mapping[str, Tensor], activation: str, where: str) -> list[lis
     for name, value in head.items():
         number, _, parameter = name.partition(".")
         if not number.isdecimal() or int(number) > len(head):
-            raise InputError(f"{where} has a projector of another kind: {_first([name])}.")
+            raise InputError(
+                f"{where} has a projector of another kind: {checkpoints.first([name])}."
+            )
         by_place.setdefault(int(number), {})[parameter] = value
     if not by_place:
         raise InputError(
@@ -202,7 +153,7 @@ def _layers(head: Mapping[str, Tensor], activation: str, where: str) -> list[lis
             layers.append(["linear", inputs, outputs, "bias" in parameters])
         else:
             held = [f"{place}.{parameter}" for parameter in parameters]
-            raise InputError(f"{where} has a projector of another kind: {_first(held)}.")
+            raise InputError(f"{where} has a projector of another kind: {checkpoints.first(held)}.")
     return layers
 
 
@@ -219,7 +170,7 @@ def _fit(
         if name in state and state[name].shape != value.shape
     ]
     told = [
-        f"{len(names)} {what}: {_first(names)}"
+        f"{len(names)} {what}: {checkpoints.first(names)}"
         for what, names in (("missing", missing), ("unknown", unknown), ("differing", differing))
         if names
     ]
@@ -229,14 +180,3 @@ def _fit(
             " was trained, and `format` to the checkpoint's."
         )
     module.load_state_dict({name: state[name] for name in wanted})
-
-
-def _first(names: Sequence[object]) -> str:
-    shown = ", ".join(str(name) for name in names[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown or "nothing"
-
-
-def _reason(error: Exception) -> str:
-    """The heart of PyTorch's advice on files that it does not trust, or the first line."""
-    named = [line for line in str(error).splitlines() if "GLOBAL" in line]
-    return named[0].partition(". ")[0].rpartition("GLOBAL ")[2] if named else first_line(error)

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from dejavu.encoders import hub
-from dejavu.errors import first_line, refusal
+from dejavu.encoders import folders, hub
+from dejavu.encoders.texts import bounded
+from dejavu.errors import InputError, refusal
 from dejavu.files import fingerprints
 
 PACKAGE = "package:"
@@ -47,7 +48,7 @@ class TextEncoder:
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts: float32 [n, d], rows of length 1."""
         vectors = self.model.encode(
-            list(texts),
+            bounded(texts),
             batch_size=self.batch,
             prompt=self.prompt,
             normalize_embeddings=True,
@@ -69,6 +70,7 @@ def load(
         InputError: the model is not on this machine, or is not a Sentence Transformers model.
     """
     source = settings["model"]
+    where = f"Model {name}: {source!r} does not load as a Sentence Transformers model"
     try:
         if source.startswith(PACKAGE):
             package = source.removeprefix(PACKAGE).replace("-", "_")
@@ -76,6 +78,7 @@ def load(
             if not hasattr(shipped, "get_model_path"):
                 raise ImportError(f"the package {package} ships no model")
             source = str(shipped.get_model_path())
+        folders.check_source(source, allow_download, where)
         model = SentenceTransformer(
             source,
             device=str(device),
@@ -83,11 +86,10 @@ def load(
             trust_remote_code=False,
             model_kwargs={"dtype": torch.float32},
         )
+    except InputError:
+        raise
     except Exception as error:
-        where = (
-            f"Model {name}: {settings['model']!r} does not load as a Sentence Transformers model"
-        )
-        remedy = f" ({first_line(error)}); name a local folder, or set `allow_download: true`."
+        remedy = f" ({hub.reason(error)}); name a local folder, or set `allow_download: true`."
         unreachable = hub.unreachable(error)
         told = f": {unreachable}" if unreachable else remedy
         raise refusal(error, where + told) from error

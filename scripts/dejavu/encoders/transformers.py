@@ -17,8 +17,9 @@ from PIL import Image
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
-from dejavu.encoders import hub
-from dejavu.errors import InputError, first_line, refusal
+from dejavu.encoders import folders, hub
+from dejavu.encoders.texts import bounded
+from dejavu.errors import InputError, refusal
 from dejavu.files import fingerprints, seals
 
 FAMILIES = ("clip", "siglip")
@@ -72,7 +73,7 @@ class TransformersEncoder:
             # The processor takes no empty list; the width is known from any text.
             return self.encode_texts([""])[:0]
         batch = self.processor(
-            text=list(texts),
+            text=bounded(texts),
             padding="max_length",
             truncation=True,
             max_length=self.length,
@@ -108,6 +109,7 @@ def load(
         "trust_remote_code": False,
     }
     where = f"Model {name}: {source!r} does not load as a CLIP or SigLIP model"
+    folders.check_source(source, allow_download, where)
     try:
         family = AutoConfig.from_pretrained(source, **given).model_type
         if family not in FAMILIES:
@@ -119,7 +121,7 @@ def load(
     except InputError:
         raise
     except Exception as error:
-        remedy = f"{first_line(error)}; name a local folder, or set `allow_download: true`."
+        remedy = f"{hub.reason(error)}; name a local folder, or set `allow_download: true`."
         raise refusal(error, f"{where}: {hub.unreachable(error) or remedy}") from error
     missing = sorted(told["missing_keys"])
     if missing:

@@ -229,7 +229,54 @@ def stored_order(place: int, count: int, rows: int) -> NDArray[np.uint64]:
     return np.uint64(low) + np.arange(rows, dtype=np.uint64) * np.uint64(step)
 
 
-def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: str) -> NDArray[Any]:
+def check_captions(
+    among: Sequence[Partition], ids: pl.Series, captions: pl.Series, columns: Mapping[str, str]
+) -> None:
+    """Check that a folder's rows are the samples that their ids stand for, where it has captions.
+
+    Args:
+        among: the folder's partitions.
+        ids: of n samples, unique.
+        captions: theirs.
+        columns: the metadata's names of the columns `id` and `caption`.
+
+    Raises:
+        InputError: a row has another caption than the sample of its id.
+    """
+
+    def plain(column: pl.Expr) -> pl.Expr:
+        return normalised_column(column.cast(pl.String)).str.strip_chars()
+
+    wanted = pl.DataFrame({"id": ids, "wanted": captions}).lazy()
+    for partition in among:
+        with _told(partition.metadata):
+            rows = _scanned(partition.metadata)
+            if columns["caption"] not in rows.collect_schema():
+                continue
+            differing = (
+                rows.select(
+                    normalised_column(pl.col(columns["id"]).cast(pl.String)).alias("id"),
+                    plain(pl.col(columns["caption"])).alias("caption"),
+                )
+                .join(wanted, on="id")
+                .filter(pl.col("caption").ne_missing(plain(pl.col("wanted"))))
+                .collect()
+            )
+        if len(differing):
+            raise InputError(
+                f"{partition.metadata} has other captions than the samples for {len(differing)}"
+                f" ids, {differing['id'][0]!r} for one: name the folder with embeddings of the same"
+                " samples."
+            )
+
+
+def gather(
+    among: Sequence[Partition],
+    column: str,
+    ids: pl.Series,
+    id_column: str,
+    came_with_samples: bool = True,
+) -> NDArray[Any]:
     """Embeddings of samples by their ids, in their order.
 
     Where they are one stretch of one file they are not copied, but stay mapped.
@@ -239,6 +286,7 @@ def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: s
         column: `image` or `caption`.
         ids: of n samples, unique.
         id_column: the metadata's column with ids.
+        came_with_samples: whether the ids were read from the same folder.
 
     Returns:
         [n, d], float16 or float32, of the precision that is stored where it is one of them.
@@ -250,6 +298,8 @@ def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: s
     missing = np.ones(len(ids), dtype=bool)
     found: NDArray[Any] | None = None
     for partition in among:
+        if not missing.any():
+            break
         places, rows = _rows(partition, wanted.filter(pl.Series(missing)), id_column)
         if not len(rows):
             continue
@@ -269,6 +319,11 @@ def gather(among: Sequence[Partition], column: str, ids: pl.Series, id_column: s
         missing[places] = False
     if found is None or missing.any():
         lost = ids.filter(pl.Series(missing))
+        if not came_with_samples:
+            raise InputError(
+                f"{among[0].folder} lacks {len(lost)} of the samples' ids, {lost[0]!r} for one:"
+                " name the folder with embeddings of the same samples."
+            )
         raise InputError(
             f"{among[0].folder} no longer has {len(lost)} ids that were read from it,"
             f" {lost[0]!r} for one: restore it, or remove the folder `sources` of the results to"

@@ -336,6 +336,7 @@ WITHOUT_DEFAULT = {
     "id",
     "pretrained",
     "checkpoint",
+    "path",
     "preprocessing",
     "mean",
     "std",

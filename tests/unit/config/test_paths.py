@@ -40,6 +40,13 @@ def test_settings_are_relocated_in_a_copy_with_their_prefixes(tmp_path):
     assert settings["model"] == {"architecture": "local-dir:x"}
 
 
+def test_a_source_stands_in_the_paths_that_differ_by_it_alone(tmp_path):
+    files = [File("path", of_source=True), File("images")]
+    settings = {"path": "{source}/{source}_1", "images": "{source}"}
+    assert paths.for_source(settings, files, tmp_path, "a") == {**settings, "path": "a/a_1"}
+    assert paths.for_source({"path": "one"}, files, tmp_path, "a") == {"path": "one"}
+
+
 def test_content_follows_what_the_record_says(tmp_path):
     (tmp_path / "images").mkdir()
     picture, table = tmp_path / "images/1.jpg", tmp_path / "a.csv"

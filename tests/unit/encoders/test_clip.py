@@ -29,8 +29,18 @@ TINY = {
     },
     "text_cfg": TEXT,
 }
+VIT = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1},
+    "text_cfg": TEXT,
+}
 CONFIGS = {
     "tiny": TINY,
+    "tiny_long": {**TINY, "text_cfg": {**TEXT, "context_length": 40}},
+    "tiny_custom": {**TINY, "custom_text": True},
+    "tiny_gelu": {**TINY, "quick_gelu": True},
+    "vit": VIT,
+    "vit_large": {**VIT, "vision_cfg": {**VIT["vision_cfg"], "image_size": 48}},
     "tiny_wide": {**TINY, "embed_dim": 24},
     "tiny_heads": {**TINY, "text_cfg": {**TEXT, "heads": 4}},
 }
@@ -78,6 +88,19 @@ def training_checkpoint(weights, path):
     torch.save({"epoch": 3, "name": "run", "state_dict": state, "optimizer": {"lr": 1.0}}, path)
 
 
+def compiled_checkpoint(weights, path):
+    state = {f"_orig_mod.module.{name}": value for name, value in weights.items()}
+    torch.save({"model": state, "epoch": np.int64(3), "loss": np.float64(0.5)}, path)
+
+
+def archive(weights, path):
+    network = model()
+    network.load_state_dict(weights)
+    # Whatever the archive's code does: attributes hold the weights.
+    arguments = (torch.zeros(1, 3, 32, 32), torch.zeros(1, 16, dtype=torch.long))
+    torch.jit.trace(network.eval(), arguments, check_trace=False).save(path)
+
+
 def folder_of(weights, path):
     path.mkdir()
     config = {
@@ -103,6 +126,8 @@ def load(name="m", allow_download=False, **settings):
         pytest.param(lambda w, p: torch.save({"state_dict": w}, p), id="state_dict"),
         pytest.param(training_checkpoint, id="training checkpoint"),
         pytest.param(save_file, id="safetensors"),
+        pytest.param(compiled_checkpoint, id="compiled, with NumPy's scalars"),
+        pytest.param(archive, id="TorchScript"),
     ],
 )
 def test_every_kind_of_checkpoint_gives_the_same_embeddings(
@@ -197,6 +222,46 @@ def test_the_same_weights_in_another_architecture_have_another_fingerprint(check
     assert first.facts["fingerprint"] != second.facts["fingerprint"]
 
 
+@pytest.mark.parametrize(
+    ("trained", "used", "position"),
+    [
+        ("tiny_long", "tiny", "positional_embedding of (40, 32) and not (16, 32)"),
+        ("tiny_long", "tiny_custom", "text.positional_embedding of (40, 32) and not (16, 32)"),
+        ("vit_large", "vit", "visual.positional_embedding of (37, 16) and not (17, 16)"),
+        ("vit", "vit_large", "visual.positional_embedding of (17, 16) and not (37, 16)"),
+    ],
+)
+def test_weights_of_other_positions_are_taken_only_where_that_is_meant(
+    tmp_path, trained, used, position
+):
+    path = tmp_path / "trained.pt"
+    torch.save({"state_dict": open_clip.create_model(trained).state_dict()}, path)
+    told = sentence(architecture=used, checkpoint=str(path))
+    assert position in told and "`resize_positions: true`" in told
+    resized = load(architecture=used, checkpoint=str(path), resize_positions=True)
+    wanted = open_clip.create_model(used, pretrained=str(path)).eval()
+    with torch.inference_mode():
+        vectors = wanted.encode_text(open_clip.get_tokenizer(used)(CAPTIONS), normalize=True)
+    np.testing.assert_allclose(resized.encode_texts(CAPTIONS), vectors.numpy(), atol=1e-6)
+
+
+def test_an_archive_of_another_activation_is_not_embedded_with(tmp_path):
+    network = model("tiny_gelu").eval()
+    arguments = (torch.zeros(1, 3, 32, 32), torch.zeros(1, 16, dtype=torch.long))
+    torch.jit.trace(network, arguments, check_trace=False).save(tmp_path / "openai.pt")
+    told = sentence(checkpoint=str(tmp_path / "openai.pt"))
+    assert "with QuickGELU: set `architecture: tiny-quickgelu`" in told
+    load(architecture="tiny_gelu", checkpoint=str(tmp_path / "openai.pt"))
+
+
+def test_folders_of_several_nameless_files_of_weights_are_told(tmp_path, weights, images):
+    folder_of(weights, tmp_path / "folder")
+    (tmp_path / "folder/open_clip_model.safetensors").rename(tmp_path / "folder/one.safetensors")
+    load(architecture=f"local-dir:{tmp_path / 'folder'}")
+    save_file(weights, tmp_path / "folder/two.safetensors")
+    assert "several files" in sentence(architecture=f"local-dir:{tmp_path / 'folder'}")
+
+
 def sentence(**settings):
     with pytest.raises(InputError) as error:
         load("web", **settings)
@@ -255,7 +320,7 @@ def test_a_folder_without_weights_is_refused_and_not_used_at_random(tmp_path, we
     folder_of(weights, tmp_path / "folder")
     (tmp_path / "folder" / "open_clip_model.safetensors").unlink()
     assert "do not load" in sentence(architecture=f"local-dir:{tmp_path / 'folder'}")
-    assert "do not load" in sentence(architecture=f"local-dir:{tmp_path / 'nowhere'}")
+    assert "there is no" in sentence(architecture=f"local-dir:{tmp_path / 'nowhere'}")
 
 
 def test_what_open_clip_does_not_know_is_one_sentence(tmp_path):

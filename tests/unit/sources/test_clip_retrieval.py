@@ -1,6 +1,7 @@
 """Folders of embeddings in clip-retrieval's layout: metadata, order, and rows that stay mapped."""
 
 import json
+import os
 
 import numpy as np
 import polars as pl
@@ -188,6 +189,46 @@ def test_an_array_of_pickles_is_refused_and_runs_nothing(tmp_path):
     told = sentence(clip_retrieval.gather, partitions, "image", ids_of([0]), "image_path")
     assert "can't be read as an array" in told
     assert not (tmp_path / "harm").exists()
+
+
+def test_a_row_of_another_caption_is_another_sample(tmp_path):
+    write_folder(tmp_path, [3, 2])
+    among = clip_retrieval.partitions(tmp_path)
+    captions = pl.Series([f" picture {each}" for each in (4, 0)]).str.strip_chars()
+    clip_retrieval.check_captions(among, ids_of([4, 0]), captions, COLUMNS)
+    clip_retrieval.check_captions(among, ids_of([9]), pl.Series(["none"]), COLUMNS)
+    clip_retrieval.check_captions(
+        among, ids_of([4, 0]), captions[::-1], {**COLUMNS, "caption": "x"}
+    )
+    with pytest.raises(InputError, match=r"metadata_0\.parquet has other captions.* 1 ids, '0+'"):
+        clip_retrieval.check_captions(among, ids_of([4, 0]), pl.Series(["picture 4", "?"]), COLUMNS)
+
+
+def test_ids_and_captions_of_another_folder_are_of_one_form(tmp_path):
+    names, captions = ["e\u0301", "b", "c"], ["caf\u0065\u0301 ", "B", "C"]
+    vectors = write_folder(tmp_path, [3], image_path=names, caption=captions)
+    among = clip_retrieval.partitions(tmp_path)
+    ids, told = pl.Series(["\u00e9", "c"]), pl.Series(["caf\u00e9", "C"])
+    clip_retrieval.check_captions(among, ids, told, COLUMNS)
+    with pytest.raises(InputError, match="other captions"):
+        clip_retrieval.check_captions(among, ids, told[::-1], COLUMNS)
+    found = clip_retrieval.gather(among, "image", ids, "image_path", came_with_samples=False)
+    np.testing.assert_array_equal(found, vectors["img_emb"][[0, 2]])
+
+
+def test_ids_that_another_folder_lacks_are_told(tmp_path):
+    write_folder(tmp_path, [3])
+    among = clip_retrieval.partitions(tmp_path)
+    with pytest.raises(InputError, match="lacks 1 of the samples' ids, '000000007'"):
+        clip_retrieval.gather(among, "image", ids_of([1, 7]), "image_path", came_with_samples=False)
+
+
+def test_a_pipe_in_the_place_of_an_array_does_not_block(tmp_path):
+    write_folder(tmp_path, [3])
+    (tmp_path / "img_emb/img_emb_0.npy").unlink()
+    os.mkfifo(tmp_path / "img_emb/img_emb_0.npy")
+    with pytest.raises(InputError, match="not a regular file"):
+        clip_retrieval.partitions(tmp_path)[0].vectors("image")
 
 
 @pytest.mark.parametrize("wanted", [[2, 0, 5], [1, 2, 3]])
