@@ -41,7 +41,6 @@ lint: install ## Check format, style, types, imports and spelling
 	$(BIN)/mypy
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/codespell
-	$(BIN)/snakemake --lint
 
 format: install ## Format the sources
 	$(BIN)/snakefmt Snakefile rules

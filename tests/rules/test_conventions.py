@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "rules").rglob("*.smk"))
-OTHER_OPENS = ("Image.open", "tarfile.open", "os.open")
+OTHER_OPENS = ("Image.open", "tarfile.open", "os.open", "archive.open")
 RULES = {
     match[1]: match[0]
     for path in RULE_FILES

@@ -22,7 +22,7 @@ REACH = [
     ("config.plan", NONE, NONE, 0),
     ("config.ranges", NONE, {"import_embeddings"}, 35),
     ("files.parquet", ALL, ALL, 49),
-    ("files.csv", NONE, NONE, 36),
+    ("files.csv", NONE, NONE, 20),
     ("files.arrays", NONE, ALL, 12),
     ("files.lists", NONE, NONE, 4),
     ("files.neighbors", NONE, NONE, 6),

@@ -81,10 +81,11 @@ def _loaded(path: str | Path) -> Any:
     with open(path, "rb") as file:  # noqa: PTH123
         try:
             return _Reader(file).load()
-        except MemoryError as error:
+        except MemoryError:
             if Path(path).stat().st_size > SMALL_FILE:
                 raise
-            raise pickle.UnpicklingError("a length that no such file holds") from error
+    # Outside the handler, as its cause would be told as a lack of memory.
+    raise pickle.UnpicklingError("a length that no such file holds")
 
 
 class _Reader(pickle.Unpickler):
