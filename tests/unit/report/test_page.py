@@ -74,7 +74,7 @@ def content(folder):
             "version": "1.2.3", "commit": "abc123", "clean": False,
             "date": "2026-01-02T03:04:05+00:00",
             "sets": [
-                {"domain": "vlm", "set": "A", "source": HOSTILE[1], "samples": 5, "ids": "0f"}
+                {"domain": "vlm", "set": "A", "source": HOSTILE[1], "samples": 5, "content": "0f"}
             ],
             "models": [
                 {"name": "net", "fingerprint": "ff", "dimension": 8, "versions": {"x": HOSTILE[0]}}
