@@ -118,7 +118,8 @@ def test_ids_that_repeat_across_files_are_told(config, tmp_path):
     repeated["vlm"]["sets"]["control"]["shards"] = 2
     path = written(tmp_path / "repeated.yaml", repeated)
     done = snakemake(tmp_path, "results/vlm/sets.json", config=path, check=False)
-    assert "The set control has the id" in done.stderr and "more than once" in done.stderr
+    assert "Source control: 12 of 24 items were rejected" in done.stderr
+    assert "duplicate id: 000003000" in done.stderr
 
 
 def test_two_models_and_a_text_reference_from_folders_of_their_own(config, tmp_path):

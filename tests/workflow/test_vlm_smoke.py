@@ -336,9 +336,9 @@ def test_zero_shot_accuracy_is_that_of_the_nearest_prompt(smoke_run):
             right.append(int((means.numpy() @ image).argmax()) == shown[0])
     assert found["task"][0] == "zero_shot"
     assert found["accuracy"][0] == pytest.approx(np.mean(right), abs=1.5 / len(right))
-    assert found["low"][0] < found["accuracy"][0] < found["high"][0]
+    assert found["accuracy_low"][0] < found["accuracy"][0] < found["accuracy_high"][0]
     # Chance is 0.25.
-    assert (found["low"] > 0.3).all()
+    assert (found["accuracy_low"] > 0.3).all()
 
 
 def test_every_job_leaves_a_log_and_a_benchmark(smoke_run):
