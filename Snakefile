@@ -32,6 +32,10 @@ except InputError as error:
 os.environ.update(HF_HUB_OFFLINE="0" if config["allow_download"] else "1")
 
 
+# Where sources lie changes none either, as long as they hold the same.
+os.environ["DEJAVU_PICTURES"] = json.dumps(folders_of_pictures())
+
+
 wildcard_constraints:
     domain="|".join(domains.DOMAINS),
     model="[a-z0-9_]+",

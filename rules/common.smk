@@ -9,6 +9,7 @@ from pathlib import Path
 from dejavu.config import (
     checks,
     clip_retrieval,
+    contents,
     domains,
     faults,
     kinds,
@@ -47,6 +48,19 @@ def from_base(path):
     return path if os.path.isabs(path) else os.path.relpath(BASE / path)
 
 
+def folders_of_pictures():
+    """The folders of all sources whose pictures lie outside the workflow, from the working directory."""
+    folders = {}
+    for domain in plan.configured(config):
+        for name, settings in config[domain]["sources"].items():
+            key = kinds.SOURCES[settings["kind"]].pictures
+            if key is not None:
+                place = BASE / settings[key]
+                folder = settings[key] if place.is_dir() else os.path.dirname(settings[key])
+                folders[f"{domain}.{name}"] = from_base(folder or ".")
+    return folders
+
+
 def versions(*packages):
     """Installed versions of the packages that a rule's results depend on."""
     return {package: version(package) for package in packages}
@@ -58,18 +72,30 @@ def code_version(script):
 
 
 def content_of(path):
-    """What tells that a file or folder of the config has changed."""
-    return reruns.content_of(BASE / path)
+    """What tells that a file or folder of the config has changed, wherever it lies."""
+    return contents.content_of(BASE / path)
 
 
-def contents(settings, files):
-    """What tells that files which settings name have changed."""
-    return paths.contents(settings, files, BASE)
+def told(of):
+    """Parameter: settings in which hashes of content stand for the paths of files.
+
+    `of` gives settings, and the files that they may name, for wildcards.
+    """
+    return lambda wildcards: paths.told(*of(wildcards), BASE)
 
 
-def relocated(settings, files):
-    """Settings with the paths of files as seen from the working directory."""
-    return paths.relocated(settings, files, BASE, from_base)
+def located(of):
+    """Parameter: the same settings with the paths, as seen from the working directory.
+
+    By itself it reruns nothing, for Snakemake takes what asks for the output for derived from it:
+    a file that has moved is the same file. So it stands beside what is `told` of the same.
+    """
+
+    def settings(wildcards, output):
+        named, files = of(wildcards)
+        return paths.replaced(named, files, BASE, lambda _, path: from_base(path))
+
+    return settings
 
 
 def whole_file_megabytes(path, attempt):

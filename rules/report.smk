@@ -128,7 +128,7 @@ rule report_page:
         legends=legends(plan.tables(config) + plan.figures(config)),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"
         " CC BY-SA 4.0.",
-        templates=content_of("scripts/dejavu/report/templates"),
+        templates=lambda wildcards: content_of("scripts/dejavu/report/templates"),
         versions=versions("jinja2", "polars", "vl-convert-python"),
         code=code_version("report_page.py"),
     script:

@@ -14,7 +14,7 @@ from dejavu.job import Progress, run
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import IMAGES, REJECTED
 from dejavu.sources import Photograph, Rejected
-from dejavu.sources.images import open_image, why_unreadable
+from dejavu.sources.images import from_source, open_image, why_unreadable
 
 
 def main(job: Any) -> None:
@@ -33,13 +33,15 @@ def main(job: Any) -> None:
         else:
             rejected.append(found)
         progress.advance(1)
+    source = f"vision.{job.wildcards.source}"
     hashes = keyed_hash([image.id for image in images], job.params.seed, "split")
     columns = {
         "hash": hashes,
         **{
             name: [getattr(image, name) for image in images]
-            for name in ("id", "image", "width", "height", "label", "position")
+            for name in ("id", "width", "height", "label", "position")
         },
+        "image": [from_source(source, image.image) for image in images],
         "boxes": [[box._asdict() for box in image.boxes] for image in images],
         "context": [
             [{"tag": tag, "box": box._asdict()} for tag, box in image.context] for image in images
@@ -49,7 +51,7 @@ def main(job: Any) -> None:
     write_parquet(job.output.images, table.take(np.argsort(hashes, kind="stable")))
     columns = {
         "hash": keyed_hash([item.id or "" for item in rejected], job.params.seed, "split"),
-        "item": [item.item for item in rejected],
+        "item": [from_source(source, item.item) for item in rejected],
         "reason": [item.reason for item in rejected],
     }
     write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))

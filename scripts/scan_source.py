@@ -16,6 +16,7 @@ from dejavu.samples.schemas import RECORDS, REJECTED
 from dejavu.sources import Record, Rejected
 from dejavu.sources.admission import admitted
 from dejavu.sources.captions import Captions
+from dejavu.sources.images import from_source
 
 
 def main(job: Any) -> None:
@@ -30,13 +31,14 @@ def main(job: Any) -> None:
                 rejected.append(found)
     except InputError as error:
         raise InputError(f"Source {job.wildcards.source}: {error}") from error
+    source = f"vlm.{job.wildcards.source}"
     # Captions of an image share its hash, and so its set.
     images = [record.image_id or record.id for record in records]
     hashes = keyed_hash(images, job.params.seed, "split")
     columns = {
         "hash": hashes,
         "id": [record.id for record in records],
-        "image": [record.image for record in records],
+        "image": [from_source(source, record.image) for record in records],
         "caption": [record.caption for record in records],
         "objects": [record.objects for record in records],
     }
@@ -46,7 +48,7 @@ def main(job: Any) -> None:
     known = keyed_hash([item.id or "" for item in rejected], job.params.seed, "split")
     columns = {
         "hash": pa.array(known, mask=np.array([item.id is None for item in rejected], dtype=bool)),
-        "item": [item.item for item in rejected],
+        "item": [from_source(source, item.item) for item in rejected],
         "reason": [item.reason for item in rejected],
     }
     write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))

@@ -6,22 +6,15 @@ between: they are samples without the column `tags`, which nothing but Naive Bay
 
 
 def scanned_images(wildcards):
-    """A source's settings, with paths as seen from the working directory."""
+    """A source's settings, and the files that they name."""
     settings = source_settings("vision", wildcards)
     record = kinds.SOURCES[settings["kind"]]
     if record.drawn is not None:
         # What is drawn is the input's business.
-        return {"kind": settings["kind"], "parts": settings["parts"]}
+        return {"kind": settings["kind"], "parts": settings["parts"]}, ()
     # Who gets which image, and how classes are called, is the business of later rules.
     later = {file.key.partition(".")[0] for file in record.later}
-    kept = {key: value for key, value in settings.items() if key not in later}
-    return relocated(kept, record.files)
-
-
-def scanned_images_content(wildcards):
-    """What tells that an external source has changed: names and sizes of its files."""
-    settings = source_settings("vision", wildcards)
-    return contents(settings, kinds.SOURCES[settings["kind"]].files)
+    return {key: value for key, value in settings.items() if key not in later}, record.files
 
 
 def sets_of_source(wildcards):
@@ -44,15 +37,9 @@ def images_per_class(wildcards):
 
 
 def index_lists(wildcards):
-    """The lists of images that a source's sets are made of, where there are any."""
+    """The lists of images that a source's sets are made of, where there are any, all of them files."""
     lists = source_settings("vision", wildcards).get("split", {})
-    return {name: from_base(path) for name, path in lists.items()}
-
-
-def index_lists_content(wildcards):
-    """What tells that the lists have changed."""
-    lists = source_settings("vision", wildcards).get("split", {})
-    return [content_of(path) for path in lists.values()]
+    return lists, [paths.File(name) for name in lists]
 
 
 def image_hashes(wildcards):
@@ -68,7 +55,12 @@ def visual_words(wildcards):
 
 
 class_name_files = plan_vision.class_name_files(config["vision"])
-tagger_files = kinds.TAGGERS[config["vision"]["tags"]["kind"]].files
+
+
+def tagger(wildcards):
+    """How crops are tagged, and the files that it names."""
+    settings = config["vision"]["tags"]
+    return settings, kinds.TAGGERS[settings["kind"]].files
 
 
 rule generate_foregrounds:
@@ -112,8 +104,8 @@ rule scan_images:
         mem_mb=megabytes(2000),
         runtime=minutes(480),
     params:
-        source=scanned_images,
-        content=scanned_images_content,
+        source=located(scanned_images),
+        content=told(scanned_images),
         seed=config["seed"],
         versions=versions("pillow"),
         code=code_version("scan_images.py"),
@@ -145,8 +137,8 @@ rule assign_sets:
     params:
         sets=sets_of_source,
         per_class=images_per_class,
-        split=index_lists,
-        lists=index_lists_content,
+        split=located(index_lists),
+        lists=told(index_lists),
         seed=config["seed"],
         versions=versions("polars"),
         code=code_version("assign_sets.py"),
@@ -171,8 +163,9 @@ rule name_classes:
         mem_mb=megabytes(1000, 1),
         runtime=minutes(10, 10),
     params:
-        files=[from_base(path) for path in class_name_files],
-        content=[content_of(path) for path in class_name_files],
+        # It asks for the output to rerun nothing where they have moved.
+        files=lambda wildcards, output: [from_base(path) for path in class_name_files],
+        content=lambda wildcards: [content_of(path) for path in class_name_files],
         code=code_version("name_classes.py"),
     script:
         "../../scripts/name_classes.py"
@@ -225,8 +218,8 @@ rule check_images:
         runtime=minutes(10, 10),
     params:
         sets={name: config["vision"]["sets"][name] for name in sets_of("vision")},
-        tags=relocated(config["vision"]["tags"], tagger_files),
-        content=contents(config["vision"]["tags"], tagger_files),
+        tags=located(tagger),
+        content=told(tagger),
         code=code_version("check_images.py"),
     script:
         "../../scripts/check_images.py"
@@ -277,8 +270,8 @@ rule tag_crops:
         mem_mb=megabytes(2000, 4),
         runtime=minutes(240),
     params:
-        tags=relocated(config["vision"]["tags"], tagger_files),
-        content=contents(config["vision"]["tags"], tagger_files),
+        tags=located(tagger),
+        content=told(tagger),
         batch=config["vision"]["embedding"]["batch"],
         threads=config["vision"]["embedding"]["threads"],
         versions=versions("torch", "open_clip_torch", "polars"),

@@ -120,7 +120,8 @@ rule import_checkpoint:
         mem_mb=megabytes(6000),
         runtime=minutes(30),
     params:
-        file=lambda wildcards: from_base(model_settings("vision", wildcards)["checkpoint"]),
+        # It asks for the output to rerun nothing where the file has moved.
+        file=lambda wildcards, output: from_base(model_settings("vision", wildcards)["checkpoint"]),
         content=lambda wildcards: content_of(model_settings("vision", wildcards)["checkpoint"]),
         model=checkpoint_layout,
         versions=versions("torch", "torchvision", "timm", "safetensors"),

@@ -11,16 +11,21 @@ def annotation_of_set(wildcards):
     return annotations_of(source_of_set("vlm", wildcards.set))
 
 
-def annotation_settings(annotations):
-    """Where labels and scores come from, with paths as seen from the working directory."""
+def annotated_by(annotations):
+    """Where labels and scores come from, and the files that it names."""
     # The threshold is the business of the rule that applies it.
     settings = {key: value for key, value in annotations.items() if key != "min_score"}
-    return relocated(settings, kinds.ANNOTATIONS[settings["kind"]].files)
+    return settings, kinds.ANNOTATIONS[settings["kind"]].files
 
 
-def annotation_content(annotations):
-    """What tells that the files of annotations have changed."""
-    return contents(annotations, kinds.ANNOTATIONS[annotations["kind"]].files)
+def file_of_labels(wildcards):
+    """The annotations of a source, and the files that they name."""
+    return annotated_by(annotations_of(wildcards.source))
+
+
+def detector(wildcards):
+    """What looks for the objects of a set, and the files that it names."""
+    return annotated_by(annotation_of_set(wildcards))
 
 
 def annotation_megabytes(wildcards, attempt):
@@ -62,8 +67,8 @@ rule read_annotations:
         mem_mb=annotation_megabytes,
         runtime=minutes(120),
     params:
-        annotations=lambda wildcards: annotation_settings(annotations_of(wildcards.source)),
-        content=lambda wildcards: annotation_content(annotations_of(wildcards.source)),
+        annotations=located(file_of_labels),
+        content=told(file_of_labels),
         seed=config["seed"],
         versions=versions("numpy", "polars"),
         code=code_version("read_annotations.py"),
@@ -89,8 +94,8 @@ rule detect_objects:
         mem_mb=megabytes(6000, 2),
         runtime=minutes(720, 600),
     params:
-        annotations=lambda wildcards: annotation_settings(annotation_of_set(wildcards)),
-        content=lambda wildcards: annotation_content(annotation_of_set(wildcards)),
+        annotations=located(detector),
+        content=told(detector),
         captions=captions_of_set,
         seed=config["seed"],
         threads=config["vlm"]["embedding"]["threads"],

@@ -59,8 +59,8 @@ rule embed_clip:
         mem_mb=megabytes(3000, 2),
         runtime=minutes(240, 60),
     params:
-        model=encoder_settings,
-        content=weights_content,
+        model=located(encoder),
+        content=told(encoder),
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
         precision=config["vlm"]["embedding"]["precision"],
@@ -90,8 +90,8 @@ rule embed_transformers:
         mem_mb=megabytes(3000, 2),
         runtime=minutes(240, 60),
     params:
-        model=encoder_settings,
-        content=weights_content,
+        model=located(encoder),
+        content=told(encoder),
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
         precision=config["vlm"]["embedding"]["precision"],
@@ -120,8 +120,8 @@ rule embed_text:
         mem_mb=megabytes(3000, 2),
         runtime=minutes(240, 60),
     params:
-        model=encoder_settings,
-        content=weights_content,
+        model=located(encoder),
+        content=told(encoder),
         batch=config["vlm"]["embedding"]["batch"],
         threads=config["vlm"]["embedding"]["threads"],
         precision=config["vlm"]["embedding"]["precision"],
@@ -151,7 +151,8 @@ rule import_embeddings:
         mem_mb=megabytes(4000, 10),
         runtime=minutes(60, 60),
     params:
-        folder=lambda wildcards: from_base(imported_folder(wildcards)),
+        # It asks for the output to rerun nothing where the folder has moved.
+        folder=lambda wildcards, output: from_base(imported_folder(wildcards)),
         own_folder=has_own_folder,
         content=imported_content,
         columns=imported_columns,

@@ -40,19 +40,13 @@ def trained_weights(wildcards):
     ]
 
 
-def encoder_settings(wildcards):
-    """What an encoder is loaded from, with paths as seen from the working directory."""
+def encoder(wildcards):
+    """What an encoder is loaded from, and the files that it names."""
     settings = model_settings("vlm", wildcards)
     record = kinds.MODELS[settings["kind"]]
     if record.trained:
-        return {"architecture": f"local-dir:results/vlm/models/{wildcards.model}"}
-    return relocated(settings, record.files)
-
-
-def weights_content(wildcards):
-    """What tells that local weights have changed, wherever they lie."""
-    settings = model_settings("vlm", wildcards)
-    return contents(settings, kinds.MODELS[settings["kind"]].files)
+        return {"architecture": f"local-dir:results/vlm/models/{wildcards.model}"}, ()
+    return settings, record.files
 
 
 def recovered_files(sides):

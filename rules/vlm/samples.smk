@@ -11,15 +11,15 @@ def scene_settings(wildcards):
     return {key: value for key, value in settings.items() if key != "annotations"}
 
 
-def scanned_settings(wildcards):
-    """A source's settings, with paths as seen from the working directory."""
+def scanned(wildcards):
+    """A source's settings, and the files that they name."""
     settings = source_settings("vlm", wildcards)
     record = kinds.SOURCES[settings["kind"]]
     if record.drawn is not None:
         # What is drawn is the input's business.
         source = {"kind": settings["kind"], "parts": settings["parts"], "objects": "objects"}
     else:
-        source = relocated(settings, record.files)
+        source = dict(settings)
     if annotations_of(wildcards.source):
         # Labels of the samples themselves are not read, and annotations by other rules.
         source.pop("annotations", None)
@@ -28,18 +28,18 @@ def scanned_settings(wildcards):
             source["columns"] = {
                 role: name for role, name in source["columns"].items() if role != "objects"
             }
-    return source
+    return source, record.files
 
 
 def scanned_content(wildcards):
     """What tells that an external source has changed: its files, or those dealt to the part."""
-    settings = source_settings("vlm", wildcards)
+    settings, files = scanned(wildcards)
     record = kinds.SOURCES[settings["kind"]]
     if not record.told_by_part:
-        return contents(settings, record.files)
-    dealt = sorted((BASE / settings["path"]).glob(record.dealt))
-    of_part = dealt[int(wildcards.part) :: settings["parts"]]
-    return [f"{file.name} {file.stat().st_size}" for file in of_part]
+        return paths.told(settings, files, BASE)
+    found = contents.contents_of(BASE / settings["path"], record.dealt)
+    dealt = sorted(found.items())[int(wildcards.part) :: settings["parts"]]
+    return paths.replaced(settings, files, BASE, lambda *_: dealt)
 
 
 def scanned_megabytes(wildcards, attempt):
@@ -129,7 +129,7 @@ rule scan_source:
         mem_mb=scanned_megabytes,
         runtime=minutes(240),
     params:
-        source=scanned_settings,
+        source=located(scanned),
         content=scanned_content,
         seed=config["seed"],
         versions=versions("pillow", "polars"),
@@ -157,7 +157,7 @@ rule read_metadata:
         mem_mb=megabytes(4000),
         runtime=minutes(120),
     params:
-        source=scanned_settings,
+        source=located(scanned),
         content=scanned_content,
         stored_order=lambda wildcards: in_stored_order(wildcards.source),
         seed=config["seed"],

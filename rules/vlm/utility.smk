@@ -28,8 +28,8 @@ rule zero_shot:
         runtime=minutes(60, 10),
     params:
         loader=lambda wildcards: kinds.MODELS[model_settings("vlm", wildcards)["kind"]].loader,
-        model=encoder_settings,
-        content=weights_content,
+        model=located(encoder),
+        content=told(encoder),
         name=model_name("vlm"),
         classes=lambda wildcards: audit("vlm", "utility")["classes"],
         templates=lambda wildcards: audit("vlm", "utility")["templates"],

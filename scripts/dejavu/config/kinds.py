@@ -25,6 +25,7 @@ class Source:
         domain: whose samples it gives.
         rules: the rules that draw it, where it is generated, and read it.
         files: what the rule that reads it takes.
+        pictures: the key of the folder with its pictures, or of the file beside which they lie.
         later: what later rules take.
         drawn: pattern of the files that the workflow generates, where it does.
         dealt: pattern, below `path`, of the files or folders that are dealt out to its parts.
@@ -39,6 +40,7 @@ class Source:
     domain: str
     rules: tuple[str, ...]
     files: tuple[File, ...] = ()
+    pictures: str | None = None
     later: tuple[File, ...] = ()
     drawn: str | None = None
     dealt: str | None = None
@@ -112,15 +114,13 @@ class Tagger:
 
 
 _PATH, _VOCABULARY = File("path"), File("vocabulary")
-_IMAGES = File("images", is_folder=True, by_names=True)
+_IMAGES = File("images", is_folder=True)
 _CHECKPOINT, _HUB = File("checkpoint"), File("model", is_folder=True, or_name=True)
 _ARCHITECTURE = File("architecture", is_folder=True, prefix="local-dir:")
 _OPEN_CLIP = (_CHECKPOINT, _ARCHITECTURE)
 _OPEN_CLIP_INSIDE = tuple(file.inside("model") for file in _OPEN_CLIP)
-_FOLDER = File("path", is_folder=True, by_names=True)
-_BOXES = File(
-    "annotations", is_folder=True, by_names=True, or_endings=(".json", ".csv", ".parquet")
-)
+_FOLDER = File("path", is_folder=True)
+_BOXES = File("annotations", is_folder=True, or_endings=(".json", ".csv", ".parquet"))
 
 SOURCES = {
     "scenes": Source(
@@ -132,21 +132,32 @@ SOURCES = {
         VLM,
         ("scan_source",),
         files=(_FOLDER,),
+        pictures="path",
         dealt="*.tar",
         dealt_as="*.tar files",
         told_by_part=True,
     ),
-    "table": Source(VLM, ("scan_source",), files=(_PATH,)),
+    "table": Source(VLM, ("scan_source",), files=(_PATH,), pictures="path"),
     "coco": Source(
-        VLM, ("scan_source",), files=(_PATH, _IMAGES), read_whole=True, has_labels=False
+        VLM,
+        ("scan_source",),
+        files=(_PATH, _IMAGES),
+        pictures="images",
+        read_whole=True,
+        has_labels=False,
     ),
     "flickr": Source(
-        VLM, ("scan_source",), files=(_PATH, _IMAGES), read_whole=True, has_labels=False
+        VLM,
+        ("scan_source",),
+        files=(_PATH, _IMAGES),
+        pictures="images",
+        read_whole=True,
+        has_labels=False,
     ),
     "clip_retrieval": Source(
         VLM,
         ("read_metadata",),
-        files=(File("path", is_folder=True, by_names=True, below="metadata"),),
+        files=(File("path", is_folder=True, below="metadata"),),
         dealt=clip_retrieval.METADATA,
         dealt_as=f"{clip_retrieval.METADATA} files",
         has_pictures=False,
@@ -161,6 +172,7 @@ SOURCES = {
         VISION,
         ("scan_images",),
         files=(_FOLDER, _BOXES),
+        pictures="path",
         later=(
             *(File(f"split.{name}") for name in DOMAINS[VISION].sets),
             File("class_names"),

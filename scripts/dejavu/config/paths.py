@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import reruns
+from dejavu.config import contents
 from dejavu.errors import InputError
 
 SOURCE = "{source}"
@@ -24,7 +24,6 @@ class File:
         is_folder: whether it names a folder; else a file.
         prefix: what stands before a path, where the key may hold something else without it.
         or_name: whether it may hold a name on a hub, `owner/name` at most, where no folder is.
-        by_names: whether names and sizes tell a change: there are too many files to read.
         or_endings: of the one file that may stand in a folder's place.
         below: the folder inside it whose files tell a change.
         of_source: whether `{source}` in it stands for the name of a source.
@@ -34,7 +33,6 @@ class File:
     is_folder: bool = False
     prefix: str = ""
     or_name: bool = False
-    by_names: bool = False
     below: str = ""
     or_endings: tuple[str, ...] = ()
     of_source: bool = False
@@ -60,17 +58,20 @@ def named(
             yield file, path
 
 
-def relocated(
-    settings: Mapping[str, Any], files: Sequence[File], base: Path, place: Callable[[str], str]
+def replaced(
+    settings: Mapping[str, Any],
+    files: Sequence[File],
+    base: Path,
+    by: Callable[[File, str], object],
 ) -> dict[str, Any]:
-    """A copy of settings in which `place` has changed every path."""
+    """A copy of settings in which something stands for every path."""
     changed = copy.deepcopy(dict(settings))
     for file, path in named(settings, files, base):
         inside = changed
         *parents, last = file.key.split(".")
         for parent in parents:
             inside = inside[parent]
-        inside[last] = f"{file.prefix}{place(path)}"
+        inside[last] = f"{file.prefix}{by(file, path)}"
     return changed
 
 
@@ -79,17 +80,14 @@ def for_source(
 ) -> dict[str, Any]:
     """A copy of settings with the paths that they have for a source."""
     differing = [file for file in files if file.of_source]
-    return relocated(settings, differing, base, lambda path: path.replace(SOURCE, source))
+    return replaced(settings, differing, base, lambda _, path: path.replace(SOURCE, source))
 
 
-def contents(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> list[str]:
-    """What tells that files of settings have changed: a hash of each."""
-    return [
-        reruns.listing_of(base / path / file.below)
-        if file.by_names and not (base / path).is_file()
-        else reruns.content_of(base / path / file.below)
-        for file, path in named(settings, files, base)
-    ]
+def told(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> dict[str, Any]:
+    """A copy of settings in which hashes of content stand for paths: what moves stays the same."""
+    return replaced(
+        settings, files, base, lambda file, path: contents.content_of(base / path / file.below)
+    )
 
 
 def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: Path) -> None:

@@ -1,4 +1,4 @@
-"""What makes a rule run again: hashes of what code does and of what files hold.
+"""What makes a rule run again: hashes of what code does.
 
 Standard library only: the Snakefile imports it, and every job pays for that.
 """
@@ -7,9 +7,6 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
-
-BLOCK = 2**16
-SAMPLED_BLOCKS = 16
 
 
 @cache
@@ -67,38 +64,3 @@ class _Run(ast.NodeTransformer):
         name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
         self.generic_visit(node)
         return node.orelse if name == "TYPE_CHECKING" else node
-
-
-@cache
-def listing_of(*folders: Path) -> str:
-    """Hash the names and sizes of all files of folders that hold very many."""
-    found = hashlib.blake2b(digest_size=8)
-    for place, folder in enumerate(folders):
-        for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-            # Names of files may be other bytes than UTF-8.
-            found.update(
-                f"{place} {file.relative_to(folder)} {file.stat().st_size}\n".encode(
-                    errors="surrogateescape"
-                )
-            )
-    return found.hexdigest()
-
-
-@cache
-def content_of(place: Path) -> str:
-    """Hash what a file, or all files of a folder, hold: names, sizes and evenly spaced blocks.
-
-    Files up to 1 MiB count whole. Times of change don't count: a touched file is the same file.
-    """
-    files = (
-        [place] if place.is_file() else sorted(each for each in place.rglob("*") if each.is_file())
-    )
-    found = hashlib.blake2b(digest_size=8)
-    for file in files:
-        size = file.stat().st_size
-        found.update(f"{file.relative_to(place)} {size}\n".encode(errors="surrogateescape"))
-        with file.open("rb") as content:
-            for start in range(0, size, max(size // SAMPLED_BLOCKS, BLOCK)):
-                content.seek(start)
-                found.update(content.read(BLOCK))
-    return found.hexdigest()

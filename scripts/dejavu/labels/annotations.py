@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, system_fault
 from dejavu.labels import pickles
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import STRINGS
@@ -213,7 +213,9 @@ def _lines(path: Path) -> list[str]:
     try:
         text = read_regular(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as UTF-8 text: {error}"
+        ) from error
     return [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, system_fault
 from dejavu.job import Progress
 from dejavu.labels.tags import Tags
 from dejavu.samples.texts import normalised
@@ -76,7 +76,7 @@ def vocabulary(path: str | Path) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
+        raise system_fault(error, path, "be read") or InputError(
             f"The vocabulary {path} cannot be read ({first_line(error)}): give a text file with a"
             " tag a line."
         ) from error

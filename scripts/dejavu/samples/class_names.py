@@ -5,7 +5,7 @@ import io
 import json
 from pathlib import Path
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.texts import normalised
 
 
@@ -31,7 +31,9 @@ def read(path: Path) -> dict[str, str]:
                 for key, value in json.loads(text).items()
             ]
     except (OSError, ValueError, AttributeError, RecursionError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as class names: {error}") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as class names: {error}"
+        ) from error
     if not all(len(pair) == 2 and all(isinstance(each, str) for each in pair) for pair in pairs):
         raise InputError(
             f'{path} holds no class names: give {{"0": ["n01440764", "tench"], …}} as'

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.hashes import keyed_hash
 
 SETS = ("A", "B", "shared", "public", "control")
@@ -113,7 +113,9 @@ def _places(path: Path) -> NDArray[np.int64]:
     try:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as .npy: {error}") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as .npy: {error}"
+        ) from error
     # An empty list is published as floats, and some tools write places so.
     if (
         not isinstance(found, np.ndarray)

@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 import polars as pl
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.crops import Box, Corners, Size, box_fault, size_fault, whole_box
 from dejavu.samples.texts import normalised
 from dejavu.sources import coco
@@ -253,7 +253,7 @@ def from_table(path: Path) -> BoxList:
             table = table.select("image", *CORNERS, *sizes).with_columns(floats.fill_nan(None))
             rows = table.select(pl.all().cast(pl.String)).rows()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(
+        raise system_fault(error, path, "be read") or InputError(
             f"{path} cannot be read as a table of boxes ({first_line(error)}): give a .parquet or"
             " .csv file."
         ) from error
@@ -356,7 +356,9 @@ def _parse(annotation: Path) -> tuple[Element, dict[Element, int]]:
         reason = expat.ErrorString(error.code)
         raise Fault(f"annotation of malformed XML: {reason}, line {error.lineno}") from error
     except OSError as error:
-        raise Fault(f"annotation that cannot be read: {error.strerror}") from error
+        raise system_fault(error, annotation, "be read") or Fault(
+            f"annotation that cannot be read: {error.strerror}"
+        ) from error
     except (LookupError, ValueError) as error:
         raise Fault(f"annotation that cannot be read: {str(error)[:100]}") from error
     return builder.close(), lines

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dejavu.config import clip_retrieval, ranges
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.texts import LONGEST_WORD, caption_fault, is_valid, normalised_column
 from dejavu.sources.cells import LITERAL, NO_LABELS, check_separator, labels_of
 from dejavu.sources.columns import inner, is_text
@@ -57,7 +57,7 @@ class Partition:
             check_regular(path)
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise InputError(
+            raise system_fault(error, path, "be read") or InputError(
                 f"{path} can't be read as an array ({first_line(error)}): embed the {column}s too,"
                 " or fetch the file again."
             ) from error
@@ -158,7 +158,7 @@ def read_metadata(
     )
     judged = rows.with_columns(
         reason=reason,
-        item=pl.format("{}#row {}", pl.lit(str(path)), "row"),
+        item=pl.format("{}#row {}", pl.lit(path.name), "row"),
         image=pl.col("image").fill_null(""),
     )
     kept = judged.filter(pl.col("reason").is_null()).drop("reason", "item")
@@ -369,4 +369,6 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path} cannot be read as parquet: {first_line(error)}") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as parquet: {first_line(error)}"
+        ) from error

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.texts import escaped, normalised, shortened
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
@@ -48,7 +48,7 @@ def read_images(
     for image in listed[len(listed) * part // parts : len(listed) * (part + 1) // parts]:
         identifier = field(path, "images", image, "id")
         name = field(path, "images", image, "file_name")
-        item = f"{path}#image {identifier}"
+        item = f"{path.name}#image {identifier}"
         place = path_within(images, name)
         if place is None:
             yield Rejected(item, str(identifier), f"file_name leaves the folder of images: {name}")
@@ -73,7 +73,9 @@ def load(path: Path, *lists: str) -> dict[str, list[Any]]:
     try:
         content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as JSON: {error}"
+        ) from error
     for name in lists:
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
             raise InputError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dejavu.errors import InputError, first_line
+from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.texts import escaped, shortened
 from dejavu.sources.regular import check_regular
 
@@ -66,9 +66,9 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}") from (
-            error
-        )
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}"
+        ) from error
 
 
 def is_text(kind: pl.DataType) -> bool:

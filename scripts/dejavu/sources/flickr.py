@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.texts import normalised
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
@@ -37,7 +37,9 @@ def read_images(
     try:
         lines = re.split("\r\n?|\n", read_regular(path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} cannot be read as UTF-8 text: {error}"
+        ) from error
     texts: dict[str, dict[int, str]] = {}
     for place, line in enumerate(lines, 1):
         if not line.strip():
@@ -52,14 +54,14 @@ def read_images(
         elif caption.strip():
             texts[name][int(number)] = caption.strip()
         if fault is not None and part == 0:
-            yield Rejected(f"{path}#line {place}", None, fault)
+            yield Rejected(f"{path.name}#line {place}", None, fault)
     if not texts:
         raise InputError(
             f"{path} has no line of the form image#number, tab, caption: correct `path`."
         )
     names = list(texts)
     for name in names[len(names) * part // parts : len(names) * (part + 1) // parts]:
-        item = f"{path}#{name}"
+        item = f"{path.name}#{name}"
         place_of_image = path_within(images, name)
         if place_of_image is None:
             yield Rejected(item, name, f"the file name leaves the folder of images: {name}")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.crops import Box
 from dejavu.sources import Photograph, glyphs
 from dejavu.sources.images import tar_reference
@@ -223,7 +223,7 @@ def read_tar(path: Path) -> Iterator[Photograph]:
             pairs = list(zip(members[::2], members[1::2], strict=True))
             layouts = [_json_at(file, facts) for _, facts in pairs]
         except (tarfile.TarError, OSError, ValueError) as error:
-            raise InputError(
+            raise system_fault(error, path, "be read") or InputError(
                 f"{path} is not a complete tar archive ({error}): delete it and run again, it will"
                 " be drawn anew."
             ) from error

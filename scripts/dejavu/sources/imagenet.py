@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 from PIL import Image, UnidentifiedImageError
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.texts import normalised
 from dejavu.sources import Photograph, Rejected
 from dejavu.sources.boxes import Annotations, BoxList, Fault, Picture, open_annotations
@@ -152,7 +152,7 @@ def _walk(images: Path, label: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _stop(error: OSError) -> None:
-    raise InputError(
+    raise system_fault(error, verb="be read") or InputError(
         f"The image folder {error.filename} cannot be read ({error.strerror}): mend that, or take"
         " it out of the source."
     ) from error
@@ -199,7 +199,9 @@ def _photograph(
         raise Fault("not a readable image: of no known format") from error
     except (OSError, SyntaxError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise Fault(f"not a readable image: {why[:100]}") from error
+        raise system_fault(error, path, "be read") or Fault(
+            f"not a readable image: {why[:100]}"
+        ) from error
     except Image.DecompressionBombError as error:
         raise Fault(f"too large to be a photograph: {error}") from error
     annotation = None if boxes is None else boxes.of(picture)

@@ -2,10 +2,14 @@
 
 A reference is a path; ``{tar}#{member}@{offset}+{size}``, where the member's bytes are read at
 their offset, so that a picture in a large shard costs one read and no scan; or a row of a Parquet
-file (`parquet_images`).
+file (`parquet_images`). Where the file is a source's it starts with ``{domain.source}/``, which
+stands for the source's folder: that may move, and no record goes stale. Where the folders are is
+told by the environment, as what changes no result is.
 """
 
 import io
+import json
+import os
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -15,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.texts import spellings
 from dejavu.sources import parquet_images
 from dejavu.sources.regular import open_regular, read_regular
@@ -26,6 +30,8 @@ FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # Grey pixels of 16 bits, in either order of bytes; Pillow scales colours of as many itself.
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 # Names may hold any of the separators: the first `.tar#` ends the shard's.
+FOLDERS = "DEJAVU_PICTURES"
+OF_SOURCE = re.compile(r"\{(?P<source>[a-z0-9_]+\.[a-z0-9_]+)\}/(?P<inside>.*)", re.DOTALL)
 IN_TAR = re.compile(r"(?P<tar>.+?\.tar)#(?P<member>.*)@(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
 
 
@@ -39,6 +45,40 @@ def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     archive.addfile(member, io.BytesIO(content))
+
+
+def from_source(source: str, reference: str) -> str:
+    """A reference as records keep it: from the folder of its source, if it lies there.
+
+    Args:
+        source: domain and name, as `vlm.photographs`.
+        reference: as a reader gives it, or an item that starts with a path.
+    """
+    folder = _folders().get(source)
+    if folder is None:
+        return reference
+    start = str(Path(folder) / "_").removesuffix("_")
+    is_outside = Path(reference).is_absolute() and not Path(folder).is_absolute()
+    if is_outside or not reference.startswith(start):
+        return reference
+    return f"{{{source}}}/{reference.removeprefix(start)}"
+
+
+def _folders() -> dict[str, str]:
+    """The folders of pictures, by domain and name of their source."""
+    found: dict[str, str] = json.loads(os.environ.get(FOLDERS, "{}"))
+    return found
+
+
+def _located(reference: str) -> str:
+    """A reference that records keep, with the folder of its source."""
+    match = OF_SOURCE.fullmatch(reference)
+    if match is None:
+        return reference
+    folder = _folders().get(match["source"])
+    if folder is None:
+        raise InputError(f"{reference}: the config has no source {match['source']}: name it again.")
+    return str(Path(folder) / match["inside"])
 
 
 def path_within(folder: Path, name: object) -> Path | None:
@@ -65,7 +105,9 @@ def read_bytes(reference: str) -> bytes:
 
     Raises:
         OSError: the file is missing, not a regular one, or shorter than the reference says.
+        InputError: its source is no longer in the config.
     """
+    reference = _located(reference)
     if match := IN_TAR.fullmatch(reference):
         with open_regular(match["tar"]) as shard:
             shard.seek(int(match["offset"]))
@@ -128,7 +170,7 @@ def open_available(reference: str, crop: Mapping[str, int] | None = None) -> Ima
     try:
         image = open_image(reference)
     except OSError as error:
-        raise InputError(
+        raise system_fault(error, verb="be read") or InputError(
             f"An image that was readable before no longer is ({error}): restore the source, or"
             " remove the folder `sources` of the results to read it anew."
         ) from error
@@ -154,7 +196,13 @@ def why_unreadable(error: OSError) -> str:
     """A reason for the table of rejected items, the same in every run and for every name.
 
     The system's own sentences end in the file's name, and Pillow's may hold an address.
+
+    Raises:
+        InputError: the system refused to read it, which tells nothing of the image.
     """
+    fault = system_fault(error, verb="be read")
+    if fault is not None:
+        raise fault from error
     message = error.strerror if error.errno is not None and error.strerror else str(error)
     message = re.sub(r"<_io\.BytesIO object at 0x[0-9a-f]+>", "the bytes", message)
     return f"unreadable image: {message}"

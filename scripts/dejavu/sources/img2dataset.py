@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from dejavu.errors import InputError
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.texts import normalised
 from dejavu.sources import Record, Rejected, clean_labels
 from dejavu.sources.images import decode, tar_reference, why_unreadable
@@ -61,7 +61,9 @@ def read_tar(
     try:
         shard = open_regular(path)
     except OSError as error:
-        raise InputError(f"{path} can't be read ({error}): move it out of the folder.") from error
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path} can't be read ({error}): move it out of the folder."
+        ) from error
     with shard as file:
         try:
             # Names are UTF-8 in any locale; those that are not keep their bytes, and are rejected.
@@ -82,7 +84,7 @@ def read_tar(
                 if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                     raise tarfile.ReadError(f"no end marker at byte {archive.offset}")
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise InputError(
+            raise system_fault(error, path, "be read") or InputError(
                 f"{path} is not a complete tar archive ({error}): fetch it again, or move it out"
                 " of the folder."
             ) from error

@@ -133,7 +133,7 @@ def _class_names(path: Path, column: str | None) -> list[str]:
         while isinstance(feature, list) or "feature" in feature:
             feature = feature[0] if isinstance(feature, list) else feature["feature"]
         names = feature["names"]
-    except (pa.ArrowException, ValueError, LookupError, TypeError, RecursionError):
+    except (pa.ArrowInvalid, ValueError, LookupError, TypeError, RecursionError):
         return []
     is_names = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return names if is_names else []

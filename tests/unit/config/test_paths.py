@@ -2,11 +2,11 @@
 
 import pytest
 
-from dejavu.config import paths, reruns
+from dejavu.config import contents, paths
 from dejavu.config.paths import File
 from dejavu.errors import InputError
 
-FILE, FOLDER = File("path"), File("images", is_folder=True, by_names=True)
+FILE, FOLDER = File("path"), File("images", is_folder=True)
 LOCAL = File("architecture", is_folder=True, prefix="local-dir:").inside("model")
 HUB = File("model", is_folder=True, or_name=True)
 
@@ -33,9 +33,9 @@ def test_a_folder_goes_before_a_name_on_a_hub_and_what_looks_like_a_path_is_one(
     assert found({"model": "package:owner"}, [HUB], tmp_path) == []
 
 
-def test_settings_are_relocated_in_a_copy_with_their_prefixes(tmp_path):
+def test_paths_are_replaced_in_a_copy_and_keep_their_prefixes(tmp_path):
     settings = {"path": "a.csv", "parts": 2, "model": {"architecture": "local-dir:x"}}
-    moved = paths.relocated(settings, [FILE, FOLDER, LOCAL], tmp_path, "../{}".format)
+    moved = paths.replaced(settings, [FILE, FOLDER, LOCAL], tmp_path, lambda _, path: f"../{path}")
     assert moved == {"path": "../a.csv", "parts": 2, "model": {"architecture": "local-dir:../x"}}
     assert settings["model"] == {"architecture": "local-dir:x"}
 
@@ -47,40 +47,56 @@ def test_a_source_stands_in_the_paths_that_differ_by_it_alone(tmp_path):
     assert paths.for_source({"path": "one"}, files, tmp_path, "a") == {"path": "one"}
 
 
-def test_content_follows_what_the_record_says(tmp_path):
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """What settings with paths tell, each time anew."""
+    monkeypatch.chdir(tmp_path)
+
+    def of(settings, files, base=tmp_path):
+        contents.content_of.cache_clear()
+        return paths.told(settings, files, base)
+
+    return of
+
+
+def test_hashes_of_content_stand_for_paths(tmp_path, told):
     (tmp_path / "images").mkdir()
     picture, table = tmp_path / "images/1.jpg", tmp_path / "a.csv"
-    settings = {"path": "a.csv", "images": "images"}
-
-    def content(picture_bytes, table_bytes):
-        picture.write_bytes(picture_bytes)
-        table.write_bytes(table_bytes)
-        reruns.content_of.cache_clear()
-        reruns.listing_of.cache_clear()
-        return paths.contents(settings, [FILE, FOLDER], tmp_path)
-
-    first = content(b"1", b"1")
-    assert len(first) == 2
-    assert content(b"2", b"1") == first, "of very many files names and sizes count alone"
-    changed = content(b"1", b"2")
-    assert changed[0] != first[0] and changed[1] == first[1]
-    assert content(b"11", b"1")[1] != first[1]
+    settings = {"path": "a.csv", "images": "images", "parts": 2}
+    picture.write_bytes(b"1")
+    table.write_bytes(b"1")
+    first = told(settings, [FILE, FOLDER])
+    assert first["parts"] == 2 and not {"a.csv", "images"} & set(first.values())
+    picture.write_bytes(b"2")
+    second = told(settings, [FILE, FOLDER])
+    assert second["path"] == first["path"] and second["images"] != first["images"]
+    table.write_bytes(b"2")
+    assert told(settings, [FILE, FOLDER])["path"] != first["path"]
 
 
-def test_only_the_folder_that_is_read_counts(tmp_path):
+def test_what_moves_stays_the_same_however_its_path_is_written(tmp_path, told):
+    for place in ("here", "elsewhere/there"):
+        (tmp_path / place / "images/n01").mkdir(parents=True)
+        (tmp_path / place / "images/n01/1.jpg").write_bytes(b"1")
+        (tmp_path / place / "a.csv").write_bytes(b"x")
+    settings = {"path": "here/a.csv", "images": "here/images"}
+    first = told(settings, [FILE, FOLDER])
+    for place in ("elsewhere/there", str(tmp_path / "here"), "./here", "elsewhere/../here"):
+        moved = {"path": f"{place}/a.csv", "images": f"{place}/images"}
+        assert told(moved, [FILE, FOLDER]) == first
+    below = {"path": "a.csv", "images": "images"}
+    assert told(below, [FILE, FOLDER], tmp_path / "here") == first
+
+
+def test_only_the_folder_that_is_read_counts(tmp_path, told):
     for name in ("metadata", "img_emb"):
-        (tmp_path / name).mkdir()
-    file = File("path", is_folder=True, by_names=True, below="metadata")
-
-    def content():
-        reruns.listing_of.cache_clear()
-        return paths.contents({"path": "."}, [file], tmp_path)
-
-    first = content()
-    (tmp_path / "img_emb/0.npy").touch()
-    assert content() == first
-    (tmp_path / "metadata/0.parquet").touch()
-    assert content() != first
+        (tmp_path / "data" / name).mkdir(parents=True)
+    file = File("path", is_folder=True, below="metadata")
+    first = told({"path": "data"}, [file])
+    (tmp_path / "data/img_emb/0.npy").touch()
+    assert told({"path": "data"}, [file]) == first
+    (tmp_path / "data/metadata/0.parquet").touch()
+    assert told({"path": "data"}, [file]) != first
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What makes a rule run again: what code does, and what files hold."""
+"""What makes a rule run again: what code does."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def version(tmp_path):
 
 
 def forget():
-    for each in (reruns.code_version, reruns.reached, reruns._parsed, reruns.content_of):
+    for each in (reruns.code_version, reruns.reached, reruns._parsed):
         each.cache_clear()
 
 
@@ -55,17 +55,3 @@ def test_packages_run_with_their_modules(tmp_path, version, script):
     first = reruns.code_version(tmp_path, "script.py")
     forget()
     assert reruns.code_version(tmp_path, "script.py") != first
-
-
-def test_content_follows_bytes_and_not_times(tmp_path):
-    def content():
-        forget()
-        return reruns.content_of(tmp_path)
-
-    file = tmp_path / "weights.bin"
-    file.write_bytes(bytes(100_000))
-    first = content()
-    file.touch()
-    assert content() == first
-    file.write_bytes(bytes(99_999) + b"1")
-    assert content() != first

@@ -122,7 +122,7 @@ def test_metadata_become_records_and_the_rest_is_told(tmp_path):
         "no caption",
         NO_LABELS,
     ]
-    assert others["item"][0] == f"{tmp_path}/metadata/metadata_0.parquet#row 1"
+    assert others["item"][0] == "metadata_0.parquet#row 1"
 
 
 def test_labels_may_be_json_or_joined(tmp_path):
