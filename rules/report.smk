@@ -107,6 +107,7 @@ rule report_page:
         charts=expand("results/figures/{figure}.json", figure=plan.figures(config)),
         pictures=expand("results/figures/{figure}.svg", figure=plan.figures(config)),
         galleries=[f"results/galleries/{domain}.json" for domain in plan.configured(config)],
+        data=[f"results/{domain}/data.json" for domain in plan.configured(config)],
         run="results/run.json",
     output:
         report("results/report/index.html", caption="legends/page.rst", category="Page"),

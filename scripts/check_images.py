@@ -10,7 +10,7 @@ import pyarrow as pa
 from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
-from dejavu.job import run
+from dejavu.job import run, say, warn
 from dejavu.labels import table
 from dejavu.samples import checks
 from dejavu.samples.hashes import keyed_hash
@@ -30,13 +30,15 @@ def main(job: Any) -> None:
         check_crops(name, images)
     check_labels(sets)
     check_ids(sets)
+    matched = {}
     if job.params.tags["kind"] == "table":
-        tell_matched(sets, job.params.tags)
+        matched["tags"] = tell_matched(sets, job.params.tags)
     counts = {
         name: {"images": len(images), "crops": images["crop_status"].eq("ok").sum()}
         for name, images in sets.items()
     }
-    write_json(job.output[0], counts)
+    write_json(job.output.sets, counts)
+    write_json(job.output.data, {"matched": matched})
 
 
 def check_crops(name: str, images: pl.DataFrame) -> None:
@@ -50,17 +52,14 @@ def check_crops(name: str, images: pl.DataFrame) -> None:
         )
 
 
-def tell_matched(sets: dict[str, pl.DataFrame], tags: dict[str, Any]) -> None:
+def tell_matched(sets: dict[str, pl.DataFrame], tags: dict[str, Any]) -> dict[str, int]:
     """Tell how much of a table of tags, and how many of the crops, found no partner."""
     crops = pl.concat(
         images.filter(pl.col("crop_status") == "ok")["id"] for images in sets.values()
     )
     found = table.matched(crops, tags)
-    strangers, bare = found.ids_without_crop / found.ids, found.crops_without_tags / found.crops
-    print(
-        f"{tags['path']}: {strangers:.1%} of its {found.ids} ids match no crop, and {bare:.1%} of"
-        f" the {found.crops} crops have no tags there"
-    )
+    (warn if found.is_doubtful else say)(f"{tags['path']}: {found.told('crops')}")
+    return found._asdict()
 
 
 def check_labels(sets: dict[str, pl.DataFrame]) -> None:

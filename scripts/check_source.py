@@ -16,8 +16,6 @@ from dejavu.job import run, warn
 from dejavu.samples import checks
 from dejavu.samples.hashes import keyed_hash
 
-COMMONEST = 20
-
 
 def main(job: Any) -> None:
     """Check rejected items, and count samples and objects of the sets that share the source."""
@@ -36,8 +34,7 @@ def main(job: Any) -> None:
         hashes = part["hash"].to_numpy()
         # Of ids: captions of an image share its hash, and embeddings may be in stored order.
         identities.append(keyed_hash(column_strings(part, "id"), 0, "overlap"))
-        counts = pc.value_counts(pc.list_flatten(part["objects"]).combine_chunks())
-        samples_of.update(dict(zip(*map(pa.Array.to_pylist, counts.flatten()), strict=True)))
+        samples_of.update(checks.samples_of_labels(part["objects"]))
         lengths = pc.list_value_length(part["objects"]).to_numpy()
         kept += len(part)
         for name, (low, high) in hashes_of.items():
@@ -61,10 +58,7 @@ def main(job: Any) -> None:
     doubt = checks.doubt_about_labels(samples_of)
     if doubt is not None:
         warn(f"Source {source}: {doubt}")
-    labels = {"labels": len(samples_of), "once": sum(n == 1 for n in samples_of.values())}
-    commonest = sorted(samples_of.items(), key=lambda each: (-each[1], each[0]))[:COMMONEST]
-    facts = {"kept": kept, "rejected": len(reasons), **labels, "commonest": dict(commonest)}
-    write_json(job.output[0], facts)
+    write_json(job.output[0], {"kept": kept, "rejected": len(reasons)})
 
 
 def repeated(

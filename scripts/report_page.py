@@ -53,13 +53,14 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
     pictures = {Path(path).stem: Path(path) for path in job.input.pictures}
     charts = [Path(path) for path in job.input.charts]
     [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
+    [data] = [path for path in job.input.data if Path(path).parent.name == key]
     return {
         "key": key,
         "name": params.domains[key],
         "lead": page.lead(key, config),
         "cards": page.cards(verdicts),
         "verdicts": verdicts,
-        "facts": page.facts(key, asked, rows),
+        "facts": page.facts(key, asked, rows, read_json(data)),
         "figures": [
             page.figure(chart, pictures[chart.stem], params.legends[chart.stem])
             for chart in charts

@@ -204,7 +204,8 @@ rule check_images:
     input:
         image_samples(*sets_of("vision")),
     output:
-        "results/vision/sets.json",
+        sets="results/vision/sets.json",
+        data="results/vision/data.json",
     log:
         "results/logs/check_images/vision.log",
     benchmark:

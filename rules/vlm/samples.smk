@@ -78,6 +78,16 @@ def annotated_objects(wildcards):
     return ["results/vlm/objects/{set}/{shard}.parquet"] if is_annotated else []
 
 
+def sources_with_files_of_labels():
+    """The sources whose samples have their objects from a file of annotations."""
+    annotated = {name: annotations_of(name) for name in sources_of("vlm")}
+    return [
+        name
+        for name, settings in annotated.items()
+        if settings and not kinds.ANNOTATIONS[settings["kind"]].detects
+    ]
+
+
 def labelled_files():
     """Where labels are: the parts of sources that name them, and annotated shards."""
     named = [name for name in sources_of("vlm") if not annotations_of(name)]
@@ -229,8 +239,17 @@ rule check_sets:
     input:
         records=of_sets("vlm", "results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
         annotated=of_sets("vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()),
+        labels=[
+            f"results/vlm/annotations/{name}.parquet" for name in sources_with_files_of_labels()
+        ],
+        parts=of_sources(
+            "vlm",
+            "results/vlm/sources/{source}/{part}.parquet",
+            sources_with_files_of_labels(),
+        ),
     output:
-        "results/vlm/sets.json",
+        sets="results/vlm/sets.json",
+        data="results/vlm/data.json",
     log:
         "results/logs/check_sets/vlm.log",
     benchmark:
@@ -246,6 +265,11 @@ rule check_sets:
     params:
         sets=sets_with_sources("vlm"),
         annotated=annotated_sets(),
+        matched=[
+            [name, source["parts"], source.get("captions", "one")]
+            for name, source in config["vlm"]["sources"].items()
+            if name in sources_with_files_of_labels()
+        ],
         k=max(config["vlm"]["k"]),
         code=code_version("check_sets.py"),
     script:

@@ -8,11 +8,13 @@ import pyarrow as pa
 import pytest
 
 import annotate_objects
+import check_sets
 import check_source
 from dejavu.errors import InputError
 from dejavu.files.facts import read_json
 from dejavu.files.parquet import write_parquet
 from dejavu.labels import annotations
+from dejavu.samples import checks
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import RECORDS, REJECTED
 
@@ -50,8 +52,6 @@ def test_an_id_that_two_parts_have_is_a_rejected_item_of_the_source(tmp_path):
         check(tmp_path, 2, 0.08)
     facts = check(tmp_path, 2, 0.09)
     assert (facts["kept"], facts["rejected"]) == (110, 10)
-    assert (facts["labels"], facts["once"]) == (2, 0)
-    assert facts["commonest"] == {"dog": 120, "cat": 60}
 
 
 def test_labels_that_stand_once_are_told(tmp_path, capsys):
@@ -75,5 +75,28 @@ def test_samples_and_annotations_that_do_not_match_are_counted(tmp_path, capsys)
         wildcards=SimpleNamespace(set="target", shard="0000"),
     )
     annotate_objects.main(job)
-    told = "1 of 4 samples have annotations, 2 of 3 annotated ids are of no sample."
-    assert f"Warning: Set target, shard 0000: {told}" in capsys.readouterr().err
+    assert "1 of 4 samples have annotations" in capsys.readouterr().out
+
+
+def test_the_share_of_annotations_without_a_sample_is_told_and_kept(tmp_path, capsys):
+    for part, ids in enumerate((["a#0", "a#1", "b#0"], ["c#0"])):
+        write_part(tmp_path, part, ids, [["dog"]] * len(ids))
+    rows = [(name, "dog", 1.0) for name in ("a", "x", "y")]
+    labels = pl.DataFrame(rows, schema=annotations.SCHEMA, orient="row")
+    write_parquet(tmp_path / "labels.parquet", annotations.by_hash(labels, 0))
+    parts = [tmp_path / f"{part}.parquet" for part in range(2)]
+    job = SimpleNamespace(
+        params=SimpleNamespace(matched=[["s", 2, "each"]]),
+        input=SimpleNamespace(labels=[tmp_path / "labels.parquet"], parts=parts),
+    )
+    found = {"annotated": 3, "strangers": 2, "samples": 3, "bare": 2}
+    assert check_sets.matched(job) == {"s": found}
+    told = "66.7% of the 3 annotated ids match none of the samples, and 66.7% of the 3 samples"
+    assert f"Warning: Source s: {told} have no annotations" in capsys.readouterr().err
+
+
+def test_the_vocabulary_is_its_size_and_its_commonest_labels():
+    found = checks.vocabulary({**dict.fromkeys("abcdefghijklm", 1), "z": 5, "y": 5})
+    assert (found["labels"], found["once"]) == (15, 13)
+    assert list(found["commonest"].items())[:3] == [("y", 5), ("z", 5), ("a", 1)]
+    assert len(found["commonest"]) == 10

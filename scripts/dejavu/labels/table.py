@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from dejavu.errors import InputError, first_line
 from dejavu.labels.tags import Tags
+from dejavu.samples.checks import Matched
+from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.texts import normalised_column
 from dejavu.sources.columns import readable, scan_table
 
@@ -91,15 +93,6 @@ def _numbers(path: Path, column: pl.Series) -> pl.Series:
     return numbers
 
 
-class Matched(NamedTuple):
-    """How well a table of tags and the crops of all sets go together."""
-
-    ids: int
-    ids_without_crop: int
-    crops: int
-    crops_without_tags: int
-
-
 def matched(crops: pl.Series, settings: Mapping[str, Any]) -> Matched:
     """Count the table's ids that are no crop's, and the crops without any tag.
 
@@ -110,7 +103,7 @@ def matched(crops: pl.Series, settings: Mapping[str, Any]) -> Matched:
     Raises:
         InputError: as `read` does.
     """
-    ids = read(settings)["id"].unique()
-    strangers = ids.filter(~ids.is_in(crops.implode()))
-    bare = crops.filter(~crops.is_in(ids.implode()))
-    return Matched(len(ids), len(strangers), len(crops), len(bare))
+    hashes = (
+        keyed_hash(ids.to_list(), 0, "overlap") for ids in (read(settings)["id"].unique(), crops)
+    )
+    return Matched.of(*hashes)

@@ -16,6 +16,7 @@ import polars as pl
 
 from dejavu.report import figures, verdict
 from dejavu.report.tables import read_csv
+from dejavu.samples.checks import Matched
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
@@ -128,13 +129,16 @@ def lead(key: str, config: Mapping[str, Any]) -> str:
     )
 
 
-def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[str]:
+def facts(
+    key: str, asked: Mapping[str, Path], rows: Mapping[str, Any], data: Mapping[str, Any]
+) -> list[str]:
     """What the verdicts of a domain rest on.
 
     Args:
         key: of the domain.
         asked: paths of the tables by name.
         rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
+        data: what was found of the labels of each source, and of annotations that match samples.
     """
     found = []
     if key == "vlm":
@@ -152,6 +156,11 @@ def facts(key: str, asked: Mapping[str, Path], rows: Mapping[str, Any]) -> list[
     else:
         found += _crops(asked["vision_crops"])
     found.append(_rejected(asked[f"{key}_rejected"]))
+    found += _labels(data.get("labels", {}))
+    found += [
+        f"{source}: {Matched(**numbers).told('samples' if key == 'vlm' else 'crops')}."
+        for source, numbers in data["matched"].items()
+    ]
     if f"{key}_contamination" in asked:
         found += _contaminated(asked[f"{key}_contamination"])
     if f"{key}_recall" in asked:
@@ -189,6 +198,17 @@ def _rejected(path: Path) -> str:
     total = sum(row["rows"] for row in counts)
     by_set = ", ".join(f"{row['set'] or 'no set'} {row['rows']:,}" for row in counts)
     return f"{total:,} items of the sources were rejected ({by_set}); the table says why."
+
+
+def _labels(sources: Mapping[str, Any]) -> list[str]:
+    """The vocabulary of each source: its size and its commonest labels."""
+    return [
+        f"{source}: {each['labels']:,} different labels, {each['once']:,} of them in one sample"
+        " alone; the commonest are "
+        + ", ".join(f"{label} ({count:,})" for label, count in each["commonest"].items())
+        + "."
+        for source, each in sources.items()
+    ]
 
 
 def _contaminated(path: Path) -> list[str]:

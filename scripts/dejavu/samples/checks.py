@@ -1,14 +1,49 @@
 """Reasons why sources and sets could not give a measurement, told before models are trained."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dejavu.errors import InputError
 from dejavu.samples.texts import shortened
 
-FEW_LABELS, LONGEST_SHOWN = 20, 80
+FEW_LABELS, LONGEST_SHOWN, COMMONEST = 20, 80, 10
+
+
+class Matched(NamedTuple):
+    """How well annotations, or a table of tags, and samples go together: numbers of ids.
+
+    `strangers` are annotated and of no sample, `bare` are samples without annotations.
+    """
+
+    annotated: int
+    strangers: int
+    samples: int
+    bare: int
+
+    @classmethod
+    def of(cls, annotated: NDArray[np.uint64], samples: NDArray[np.uint64]) -> "Matched":
+        """Compare hashes of ids."""
+        known, given = np.unique(annotated), np.unique(samples)
+        both = len(np.intersect1d(known, given, assume_unique=True))
+        return cls(len(known), len(known) - both, len(given), len(given) - both)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether most of either have no partner."""
+        return 2 * self.strangers > self.annotated or 2 * self.bare > self.samples
+
+    def told(self, samples: str = "samples") -> str:
+        """Both shares in words."""
+        return (
+            f"{self.strangers / max(self.annotated, 1):.1%} of the {self.annotated:,} annotated ids"
+            f" match none of the {samples}, and {self.bare / max(self.samples, 1):.1%} of the"
+            f" {self.samples:,} {samples} have no annotations"
+        )
 
 
 def check_rejected(
@@ -45,6 +80,19 @@ def repeats(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The places, rising, of hashes that stood before: of equal ones the first counts."""
     _, first = np.unique(hashes, return_index=True)
     return np.setdiff1d(np.arange(len(hashes)), first, assume_unique=True)
+
+
+def samples_of_labels(objects: pa.ChunkedArray) -> dict[str, int]:
+    """The number of samples of each label, of lists without repeats."""
+    counts = pc.value_counts(pc.list_flatten(objects).combine_chunks())
+    return dict(zip(*map(pa.Array.to_pylist, counts.flatten()), strict=True))
+
+
+def vocabulary(samples_of: Mapping[str, int]) -> dict[str, Any]:
+    """How many labels there are, how many of them in one sample alone, and the commonest."""
+    commonest = sorted(samples_of.items(), key=lambda each: (-each[1], each[0]))[:COMMONEST]
+    once = sum(count == 1 for count in samples_of.values())
+    return {"labels": len(samples_of), "once": once, "commonest": dict(commonest)}
 
 
 def doubt_about_labels(samples_of: Mapping[str, int]) -> str | None:

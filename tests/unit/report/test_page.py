@@ -281,10 +281,17 @@ def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
     use |= {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
     # The name stands for another model in the other domain.
     rows = {"vlm_ppg": [row], "utility": [{**use, "domain": "vision", "accuracy": 0.9}, use]}
-    assert page.facts("vlm", asked, rows) == [
+    labels = {"labels": 1200, "once": 3, "commonest": {"dog": 1100, "cat": 20}}
+    numbers = {"annotated": 1000, "strangers": 40, "samples": 900, "bare": 9}
+    data = {"labels": {"s": labels}, "matched": {"s": numbers}}
+    assert page.facts("vlm", asked, rows, data) == [
         "target: 1,200 captions are scored, 3 without objects are left out, and 2 near-duplicates.",
         "There is no control set: one-model scores are raw, not calibrated.",
         "3 items of the sources were rejected (no set 1, target 2); the table says why.",
+        "s: 1,200 different labels, 3 of them in one sample alone; the commonest are dog (1,100),"
+        " cat (20).",
+        "s: 4.0% of the 1,000 annotated ids match none of the samples, and 1.0% of the 900 samples"
+        " have no annotations.",
         "control: 1 with a near-duplicate in public.",
         "target: 1 with a near-duplicate in public.",
         "Neighbours come from an approximate index (IVF8,Flat); the lowest recall against exact"
