@@ -109,6 +109,11 @@ def _check_models(vision: Mapping[str, Any]) -> None:
                 f"{where}.train_on: a classifier is a reference, which must not have seen A: train"
                 " it on B or public."
             )
+        if "layers" in model.get("projector", {}):
+            raise InputError(
+                f"{where}.projector: lightly's heads take no `layers`: remove it, and see lightly's"
+                " projection heads for their arguments."
+            )
         if model.get("method") == "dino" and "output_dim" not in model["projector"]:
             raise InputError(
                 f"{where}.projector: DINO needs `output_dim`, the number of its prototypes."
