@@ -59,9 +59,9 @@ def from_votes(labels: NDArray[np.integer], distances: NDArray[np.floating]) -> 
     top = np.full((crops, TOP), NONE, dtype=np.int64)
     best = place < TOP
     top[crop[order][best], place[best]] = label[order][best]
-    entropy = np.asarray(entropy, dtype=np.float64)
     tiebreak = -distances.mean(axis=1, dtype=np.float64)
-    return Predictions(top, 0.0 - entropy, entropy, tiebreak)
+    exact: NDArray[np.float64] = entropy.astype(np.float64)
+    return Predictions(top, 0.0 - exact, exact, tiebreak)
 
 
 def from_probabilities(probabilities: NDArray[np.floating]) -> Predictions:

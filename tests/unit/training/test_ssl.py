@@ -364,7 +364,8 @@ def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_pat
         tmp_path / "model.json", {**CLASSIFIER, "labels": labels}, tmp_path / "model.safetensors"
     )
     loaded, settings = classifier.load(tmp_path / "model.safetensors", tmp_path / "model.json", CPU)
-    found = classifier.probabilities(loaded, settings, crops, 5, CPU)
+    assert settings["labels"] == labels
+    found = classifier.probabilities(loaded, 2, crops, {**PREPROCESSING, "crop_side": 32}, 5, CPU)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
     assert [labels[code] for code in found.argmax(axis=1)] == crops["label"].to_list()
     with monkeypatch.context() as patched:
@@ -373,3 +374,26 @@ def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_pat
             classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "b.pt"), CPU)
     resumed, _, _ = classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "b.pt"), CPU)
     assert_same(weights(model.eval()), weights(resumed.eval()))
+
+
+@pytest.mark.parametrize("resize", ["squash", "centre_crop"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_classifier_sees_the_pixels_that_a_target_of_its_preprocessing_sees(
+    crops, folder, resize, interpolation
+):
+    preprocessing = {**PREPROCESSING, "resize": resize, "interpolation": interpolation}
+    used = {"preprocessing": preprocessing, "representation": "backbone"}
+    encoder = ssl.load("m", folder[0], used, True, CPU)
+    found = classifier.seen(crops, preprocessing)
+    for row, pixels in zip(crops.iter_rows(named=True), found, strict=True):
+        image = Image.open(row["image"]).crop(tuple(row["crop"].values()))
+        np.testing.assert_array_equal(pixels, encoder.prepare_image(image, "crop"))
+
+
+def test_a_crop_of_a_side_that_the_classifier_does_not_take_is_one_sentence(crops):
+    backbone = {"library": "timm", "name": "test_vit", "settings": {"img_size": 32}}
+    model = classifier.build({**CLASSIFIER, "backbone": backbone}, 2, 0).eval()
+    found = classifier.probabilities(model, 2, crops, {**PREPROCESSING, "crop_side": 32}, 9, CPU)
+    assert found.shape == (32, 2)
+    with pytest.raises(InputError, match="takes no crops of 24 by 24 px"):
+        classifier.probabilities(model, 2, crops, PREPROCESSING, 9, CPU)
