@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, paths
-from dejavu.config.checks_common import check_files, check_names, check_sources
+from dejavu.config.checks_common import check_files, check_index, check_names, check_sources
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
@@ -17,6 +17,7 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     check_names(vision, "vision", ("sources", "models"))
     _check_sets(vision)
     check_files(vision, "vision", base)
+    check_index(vision, "vision")
     _check_apart(vision, base)
     _check_tags(vision, base)
     _check_models(vision)
