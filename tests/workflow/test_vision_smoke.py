@@ -504,6 +504,11 @@ MATRIX = [
         {"train_classifier": 1, "classify_crops": 2, **dict.fromkeys(TABLES, 1)},
     ),
     (
+        "vision.models.resnet.preprocessing.resize",
+        "centre_crop",
+        {"classify_crops": 2, **dict.fromkeys(TABLES, 1)},
+    ),
+    (
         "vision.k",
         20,
         {"find_neighbors", "vote_labels", *TABLES},
