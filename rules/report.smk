@@ -81,6 +81,7 @@ rule describe_run:
             for domain in plan.configured(config)
             for name in sets_of(domain)
         ],
+        unlike_pixels=plan_vision.unlike_pixels(config["vision"]) if "vision" in config else [],
         versions=versions(
             "altair",
             "jinja2",

@@ -14,12 +14,15 @@ def main(job: Any) -> None:
     """Classify the crops of every shard."""
     device = prepare_torch(job.params.threads)
     model, settings = classifier.load(job.input.weights, job.input.settings, device)
+    labels, preprocessing = settings["labels"], job.params.preprocessing
     found = []
     for path in job.input.records:
         crops = read_crops([path])
-        probabilities = classifier.probabilities(model, settings, crops, job.params.batch, device)
+        probabilities = classifier.probabilities(
+            model, len(labels), crops, preprocessing, job.params.batch, device
+        )
         judged = label_votes.from_probabilities(probabilities)
-        found.append(predictions_table(crops, judged, settings["labels"]))
+        found.append(predictions_table(crops, judged, labels))
     write_predictions(job.output[0], found)
 
 

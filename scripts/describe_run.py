@@ -35,6 +35,7 @@ def main(job: Any) -> None:
         "config": params.config,
         "versions": {"python": platform.python_version(), **params.versions},
         "sets": sets,
+        "unlike_pixels": params.unlike_pixels,
         "models": distinct(map(model, job.input.models)),
         "tables": {Path(path).name: sha256(path) for path in job.input.tables},
     }

@@ -62,6 +62,7 @@ rule classify_crops:
         mem_mb=megabytes(3000, 2),
         runtime=minutes(240),
     params:
+        preprocessing=lambda wildcards: model_settings("vision", wildcards)["preprocessing"],
         batch=config["vision"]["embedding"]["batch"],
         threads=config["vision"]["embedding"]["threads"],
         versions=versions("torch", "torchvision", "timm", "pillow"),

@@ -22,8 +22,6 @@ def training_of(wildcards):
     settings = model_settings("vision", wildcards)
     kept = {key: value for key, value in settings.items() if key not in left_out}
     channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
-    if settings.get("method") != "dino":
-        kept.pop("dino", None)
     return {**kept, "preprocessing": channels}
 
 
@@ -32,7 +30,8 @@ def checkpoint_layout(wildcards):
     settings = model_settings("vision", wildcards)
     used = settings["preprocessing"]
     sides = [used["image_side"], used["crop_side"]]
-    return {**{key: settings[key] for key in ("format", "network", "backbone")}, "sides": sides}
+    layout = {key: settings[key] for key in ("format", "backbone")}
+    return {**layout, "network": settings.get("network"), "sides": sides}
 
 
 def longest_first(wildcards):

@@ -58,7 +58,8 @@ def branches(group, kind):
     definition = DEFINITIONS[group]
     allowed = dict(definition["properties"])
     for branch in definition.get("allOf", []):
-        asked = branch["if"]["properties"]["kind"]
+        # Some keys depend on another one than the kind.
+        asked = branch["if"]["properties"].get("kind", {})
         if kind in asked.get("enum", [asked.get("const")]):
             then = branch["then"]
             parts = [then]

@@ -172,7 +172,9 @@ def test_votes_are_counted_as_the_method_says(vision_smoke_run, samples, model, 
         assert answer["prediction"] == order[0]
         assert answer["top5"] == order[:5]
         parts = [count / 50 for count in votes.values()]
-        assert answer["confidence"] == pytest.approx(sum(p * math.log(p) for p in parts), abs=1e-9)
+        entropy = -sum(p * math.log(p) for p in parts)
+        assert answer["entropy"] == pytest.approx(entropy, abs=1e-9)
+        assert answer["confidence"] == -answer["entropy"]
         mean_distance = sum(1 - score for score in ranking["score"]) / 50
         assert answer["tiebreak"] == pytest.approx(-mean_distance, abs=1e-9)
         assert answer["correct"] == (order[0] == truth[answer["sample"]])
@@ -207,8 +209,9 @@ def test_naive_bayes_is_the_textbooks(vision_smoke_run, samples, tags):
             posterior = np.exp(np.array(logs) - np.logaddexp.reduce(logs))
             assert posterior[labels.index(answer["prediction"])] == pytest.approx(posterior.max())
             entropy = -(posterior * np.log(posterior)).sum()
-            assert answer["confidence"] == pytest.approx(-entropy, abs=1e-9)
-            assert answer["tiebreak"] == pytest.approx(posterior.max(), abs=1e-9)
+            assert answer["confidence"] == pytest.approx(posterior.max(), abs=1e-9)
+            assert answer["entropy"] == pytest.approx(entropy, abs=1e-9)
+            assert answer["tiebreak"] == -answer["entropy"]
             assert answer["correct"] == (answer["prediction"] == sample["label"])
             assert len(answer["top5"]) == 5 and answer["top5"][0] == answer["prediction"]
 
@@ -355,7 +358,7 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
     memorized = table(vision_smoke_run, "vision_memorized")
     for reference in PREDICTORS[1:]:
         target, other = answers["vicreg_a"], answers[reference]
-        gap = target["confidence"] - other["confidence"]
+        gap = other["entropy"] - target["entropy"]
         frame = target.with_columns(gap=gap).filter(target["correct"] & ~other["correct"])
         found = memorized.filter(pl.col("reference_model") == reference)
         assert len(found) == min(100, len(frame))
@@ -499,6 +502,11 @@ MATRIX = [
         "vision.models.resnet.epochs",
         3,
         {"train_classifier": 1, "classify_crops": 2, **dict.fromkeys(TABLES, 1)},
+    ),
+    (
+        "vision.models.resnet.preprocessing.resize",
+        "centre_crop",
+        {"classify_crops": 2, **dict.fromkeys(TABLES, 1)},
     ),
     (
         "vision.k",

@@ -39,6 +39,16 @@ def check_sources(domain: Mapping[str, Any], where: str) -> None:
             )
 
 
+def check_index(domain: Mapping[str, Any], where: str) -> None:
+    """Check that parameters of an approximate index are given to one."""
+    index = domain["index"]
+    if index["search"] and index["factory"] == "Flat":
+        raise InputError(
+            f"Config key {where}.index.search: exact search takes no parameters: remove it, or set"
+            " `factory` to an approximate index."
+        )
+
+
 def check_files(domain: Mapping[str, Any], where: str, base: Path) -> None:
     """Check that the files and folders of sources and models are there, and enough for `parts`."""
     for name, source in domain["sources"].items():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, paths
-from dejavu.config.checks_common import check_files, check_names, check_sources
+from dejavu.config.checks_common import check_files, check_index, check_names, check_sources
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
@@ -17,6 +17,7 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     check_names(vision, "vision", ("sources", "models"))
     _check_sets(vision)
     check_files(vision, "vision", base)
+    check_index(vision, "vision")
     _check_apart(vision, base)
     _check_tags(vision, base)
     _check_models(vision)
@@ -108,6 +109,11 @@ def _check_models(vision: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{where}.train_on: a classifier is a reference, which must not have seen A: train"
                 " it on B or public."
+            )
+        if "layers" in model.get("projector", {}):
+            raise InputError(
+                f"{where}.projector: lightly's heads take no `layers`: remove it, and see lightly's"
+                " projection heads for their arguments."
             )
         if model.get("method") == "dino" and "output_dim" not in model["projector"]:
             raise InputError(

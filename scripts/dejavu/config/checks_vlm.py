@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm
-from dejavu.config.checks_common import check_files, check_names, check_sources
+from dejavu.config.checks_common import check_files, check_index, check_names, check_sources
 from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
 from dejavu.errors import InputError
@@ -17,6 +17,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     check_names(vlm, "vlm")
     _check_sets(vlm, "vlm")
     check_files(vlm, "vlm", base)
+    check_index(vlm, "vlm")
     for name, source in vlm["sources"].items():
         _check_annotations(f"vlm.sources.{name}", source, base)
     _check_models(vlm, base)

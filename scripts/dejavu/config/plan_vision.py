@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dejavu.config.kinds import NAIVE_BAYES
 from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
 
+# What decides which pixels of a crop a model sees.
+PIXELS = ("crop_side", "resize", "interpolation")
+
 
 def shown_pairs(vision: Config) -> list[dict[str, str]]:
     """The pair that stands for each target model in galleries: the first of its tests."""
@@ -87,6 +90,26 @@ def references(vision: Config) -> list[Plan]:
         }
         for name in names
     ]
+
+
+def unlike_pixels(vision: Config) -> list[Plan]:
+    """Targets of one-model tests and classifiers that see crops otherwise, by the config's choice.
+
+    Each has `target_model`, `reference_model`, and the keys of `preprocessing` that differ with the
+    values of both.
+    """
+    single, models = vision["tests"]["one_model"], vision["models"]
+    found = []
+    for target in single["targets"]:
+        for reference in (name for name in single["references"] if name in models):
+            ours, theirs = (models[name]["preprocessing"] for name in (target, reference))
+            differing = {
+                key: [ours[key], theirs[key]] for key in PIXELS if ours[key] != theirs[key]
+            }
+            if differing:
+                names = {"target_model": target, "reference_model": reference}
+                found.append({**names, "preprocessing": differing})
+    return found
 
 
 def most_tags(vision: Config) -> str | None:

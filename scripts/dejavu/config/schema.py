@@ -136,11 +136,11 @@ def _remedy(value: Any, kind: str) -> str:
 
 
 def _known(error: Any, schema: Mapping[str, Any]) -> list[str]:
-    """The keys that a mapping may hold, given its kind."""
+    """The keys that a mapping may hold, given its kind, or what else they depend on."""
     known = set(error.schema.get("properties", {}))
     for branch in error.schema.get("allOf", []):
-        [kinds] = branch["if"]["properties"].values()
-        if error.instance.get("kind") in kinds.get("enum", [kinds.get("const")]):
+        [(name, asked)] = branch["if"]["properties"].items()
+        if error.instance.get(name) in asked.get("enum", [asked.get("const")]):
             known |= set(branch["then"].get("properties", {}))
             if "$ref" in branch["then"]:
                 common = schema["$defs"][branch["then"]["$ref"].rpartition("/")[2]]

@@ -17,6 +17,7 @@ PREDICTIONS = pa.schema(
         ("prediction", pa.string()),
         ("top5", STRINGS),
         ("confidence", pa.float64()),
+        ("entropy", pa.float64()),
         ("tiebreak", pa.float64()),
         ("correct", pa.bool_()),
     ]
@@ -35,6 +36,7 @@ def predictions_table(
             "prediction": first.tolist(),
             "top5": [names[codes[codes >= 0]].tolist() for codes in predicted.top],
             "confidence": predicted.confidence,
+            "entropy": predicted.entropy,
             "tiebreak": predicted.tiebreak,
             "correct": first == crops["label"].to_numpy().astype(object),
         },

@@ -19,12 +19,15 @@ class Predictions:
 
     Attributes:
         top: class codes int64 [n, 5], best first; `NONE` where fewer classes were voted for.
-        confidence: minus the entropy of votes or probabilities (natural log), float64 [n].
+        confidence: how sure the predictor is, by which its most confident crops are chosen: of
+            votes minus their entropy, of probabilities the highest, float64 [n].
+        entropy: of votes or probabilities (natural log), which compares predictors, float64 [n].
         tiebreak: orders crops of equal confidence, higher first, float64 [n].
     """
 
     top: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    entropy: NDArray[np.float64]
     tiebreak: NDArray[np.float64]
 
     @property
@@ -56,17 +59,19 @@ def from_votes(labels: NDArray[np.integer], distances: NDArray[np.floating]) -> 
     top = np.full((crops, TOP), NONE, dtype=np.int64)
     best = place < TOP
     top[crop[order][best], place[best]] = label[order][best]
-    confidence = np.asarray(0.0 - entropy, dtype=np.float64)
-    return Predictions(top, confidence, -distances.mean(axis=1, dtype=np.float64))
+    tiebreak = -distances.mean(axis=1, dtype=np.float64)
+    exact: NDArray[np.float64] = entropy.astype(np.float64)
+    return Predictions(top, 0.0 - exact, exact, tiebreak)
 
 
 def from_probabilities(probabilities: NDArray[np.floating]) -> Predictions:
     """Rank classes by probability, float [n, classes]; ties by class order.
 
-    The tiebreak is the highest probability.
+    The tiebreak is minus the entropy.
     """
     exact = probabilities.astype(np.float64)
     order = np.argsort(-exact, axis=1, kind="stable")[:, :TOP]
     top = np.full((len(exact), TOP), NONE, dtype=np.int64)
     top[:, : order.shape[1]] = order
-    return Predictions(top, xlogy(exact, exact).sum(axis=1), exact.max(axis=1))
+    negative = xlogy(exact, exact).sum(axis=1)
+    return Predictions(top, exact.max(axis=1), 0.0 - negative, negative)

@@ -29,14 +29,16 @@ class Judged:
     Attributes:
         samples: the crops' sample numbers, int64 [n].
         correct: whether the label was inferred, bool [n].
-        confidence: float64 [n], minus entropy.
+        confidence: float64 [n], which orders the predictor's own crops.
         tiebreak: float64 [n], higher first among crops of equal confidence.
+        entropy: float64 [n], which predictors are compared by.
     """
 
     samples: NDArray[np.int64]
     correct: Bools
     confidence: Floats
     tiebreak: Floats
+    entropy: Floats
 
     def __add__(self, other: "Judged") -> "Judged":
         return Judged(
@@ -44,6 +46,7 @@ class Judged:
             np.concatenate([self.correct, other.correct]),
             np.concatenate([self.confidence, other.confidence]),
             np.concatenate([self.tiebreak, other.tiebreak]),
+            np.concatenate([self.entropy, other.entropy]),
         )
 
     def where(self, chosen: Bools) -> "Judged":
@@ -53,6 +56,7 @@ class Judged:
             self.correct[chosen],
             self.confidence[chosen],
             self.tiebreak[chosen],
+            self.entropy[chosen],
         )
 
     @cached_property
@@ -120,7 +124,7 @@ def read_judged(path: str, left_out: NDArray[np.int64]) -> Judged:
 
     Samples that are `left_out`, int64, are not judged.
     """
-    columns = ["sample", "correct", "confidence", "tiebreak"]
+    columns = ["sample", "correct", "confidence", "tiebreak", "entropy"]
     table = read_parquet(path, columns)
     found = Judged(*(table[name].to_numpy() for name in columns))
     return found.where(~np.isin(found.samples, left_out))

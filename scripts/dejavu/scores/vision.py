@@ -205,7 +205,7 @@ def memorized(target: Judged, reference: Judged) -> tuple[NDArray[np.int64], Flo
         Positions of the crops, int64, and their memorization confidence, float64.
     """
     positions = np.flatnonzero(target.correct & ~reference.correct)
-    confidence = (target.confidence - reference.confidence)[positions]
+    confidence = (reference.entropy - target.entropy)[positions]
     rounded = np.round(confidence, CONFIDENCE_DECIMALS)
     order = np.lexsort((target.samples[positions], -rounded))
     return positions[order], confidence[order]

@@ -21,7 +21,8 @@ from dejavu.search.indexes import COSINE, EUCLIDEAN, OpenShard, PublicIndex, too
 from dejavu.search.proposals import Proposals, SinglePrecision
 from dejavu.search.ranking import TIE, Candidates, Floats, Numbers
 
-# How far below the k-th best score a run of ties is followed, the first time and later.
+# How far below the k-th best score a run of ties is followed, the first time and later; of
+# distances, as a part of them.
 SLACKS = (64 * TIE, 2**14 * TIE, np.inf)
 QUERY_BLOCK = 1024
 # A float64 product of all with all costs as much as scoring one row in so many again.
@@ -41,7 +42,7 @@ class Pass(Protocol):
         Args:
             block: which of the queries.
             floor: float64 [n], lower bounds of their k-th best scores.
-            slack: how far below its bound a score still matters.
+            slack: how far below its bound a score still matters, see `ranking.limit`.
         """
 
 
@@ -83,7 +84,8 @@ def top_k(
             break
         waiting = []
         for block in _stream(wanted[pending], shards, k, metric, slack, threads):
-            places, exact, settled = ranking.settle(block.best, k, block.floor - slack)
+            left_out = ranking.limit(block.floor, slack, metric)
+            places, exact, settled = ranking.settle(block.best, k, left_out, metric)
             asked = pending[block.place]
             numbers[asked[settled]] = places[settled]
             scores[asked[settled]] = exact[settled]
@@ -163,9 +165,12 @@ class _Search:
             self.k,
             self.metric,
         )
-        best = ranking.thinned(ranking.merged([block.best, *fresh, dense]), self.k)
+        best = ranking.thinned(ranking.merged([block.best, *fresh, dense]), self.k, self.metric)
         block.floor = np.maximum(block.floor, ranking.kth_best(best, count, self.k))
-        block.best = best.where(best.scores >= (block.floor - self.slack)[best.queries])
+        block.best = best.where(best.scores >= self._limit(block.floor)[best.queries])
+
+    def _limit(self, floor: Floats) -> Floats:
+        return ranking.limit(floor, self.slack, self.metric)
 
     def _proposed(self, block: _Block, chosen: Pass) -> tuple[list[Candidates], Numbers]:
         """Candidates that the pass proposes, and the queries it proves too little for."""
@@ -177,7 +182,7 @@ class _Search:
         head = self._scored(block, query[first], row[first])
         head = ranking.merged([head])
         floor = np.maximum(block.floor, ranking.kth_best(head, len(block.queries), self.k))
-        rest = ~first & ~(upper < (floor - self.slack)[query])
+        rest = ~first & ~(upper < self._limit(floor)[query])
         tail = self._scored(block, query[rest], row[rest])
         return [head, tail], np.flatnonzero(~proposals.complete)
 

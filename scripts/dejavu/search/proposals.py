@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dejavu.search.indexes import EUCLIDEAN, PublicIndex
-from dejavu.search.ranking import Flags, Floats, Numbers
+from dejavu.search.ranking import Flags, Floats, Numbers, limit
 
 SPARE = 32
 # Rows multiplied at a time: several percent faster than FAISS's own 1,024.
@@ -38,7 +38,7 @@ class SinglePrecision:
         flat = shard.index.index
         faiss.cvar.distance_compute_blas_database_bs = BLOCK_ROWS
         proposed, self.rows = flat.search(queries, min(k + SPARE, flat.ntotal))
-        self.k = k
+        self.k, self.metric = k, metric
         self.scores = proposed.astype(np.float64) * (-1 if metric == EUCLIDEAN else 1)
         self.error = error_of_single(queries, shard.vectors, metric)
         self.whole = self.rows.shape[1] == flat.ntotal
@@ -49,12 +49,13 @@ class SinglePrecision:
         scores, error = self.scores[block], self.error[block]
         if scores.shape[1] >= self.k:
             floor = np.fmax(floor, scores[:, self.k - 1] - error)
+        least = limit(floor, slack, self.metric)
         upper = scores + error[:, None]
         # A row that FAISS left out is at most as good as its last proposal, in its float32.
-        complete = np.full(len(floor), self.whole) | (upper[:, -1] < floor - slack)
+        complete = np.full(len(floor), self.whole) | (upper[:, -1] < least)
         # Where float32 overflows, nothing is below anything, and FAISS proposes row -1.
         complete &= self.rows[block].min(axis=1) >= 0
-        keep = ~(upper < (floor - slack)[:, None]) & complete[:, None]
+        keep = ~(upper < least[:, None]) & complete[:, None]
         query, place = np.nonzero(keep)
         return Proposals(query, self.rows[block][query, place], upper[query, place], complete)
 
@@ -74,5 +75,6 @@ def error_of_single(
     largest = (lengths + longest) ** 2 if metric == EUCLIDEAN else longest * lengths
     operations = queries.shape[1] + (4 if metric == EUCLIDEAN else 0)
     growth = operations * unit / (1 - operations * unit)
-    # What underflows is smaller than any tie.
-    return np.nan_to_num(growth * largest * (1 + 1e-3) + 1e-15, nan=np.inf)
+    # What underflows: of products smaller than any tie, of distances smaller than this.
+    lost = 1e-30 if metric == EUCLIDEAN else 1e-15
+    return np.nan_to_num(growth * largest * (1 + 1e-3) + lost, nan=np.inf)

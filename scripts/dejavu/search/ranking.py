@@ -1,7 +1,9 @@
 """Candidates of queries and their order: best first, runs of ties by sample number.
 
-Scores of both metrics are higher the nearer a row is. A run goes on as long as the next score is
-closer than the tolerance to the one before it (method: neighbours).
+Scores of both metrics are higher the nearer a row is: products, or squared distances with a minus.
+A run goes on as long as the next score is closer than the tolerance to the one before it: of
+products 1e-6, of squared distances 1e-6 of the larger, so that it grows and shrinks with the
+vectors (method: neighbours).
 """
 
 from dataclasses import dataclass
@@ -9,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dejavu.search.indexes import EUCLIDEAN, Numbers
+
 TIE = 1e-6
 
 Floats = NDArray[np.float64]
-Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
@@ -34,6 +37,32 @@ class Candidates:
     def bounds(self, count: int) -> Numbers:
         """Where each of `count` queries starts, and the end: int64 [count + 1]."""
         return np.searchsorted(self.queries, np.arange(count + 1))
+
+
+def limit(scores: Floats, slack: float, metric: str) -> Floats:
+    """What lies a slack below scores, which is a fraction of them for distances; float64 [n].
+
+    Rows below the limit of a query's k-th best score are left out. Below a distance of 0 there is
+    nothing that could be tied with it.
+    """
+    if not np.isfinite(slack):
+        return np.full_like(scores, -np.inf)
+    return scores - slack * (np.abs(scores) if metric == EUCLIDEAN else 1.0)
+
+
+def _apart(higher: Floats, lower: Floats, metric: str) -> Flags:
+    """Whether successive scores are no tie, bool [n]."""
+    if metric == EUCLIDEAN:
+        return (higher - lower >= TIE * np.abs(lower)) & (higher > lower)
+    return higher - lower >= TIE
+
+
+def _intervals(scores: Floats, metric: str) -> Floats:
+    """Numbers of intervals half as wide as the tolerance, in which scores lie, float64 [n]."""
+    if metric == EUCLIDEAN:
+        with np.errstate(divide="ignore"):
+            scores = np.log(np.abs(scores))
+    return np.floor(scores / (TIE / 2))
 
 
 def ordered(queries: Numbers, numbers: Numbers, scores: Floats) -> Candidates:
@@ -71,7 +100,7 @@ def kth_best(candidates: Candidates, count: int, k: int) -> Floats:
     return found
 
 
-def thinned(candidates: Candidates, k: int) -> Candidates:
+def thinned(candidates: Candidates, k: int, metric: str) -> Candidates:
     """Without pairs that can't matter for the first k places, however many are tied.
 
     Scores that share an interval shorter than the tolerance are in one run. Of such a group stay
@@ -79,7 +108,7 @@ def thinned(candidates: Candidates, k: int) -> Candidates:
     and the lowest score, which tell where the run ends.
     """
     queries, scores = candidates.queries, candidates.scores
-    interval = np.floor(scores / (TIE / 2))
+    interval = _intervals(scores, metric)
     first = np.ones(len(scores), dtype=bool)
     first[1:] = (queries[1:] != queries[:-1]) | (interval[1:] != interval[:-1])
     if np.diff(np.flatnonzero(first), append=len(scores)).max(initial=0) <= k:
@@ -93,7 +122,9 @@ def thinned(candidates: Candidates, k: int) -> Candidates:
     return candidates.where(keep)
 
 
-def settle(candidates: Candidates, k: int, left_out: Floats) -> tuple[Numbers, Floats, Flags]:
+def settle(
+    candidates: Candidates, k: int, left_out: Floats, metric: str
+) -> tuple[Numbers, Floats, Flags]:
     """The first k places of every query.
 
     Args:
@@ -101,6 +132,7 @@ def settle(candidates: Candidates, k: int, left_out: Floats) -> tuple[Numbers, F
         k: number of places.
         left_out: float64 [count], for each query the highest score that a row may have that is no
             candidate.
+        metric: `cosine` or `euclidean`.
 
     Returns:
         Numbers int64 and scores float64 [count, k], and for which queries they are proven, [count].
@@ -108,7 +140,7 @@ def settle(candidates: Candidates, k: int, left_out: Floats) -> tuple[Numbers, F
     queries, numbers, scores = candidates.queries, candidates.numbers, candidates.scores
     bounds = candidates.bounds(len(left_out))
     new_run = np.ones(len(scores), dtype=bool)
-    new_run[1:] = (queries[1:] != queries[:-1]) | (scores[:-1] - scores[1:] >= TIE)
+    new_run[1:] = (queries[1:] != queries[:-1]) | _apart(scores[:-1], scores[1:], metric)
     run = np.cumsum(new_run)
     order = np.arange(len(scores))
     # Alone in a run, a candidate keeps its place.
@@ -118,4 +150,6 @@ def settle(candidates: Candidates, k: int, left_out: Floats) -> tuple[Numbers, F
     chosen = order[places]
     # The run that holds the last place must end before anything that may have been left out.
     end_of_run = np.searchsorted(run, run[places[:, -1]], side="right") - 1
-    return numbers[chosen], scores[chosen], scores[end_of_run] - TIE >= left_out
+    # Twice the tolerance, for what rounding may take from it.
+    settled = limit(scores[end_of_run], 2 * TIE, metric) >= left_out
+    return numbers[chosen], scores[chosen], settled

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dejavu.search.indexes import EUCLIDEAN
 from dejavu.search.proposals import Proposals
-from dejavu.search.ranking import Floats, Numbers
+from dejavu.search.ranking import Floats, Numbers, limit
 
 # Rows multiplied at a time: the products of a block of queries stay in the cache.
 ROWS = 2048
@@ -106,7 +106,7 @@ class ReducedPrecision:
     ) -> None:
         """Encode a shard [rows, d]; a query with more than `most` rows in question is given up."""
         self.queries, self.k, self.most, self.on = queries, k, most, on
-        self.euclidean = metric == EUCLIDEAN
+        self.metric, self.euclidean = metric, metric == EUCLIDEAN
         edges = np.linspace(0, len(vectors), -(-len(vectors) // ROWS) + 1).astype(int)
         self.starts = edges[:-1]
         parts = [vectors[start:end] for start, end in pairwise(edges)]
@@ -139,13 +139,19 @@ class ReducedPrecision:
         error = self._error(asked)[:count]
         # From scores to products and back: the score is scale x product - offset.
         scale, offset = (2.0 if self.euclidean else 1.0), 2 * asked.halves[:count]
-        floor, slack = (floor + offset) / scale, slack / scale
+        floor = (floor + offset) / scale
+
+        def least() -> Keys:
+            """The keys from which products may still matter."""
+            score = np.minimum(scale * floor - offset, 0) if self.euclidean else floor
+            return _keys_at_least((limit(score, slack, self.metric) + offset) / scale - error)
+
         if len(self.parts[0]) >= self.k:
             # The first part raises the floor before anything is kept.
             highest = (asked.values[:count] @ self.parts[0].T).topk(self.k, sorted=False).values
             lowest = highest.amin(dim=1).double().cpu().numpy()
             floor = np.fmax(floor, _at_least(lowest) - error)
-        cut = _keys_at_least(floor - slack - error)
+        cut = least()
         complete = np.ones(count, dtype=bool)
         hits, fresh, waiting = np.empty(0, np.int64), [], 0
         filtering = _Filter(len(asked.values), count, max(map(len, self.parts)))
@@ -161,7 +167,7 @@ class ReducedPrecision:
             enough = np.diff(bounds) >= self.k
             kth = _values(_keys(hits[bounds[:-1][enough] + self.k - 1])).astype(np.float64)
             floor[enough] = np.fmax(floor[enough], _at_least(kth) - error[enough])
-            cut = _keys_at_least(floor - slack - error)
+            cut = least()
             hits = hits[_keys(hits) >= cut[hits >> QUERY_AT]]
             number = np.diff(np.searchsorted(hits, np.arange(count + 1) << QUERY_AT))
             complete &= number <= self.most
@@ -182,7 +188,8 @@ class ReducedPrecision:
             + self.missing
             + 1e-14 * asked.halves
         )
-        return np.nan_to_num(error * (1 + 1e-3) + 1e-15, nan=np.inf)
+        # What underflows: of products smaller than any tie, of distances smaller than this.
+        return np.nan_to_num(error * (1 + 1e-3) + (1e-30 if self.euclidean else 1e-15), nan=np.inf)
 
 
 class _Filter:

@@ -6,7 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dejavu.search.indexes import EUCLIDEAN
-from dejavu.search.ranking import TIE, Candidates, Floats, Numbers, kth_best, merged, thinned
+from dejavu.search.ranking import (
+    TIE,
+    Candidates,
+    Flags,
+    Floats,
+    Numbers,
+    kth_best,
+    limit,
+    merged,
+    thinned,
+)
 
 BLOCK_VALUES = 2**17
 DENSE_VALUES = 2**21
@@ -51,7 +61,7 @@ def dense_candidates(
         vectors: [rows, d], the shard.
         numbers: int64 [rows], its sample numbers.
         floor: float64 [n], lower bounds of the k-th best scores.
-        slack: how far below its bound a score still matters.
+        slack: how far below its bound a score still matters, see `ranking.limit`.
         k: number of places.
         metric: `cosine` or `euclidean`.
     """
@@ -69,16 +79,15 @@ def dense_candidates(
         if scores.shape[1] >= k:
             kth = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k]
             floor = np.maximum(floor, kth - error)
-        keep = scores >= (floor - slack - error)[:, None]
-        _thin_tight_rows(keep, scores, k)
+        keep = scores >= (limit(floor, slack, metric) - error)[:, None]
+        _thin_tight_rows(keep, scores, error, k, metric)
         query, place = np.nonzero(keep)
-        fresh = merged([Candidates(query, start + place, scores[query, place])])
-        found = thinned(merged([found, fresh]) if len(found.scores) else fresh, k)
-        floor = np.maximum(floor, kth_best(found, len(which), k) - error)
-        found = found.where(found.scores >= (floor - slack - error)[found.queries])
+        exact = pair_scores(queries, vectors, which[query], rows[place], metric)
+        found = thinned(merged([found, Candidates(query, start + place, exact)]), k, metric)
+        floor = np.maximum(floor, kth_best(found, len(which), k))
+        found = found.where(found.scores >= limit(floor, slack, metric)[found.queries])
     row = by_number[found.numbers]
-    exact = pair_scores(queries, vectors, which[found.queries], row, metric)
-    return Candidates(which[found.queries], numbers[row], exact)
+    return Candidates(which[found.queries], numbers[row], found.scores)
 
 
 def _all_scores(queries: Floats, rows: Floats, metric: str) -> tuple[Floats, Floats]:
@@ -92,23 +101,25 @@ def _all_scores(queries: Floats, rows: Floats, metric: str) -> tuple[Floats, Flo
     first, second = queries - middle, rows - middle
     squares, others = _squares(first), _squares(second)
     error = growth * (np.sqrt(squares) + np.sqrt(others.max(initial=0))) ** 2
-    if error.max(initial=0) <= TIE / 1e4:
-        return 2 * (first @ second.T) - squares[:, None] - others, error
-    scores = np.stack([-_squares(rows - query) for query in queries])
-    return scores, growth * -scores.min(axis=1, initial=0)
+    return 2 * (first @ second.T) - squares[:, None] - others, error
 
 
 def _squares(vectors: NDArray[Any]) -> Floats:
     return np.einsum("ij,ij->i", vectors, vectors)
 
 
-def _thin_tight_rows(keep: NDArray[np.bool_], scores: Floats, k: int) -> None:
-    """Thin, as `ranking.thinned`, queries whose kept scores all lie within the tolerance."""
+def _thin_tight_rows(keep: Flags, scores: Floats, error: Floats, k: int, metric: str) -> None:
+    """Thin, as `ranking.thinned`, queries whose kept scores all lie within the tolerance.
+
+    Only where they are known so well that what is left tells where the run ends.
+    """
     crowded = np.flatnonzero(np.count_nonzero(keep, axis=1) > 2 * k + 2)
     kept = keep[crowded]
     highest = np.where(kept, scores[crowded], -np.inf)
     lowest = np.where(kept, scores[crowded], np.inf)
-    tight = highest.max(axis=1, initial=-np.inf) - lowest.min(axis=1, initial=np.inf) < TIE / 2
+    best, worst = highest.max(axis=1, initial=-np.inf), lowest.min(axis=1, initial=np.inf)
+    width = TIE * np.abs(best) if metric == EUCLIDEAN else TIE
+    tight = (best - worst < width / 2) & (error[crowded] <= width / 1e4)
     chosen = np.flatnonzero(tight)
     thin = kept[chosen] & (np.cumsum(kept[chosen], axis=1) <= k)
     thin[np.arange(len(chosen)), highest[chosen].argmax(axis=1)] = True

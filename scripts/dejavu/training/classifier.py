@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn import functional
 
 from dejavu.encoders import backbones
-from dejavu.encoders.ssl import as_batch, standardised
-from dejavu.errors import InputError
+from dejavu.encoders.ssl import as_batch, resized, standardised
+from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints, seals
 from dejavu.files.weights import read_settings
-from dejavu.sources.images import crop_pixels
+from dejavu.sources.images import crop_pixels, open_available
 from dejavu.training import loop
 from dejavu.training.views import random_views
 
@@ -47,9 +47,9 @@ def train(
     """Train a classifier.
 
     Args:
-        settings: the model's in the config: `backbone`, `views`, `stored_side`, `preprocessing`,
-            `dropout`, `epochs`, `batch`, `learning_rate`, `weight_decay`, `warmup_epochs`,
-            `label_smoothing`.
+        settings: the model's in the config: `backbone`, `views`, `stored_side`, `preprocessing`
+            with `mean` and `std`, `dropout`, `epochs`, `batch`, `learning_rate`, `weight_decay`,
+            `warmup_epochs`, `label_smoothing`.
         crops: as `samples.images.read_crops` gives them.
         seed: of weights, order, views and dropout.
         checkpoint: file to resume from.
@@ -116,19 +116,62 @@ def load(
     return model.eval().to(device).to(memory_format=torch.channels_last), trained
 
 
+def check_side(model: nn.Module, side: int, device: torch.device) -> None:
+    """Check that a classifier takes square crops of a side.
+
+    Raises:
+        InputError: it does not, as a vision transformer of another size.
+    """
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, side, side, device=device))
+    except Exception as error:
+        raise refusal(
+            error,
+            f"The classifier takes no crops of {side} by {side} px ({first_line(error)}): set its"
+            " `preprocessing.crop_side` to `views.side`, with which it was trained.",
+        ) from error
+
+
+def seen(crops: pl.DataFrame, preprocessing: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """What a model of this preprocessing sees of crops: uint8 [n, side, side, 3]."""
+    side = preprocessing["crop_side"]
+    how = side, preprocessing["resize"], preprocessing["interpolation"]
+    squares = [
+        np.asarray(resized(open_available(image, crop), *how))
+        for image, crop in zip(crops["image"], crops["crop"], strict=True)
+    ]
+    return np.stack(squares) if squares else np.empty((0, side, side, 3), np.uint8)
+
+
 def probabilities(
     model: nn.Module,
-    settings: Mapping[str, Any],
+    labels: int,
     crops: pl.DataFrame,
+    preprocessing: Mapping[str, Any],
     batch: int,
     device: torch.device,
 ) -> NDArray[np.float64]:
-    """P(label | crop), float64 [crops, labels]."""
-    pixels = crop_pixels(crops["image"], crops["crop"], settings["views"]["side"])
-    found = [np.empty((0, len(settings["labels"])))]
+    """P(label | crop), float64 [crops, labels].
+
+    Args:
+        model: from `load`.
+        labels: how many it tells.
+        crops: as `samples.images.read_crops` gives them.
+        preprocessing: `crop_side`, `resize` and `interpolation`, as a target's, and the `mean` and
+            `std` that it was trained with.
+        batch: crops classified at a time.
+        device: where to compute.
+
+    Raises:
+        InputError: the model takes no crops of this side.
+    """
+    check_side(model, preprocessing["crop_side"], device)
+    pixels = seen(crops, preprocessing)
+    found = [np.empty((0, labels))]
     for start in range(0, len(pixels), batch):
         views = as_batch(pixels[start : start + batch], device)
         with torch.inference_mode():
-            scores = model(standardised(views, settings["preprocessing"]))
+            scores = model(standardised(views, preprocessing))
         found.append(scores.double().softmax(dim=1).cpu().numpy())
     return np.concatenate(found)

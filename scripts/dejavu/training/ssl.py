@@ -26,6 +26,12 @@ LOSSES = {
     "simclr": NTXentLoss,
     "dino": DINOLoss,
 }
+# Arguments of lightly's losses that can't be chosen.
+FIXED = {
+    "gather_distributed": "The loss always sees the outputs of all processes",
+    "output_dim": "The loss has the projector's number of outputs",
+    "memory_bank_size": "A killed training could not go on with the same memory bank",
+}
 
 
 class Objective(nn.Module):
@@ -36,10 +42,10 @@ class Objective(nn.Module):
         super().__init__()
         self.loss, self.team = loss, team
 
-    def forward(self, model: Forward, view: Callable[[str], Tensor]) -> Tensor:
+    def forward(self, model: Forward, view: Callable[[str], Tensor], epoch: int) -> Tensor:
         """The loss; `view` gives further views of the batch, `global` or `local` ones.
 
-        Two views pass the model as one batch, so that batch norm sees both.
+        Two views pass the model as one batch, so that batch norm sees both. Epochs count from 0.
         """
         pixels = torch.cat([view("global"), view("global")])
         return self.loss(*self.outputs(model, pixels, 2))
@@ -47,6 +53,9 @@ class Objective(nn.Module):
     def outputs(self, model: Forward, pixels: Tensor, views: int) -> list[Tensor]:
         """What a model makes of each of several views of the whole batch, [n, d] a view."""
         return [self.team.whole(outputs) for outputs in model(pixels).chunk(views)]
+
+    def before_step(self, model: SslModel, epoch: int) -> None:
+        """What remains to be done with the gradients before the optimiser's step."""
 
     def after_step(self, model: SslModel, progress: float) -> None:
         """What remains to be done after the optimiser's step; `progress` runs from 0 to 1."""
@@ -64,13 +73,21 @@ class Distillation(Objective):
         self.momentum, self.local_views = settings["momentum"], settings["local_views"]
         deactivate_requires_grad(teacher)
 
-    def forward(self, model: Forward, view: Callable[[str], Tensor]) -> Tensor:
-        """The loss of the student's views against the teacher's, of different views alone."""
+    def forward(self, model: Forward, view: Callable[[str], Tensor], epoch: int) -> Tensor:
+        """The loss of the student's views against the teacher's, of different views alone.
+
+        The teacher's temperature is that of the epoch.
+        """
         wide = torch.cat([view("global"), view("global")])
         with torch.no_grad():
             taught = self.outputs(self.teacher, wide, 2)
         seen = torch.cat([wide, *(view("local") for _ in range(self.local_views))])
-        return self.loss(taught, self.outputs(model, seen, 2 + self.local_views))
+        return self.loss(taught, self.outputs(model, seen, 2 + self.local_views), epoch=epoch)
+
+    def before_step(self, model: SslModel, epoch: int) -> None:
+        """Keep the prototypes as they are for the head's first epochs, where it asks for that."""
+        head: Any = model.projector
+        head.cancel_last_layer_gradients(epoch)
 
     def after_step(self, model: SslModel, progress: float) -> None:
         """Move the teacher towards the student, less and less."""
@@ -85,16 +102,14 @@ def objective_of(
 ) -> Objective:
     """The objective that `settings` name: `method`, `loss` (arguments of lightly's), `dino`."""
     method, arguments = settings["method"], dict(settings["loss"])
-    if "gather_distributed" in arguments:
-        raise InputError(
-            "The loss always sees the outputs of all processes: remove `gather_distributed` from"
-            " `loss` of the model in the config."
-        )
+    for key, reason in FIXED.items():
+        if key in arguments:
+            raise InputError(f"{reason}: remove `{key}` from `loss` of the model in the config.")
     if method == "dino":
         arguments["output_dim"] = settings["projector"]["output_dim"]
     try:
         loss = LOSSES[method](**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(
             f"lightly can't build the loss of {method} from `loss` ({first_line(error)}): see"
             f" {LOSSES[method].__name__} for its arguments."
@@ -179,9 +194,11 @@ def train_on_pixels(
 
         for group in optimizer.param_groups:
             group["lr"] = settings["learning_rate"] * loop.learning_rate(step, steps, warmup)
-        loss = objective(forward, view)
+        epoch = step // order.steps
+        loss = objective(forward, view, epoch)
         optimizer.zero_grad()
         loss.backward()
+        objective.before_step(model, epoch)
         optimizer.step()
         objective.after_step(model, (step + 1) / steps)
         return {"loss": float(loss.detach())}

@@ -56,6 +56,10 @@ def test_the_shipped_configs_are_right(tmp_path):
         ("models.vicreg_a.views.area", [0.5, 0.2], "views.area: the smallest part"),
         ("models.vicreg_a.views.colours", 1, "it does not know colours"),
         ("models.dino_a.projector", {}, "DINO needs `output_dim`"),
+        ("models.dino_a.projector", {"layers": []}, "lightly's heads take no `layers`"),
+        ("models.vicreg_a.dino", {"momentum": 0.5}, "it does not know dino; it may hold backbone"),
+        ("models.resnet.preprocessing.image_side", 32, "it does not know image_side"),
+        ("index", {"search": "nprobe=4"}, "vision.index.search: exact search takes no parameters"),
         ("models.vicreg_s1", CONFIG["vision"]["models"]["resnet"], "must not end in _s and digits"),
         ("tests.two_model.0.target", "vicreg", "there is no model 'vicreg'"),
         ("tests.two_model.0.target", "resnet", "'resnet' gives no embeddings"),
@@ -138,7 +142,9 @@ FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
         ({"format": "backbone"}, "set `representation: backbone`"),
         ({"format": "backbone", "representation": "backbone"}, None),
         ({"epochs": 3}, "it does not know epochs; it may hold backbone, checkpoint, format"),
-        ({"network": "both"}, "'both' is none of teacher, student"),
+        ({"network": "student"}, "it does not know network; it may hold backbone, checkpoint"),
+        ({"format": "dino", "network": "student"}, None),
+        ({"format": "dino", "network": "both"}, "'both' is none of teacher, student"),
     ],
 )
 def test_published_models_are_checked_like_others(tmp_path, changes, told):

@@ -276,3 +276,23 @@ def test_readable_names_are_read_from_sources_in_use_once():
     }
     sets = {"A": {"source": "one"}, "B": {"source": "two"}, "public": {"source": "three"}}
     assert plan_vision.class_name_files({"sources": sources, "sets": sets}) == ["names.json"]
+
+
+def test_targets_and_classifiers_of_unlike_pixels_are_told():
+    published = {"crop_side": 224, "resize": "centre_crop", "interpolation": "bilinear"}
+    models = {
+        "target": {"preprocessing": {**published, "image_side": 224}},
+        "other": {"preprocessing": {**published, "interpolation": "bicubic"}},
+        "resnet": {"preprocessing": {**published, "crop_side": 64}},
+        "alike": {"preprocessing": published},
+    }
+    references = ["resnet", "naive_bayes@3", "alike"]
+    one_model = {"targets": ["target", "other"], "references": references}
+    told = plan_vision.unlike_pixels({"models": models, "tests": {"one_model": one_model}})
+    assert [(each["target_model"], each["reference_model"]) for each in told] == [
+        ("target", "resnet"),
+        ("other", "resnet"),
+        ("other", "alike"),
+    ]
+    assert told[0]["preprocessing"] == {"crop_side": [224, 64]}
+    assert told[2]["preprocessing"] == {"interpolation": ["bicubic", "bilinear"]}

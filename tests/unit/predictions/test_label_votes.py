@@ -31,7 +31,8 @@ def test_votes_equal_a_count_by_hand(labels):
         ranked = sorted(counts, key=lambda label: (-counts[label], votes.index(label)))
         assert predictions.top[row].tolist() == padded(ranked)
         entropy = -sum(n / len(votes) * log(n / len(votes)) for n in counts.values())
-        assert predictions.confidence[row] == pytest.approx(-entropy, abs=1e-12)
+        assert predictions.entropy[row] == pytest.approx(entropy, abs=1e-12)
+        assert predictions.confidence[row] == -predictions.entropy[row]
         assert predictions.tiebreak[row] == pytest.approx(-np.mean(distances[row]))
 
 
@@ -60,10 +61,19 @@ def test_probabilities_rank_as_a_stable_sort_does(weights):
     for row, values in enumerate(probabilities.tolist()):
         ranked = sorted(range(7), key=lambda code: (-values[code], code))
         assert predictions.top[row].tolist() == ranked[:5]
-        assert predictions.confidence[row] == pytest.approx(
-            sum(value * log(value) for value in values if value), abs=1e-12
-        )
-        assert predictions.tiebreak[row] == max(values)
+        entropy = -sum(value * log(value) for value in values if value)
+        assert predictions.confidence[row] == max(values)
+        assert predictions.entropy[row] == pytest.approx(entropy, abs=1e-12)
+        assert predictions.tiebreak[row] == -predictions.entropy[row]
+
+
+def test_a_sharp_guess_is_more_confident_than_a_choice_between_two_of_many_classes():
+    # Its entropy is higher all the same: by that the second would be the surer of the two.
+    sharp = np.array([0.6, *[0.4 / 198] * 198, 0.0])
+    between = np.array([0.5, 0.5, *[0.0] * 198])
+    predictions = from_probabilities(np.stack([sharp, between]))
+    assert predictions.confidence[0] > predictions.confidence[1]
+    assert predictions.entropy[0] > predictions.entropy[1]
 
 
 def test_fewer_than_five_classes():

@@ -150,6 +150,7 @@ def test_judged_crops_are_those_that_are_left(folder):
         "correct": rng.random(20) < 0.5,
         "confidence": rng.random(20),
         "tiebreak": rng.random(20),
+        "entropy": rng.random(20),
         "top5": [["a", "b"] if place % 3 else ["b"] for place in range(20)],
     }
     path = "elsewhere/m/A.parquet"
@@ -157,7 +158,7 @@ def test_judged_crops_are_those_that_are_left(folder):
     left_out = np.array([2, 3, 11, 999])
     found = read_judged(path, left_out)
     kept = ~np.isin(samples, left_out)
-    for name in ("correct", "confidence", "tiebreak"):
+    for name in ("correct", "confidence", "tiebreak", "entropy"):
         assert np.array_equal(getattr(found, name), columns[name][kept])
     crops = pl.DataFrame({"sample": samples[kept], "label": ["a"] * 17})
     assert np.array_equal(among_top5(path, crops), (samples % 3 > 0)[kept])

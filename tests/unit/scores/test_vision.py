@@ -28,7 +28,7 @@ from dejavu.scores.vision import (
 BOOTSTRAP = Bootstrap(2000, ("test",))
 
 
-def judged(correct, confidence=None, tiebreak=None, samples=None):
+def judged(correct, confidence=None, tiebreak=None, samples=None, entropy=None):
     correct = np.array(correct, dtype=bool)
     zeros = np.zeros(len(correct))
     return Judged(
@@ -36,6 +36,7 @@ def judged(correct, confidence=None, tiebreak=None, samples=None):
         correct,
         zeros if confidence is None else np.array(confidence, dtype=float),
         zeros if tiebreak is None else np.array(tiebreak, dtype=float),
+        zeros if entropy is None else np.array(entropy, dtype=float),
     )
 
 
@@ -247,8 +248,8 @@ def test_draws_do_not_depend_on_the_size_of_chunks(monkeypatch):
 
 
 def test_quadrants_agreement_and_memorized_crops_by_hand():
-    target = judged([1, 1, 1, 0, 0, 1], confidence=[-0.2, -0.1, 0, 0, 0, -0.4])
-    reference = judged([0, 1, 0, 1, 0, 0], confidence=[-0.9, 0, -0.5, 0, 0, -1.1])
+    target = judged([1, 1, 1, 0, 0, 1], confidence=[5] * 6, entropy=[0.2, 0.1, 0, 0, 0, 0.4])
+    reference = judged([0, 1, 0, 1, 0, 0], entropy=[0.9, 0, 0.5, 0, 0, 1.1])
     assert quadrants(Comparison((target,), (reference,))) == pytest.approx(
         {
             "crops": 6,

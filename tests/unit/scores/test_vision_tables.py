@@ -64,6 +64,7 @@ def crops(tmp_path, monkeypatch):
                 "correct": correct,
                 "prediction": labels,
                 "confidence": -rng.random(CROPS),
+                "entropy": rng.random(CROPS),
                 "tiebreak": rng.random(CROPS),
                 "top5": [
                     [label] if right else ["x"]

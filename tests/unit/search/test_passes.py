@@ -59,7 +59,11 @@ def only(way):
 
 
 def brute_force(queries, numbers, vectors, k, metric):
-    """Float64 scores of all with all; runs of scores closer than 1e-6 go by the sample number."""
+    """Float64 scores of all with all; runs of ties go by the sample number.
+
+    Products are tied where they are closer than 1e-6, squared distances where they are closer than
+    1e-6 of the larger, or equal.
+    """
     ranked = []
     vectors = vectors.astype(np.float64)
     for query in queries.astype(np.float64):
@@ -68,7 +72,9 @@ def brute_force(queries, numbers, vectors, k, metric):
         else:
             distance = ((vectors - query) ** 2).sum(axis=1)
         order = np.argsort(distance, kind="stable")
-        runs = np.cumsum(np.diff(distance[order], prepend=-np.inf) >= 1e-6)
+        steps = np.diff(distance[order], prepend=-np.inf)
+        least = 1e-6 if metric == "cosine" else 1e-6 * distance[order]
+        runs = np.cumsum((steps >= least) & (steps > 0))
         ranked.append([number for _, number in sorted(zip(runs, numbers[order], strict=True))][:k])
     return np.array(ranked)
 
@@ -98,6 +104,7 @@ def hard_worlds(draw):
             [
                 *("plain", "duplicates", "near bfloat16", "near ties", "collapsed", "zeros"),
                 *("lengths apart", "tiny", "huge", "subnormal", "far away", "one outlier", "half"),
+                *("scaled down", "scaled up"),
             ]
         )
     )
@@ -120,12 +127,23 @@ def hard_worlds(draw):
     elif kind in ("tiny", "huge", "subnormal"):
         public = public * {"tiny": 1e-18, "huge": 1e14, "subnormal": 1e-40}[kind]
         queries = queries * {"tiny": 1e-3, "huge": 1e4, "subnormal": 1e30}[kind]
+    elif kind in ("scaled down", "scaled up"):
+        # A few of them tied by distance, and the query itself among them.
+        public[rng.random(rows) < 0.3] *= 1 + 1e-7
+        factor = draw(st.sampled_from([1e-3, 1e-8, 1e-16])) if kind == "scaled down" else 1e7
+        public, queries = factor * public, factor * queries
     elif kind == "far away":
         public, queries = public + 300, queries + 300
     elif kind == "one outlier":
         public[:, 0] += 50
         queries[:, 0] += 50
-    if draw(st.booleans()) and kind not in ("tiny", "huge", "subnormal", "lengths apart"):
+    if draw(st.booleans()) and kind not in (
+        "tiny",
+        "huge",
+        "subnormal",
+        "lengths apart",
+        "scaled down",
+    ):
         queries, public = normalised(queries), normalised(public)
     if kind == "half":
         queries, public = queries.astype(np.float16), public.astype(np.float16)

@@ -58,8 +58,13 @@ METHODS = {
             "bottleneck_dim": 6,
             "output_dim": 12,
             "batch_norm": True,
+            "freeze_last_layer": 1,
         },
-        "loss": {"teacher_temp": 0.04},
+        "loss": {
+            "warmup_teacher_temp": 0.02,
+            "teacher_temp": 0.06,
+            "warmup_teacher_temp_epochs": 2,
+        },
         "dino": {"momentum": 0.9, "local_views": 2, "local_area": [0.1, 0.2]},
     },
 }
@@ -138,6 +143,32 @@ def test_dino_keeps_the_teacher_which_trails_the_student(images, tmp_path):
         np.testing.assert_array_equal(weights(teacher)[name], start[name])
     moved, _ = training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
     assert any((weights(moved)[name] != start[name]).any() for name in parameters)
+
+
+def test_dino_warms_its_teacher_up_epoch_by_epoch(images, tmp_path):
+    def history_of(name, first, last):
+        settings = settings_of("dino")
+        warmed = {"warmup_teacher_temp": first, "teacher_temp": last}
+        settings["loss"] = {**settings["loss"], **warmed}
+        return training.train(settings, images, 3, Checkpoint(tmp_path / name), CPU)[1]
+
+    rising = history_of("a.pt", 0.02, 0.06)
+    cold, warm = history_of("b.pt", 0.02, 0.02), history_of("c.pt", 0.06, 0.06)
+    assert rising[0] == cold[0] != warm[0]
+    assert rising[1]["loss"] != cold[1]["loss"]
+
+
+def test_dino_keeps_its_prototypes_for_so_many_epochs(images, tmp_path):
+    settings = {**settings_of("dino"), "epochs": 2, "warmup_epochs": 0}
+    start = weights(ssl.build(settings, 3))
+    [prototypes] = [name for name in start if name.endswith("last_layer.weight_v")]
+    for frozen in (0, 1, 2):
+        settings["projector"] = {**settings["projector"], "freeze_last_layer": frozen}
+        checkpoint = Checkpoint(tmp_path / f"{frozen}.pt")
+        model, _ = training.train(settings, images, 3, checkpoint, CPU)
+        # The average of equal weights is rounded.
+        moved = np.abs(weights(model)[prototypes] - start[prototypes]).max()
+        assert (moved > 1e-5) == (frozen < 2)
 
 
 def test_views_show_what_was_asked_for():
@@ -270,9 +301,16 @@ def test_an_unknown_backbone_is_one_sentence(settings, told):
 def test_wrong_arguments_of_lightly_are_one_sentence(images, tmp_path):
     with pytest.raises(InputError, match="`projector`"):
         ssl.build({**settings_of("vicreg"), "projector": {"depth": 3}}, 0)
-    settings = {**settings_of("vicreg"), "loss": {"weight": 3}}
-    with pytest.raises(InputError, match="`loss`"):
-        training.train(settings, images, 0, Checkpoint(tmp_path / "a.pt"), CPU)
+    for method, loss in (
+        ("vicreg", {"weight": 3}),
+        ("vicreg", {"gather_distributed": True}),
+        ("dino", {"output_dim": 3}),
+        ("dino", {"center_mode": "none"}),
+        ("simclr", {"memory_bank_size": [8, 8]}),
+    ):
+        settings = {**settings_of(method), "loss": loss}
+        with pytest.raises(InputError, match="`loss`"):
+            training.train(settings, images, 0, Checkpoint(tmp_path / "a.pt"), CPU)
 
 
 def test_a_loss_that_is_not_finite_is_one_sentence(images, tmp_path):
@@ -326,7 +364,8 @@ def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_pat
         tmp_path / "model.json", {**CLASSIFIER, "labels": labels}, tmp_path / "model.safetensors"
     )
     loaded, settings = classifier.load(tmp_path / "model.safetensors", tmp_path / "model.json", CPU)
-    found = classifier.probabilities(loaded, settings, crops, 5, CPU)
+    assert settings["labels"] == labels
+    found = classifier.probabilities(loaded, 2, crops, {**PREPROCESSING, "crop_side": 32}, 5, CPU)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
     assert [labels[code] for code in found.argmax(axis=1)] == crops["label"].to_list()
     with monkeypatch.context() as patched:
@@ -335,3 +374,26 @@ def test_a_classifier_learns_what_the_crops_show_and_is_read_back(crops, tmp_pat
             classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "b.pt"), CPU)
     resumed, _, _ = classifier.train(CLASSIFIER, crops, 0, Checkpoint(tmp_path / "b.pt"), CPU)
     assert_same(weights(model.eval()), weights(resumed.eval()))
+
+
+@pytest.mark.parametrize("resize", ["squash", "centre_crop"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_classifier_sees_the_pixels_that_a_target_of_its_preprocessing_sees(
+    crops, folder, resize, interpolation
+):
+    preprocessing = {**PREPROCESSING, "resize": resize, "interpolation": interpolation}
+    used = {"preprocessing": preprocessing, "representation": "backbone"}
+    encoder = ssl.load("m", folder[0], used, True, CPU)
+    found = classifier.seen(crops, preprocessing)
+    for row, pixels in zip(crops.iter_rows(named=True), found, strict=True):
+        image = Image.open(row["image"]).crop(tuple(row["crop"].values()))
+        np.testing.assert_array_equal(pixels, encoder.prepare_image(image, "crop"))
+
+
+def test_a_crop_of_a_side_that_the_classifier_does_not_take_is_one_sentence(crops):
+    backbone = {"library": "timm", "name": "test_vit", "settings": {"img_size": 32}}
+    model = classifier.build({**CLASSIFIER, "backbone": backbone}, 2, 0).eval()
+    found = classifier.probabilities(model, 2, crops, {**PREPROCESSING, "crop_side": 32}, 9, CPU)
+    assert found.shape == (32, 2)
+    with pytest.raises(InputError, match="takes no crops of 24 by 24 px"):
+        classifier.probabilities(model, 2, crops, PREPROCESSING, 9, CPU)
