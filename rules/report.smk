@@ -49,10 +49,20 @@ def models_of_run():
     return list(dict.fromkeys(files))
 
 
+def digests_of(names):
+    """By name the digest that a table, figure or gallery must carry."""
+    domain_of = {name: name.partition("_")[0] for name in names}
+    return {
+        name: digest_of(domain if domain in domains.DOMAINS else None)
+        for name, domain in domain_of.items()
+    }
+
+
 rule describe_run:
     """Tell what the tables were made from, with what and when."""
     input:
         tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        descriptions=expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
         samples=[
             path
             for domain in plan.configured(config)
@@ -76,6 +86,7 @@ rule describe_run:
     params:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
+        digests=digests_of(plan.tables(config)),
         sets=[
             (domain, name, config[domain]["sets"][name]["source"], len(shards(domain, name)))
             for domain in plan.configured(config)
@@ -104,6 +115,7 @@ rule report_page:
     """Tell in one page what was measured, how sure it is, and from what."""
     input:
         tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        descriptions=expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
         charts=expand("results/figures/{figure}.json", figure=plan.figures(config)),
         pictures=expand("results/figures/{figure}.svg", figure=plan.figures(config)),
         galleries=[f"results/galleries/{domain}.json" for domain in plan.configured(config)],
@@ -124,6 +136,7 @@ rule report_page:
         domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
+        digests=digests_of([*plan.tables(config), *plan.figures(config), *plan.configured(config)]),
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
         legends=legends(plan.tables(config) + plan.figures(config)),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"

@@ -1,13 +1,12 @@
 """What the tables were made from, with what and when: results/run.json."""
 
-import hashlib
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dejavu.files import seals
+from dejavu.files import csvw, seals
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet, read_provenance
 from dejavu.job import run
@@ -18,6 +17,9 @@ from dejavu.samples.hashes import keyed_hash
 def main(job: Any) -> None:
     """Gather what tells this run from another."""
     params = job.params
+    tables = [Path(path) for path in job.input.tables]
+    for path in tables:
+        csvw.description(path, params.digests[path.stem])
     samples = iter(job.input.samples)
     sets = [
         {
@@ -36,7 +38,8 @@ def main(job: Any) -> None:
         "versions": {"python": platform.python_version(), **params.versions},
         "sets": sets,
         "models": distinct(map(model, job.input.models)),
-        "tables": {Path(path).name: sha256(path) for path in job.input.tables},
+        "tables": {path.name: csvw.sha256(path) for path in tables},
+        "digests": params.digests,
     }
     write_json(job.output[0], facts)
 
@@ -73,12 +76,6 @@ def model(path: str) -> dict[str, Any]:
     weights = seals.digest(place.read_bytes())
     told = {"fingerprint": weights, "dimension": None, "versions": {}}
     return {"domain": place.parts[1], "name": place.parent.name, **told}
-
-
-def sha256(path: str) -> str:
-    """Hash a file as `sha256sum` does."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 run(main)

@@ -48,6 +48,7 @@ rule train_ssl:
         weights="results/vision/models/{model}/model.safetensors",
         settings="results/vision/models/{model}/model.json",
         history="results/vision/models/{model}/training.csv",
+        history_description="results/vision/models/{model}/training.csv-metadata.json",
     log:
         "results/logs/train_ssl/{model}.log",
     benchmark:
@@ -79,6 +80,7 @@ rule train_classifier:
         weights="results/vision/models/{model}/model.safetensors",
         settings="results/vision/models/{model}/model.json",
         history="results/vision/models/{model}/training.csv",
+        history_description="results/vision/models/{model}/training.csv-metadata.json",
     log:
         "results/logs/train_classifier/{model}.log",
     benchmark:

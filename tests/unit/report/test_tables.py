@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from dejavu.report.tables import TEXT, read_csv
 
 from dejavu.files.csv import write_csv
-from dejavu.report.tables import TEXT, read_csv
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 TABLES = [path.stem for path in SCRIPTS.glob("*.py") if "\nCOLUMNS" in path.read_text()]
