@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from dejavu.errors import InputError
@@ -54,7 +55,8 @@ def unrecorded(folder: Path, outputs: Iterable[str]) -> list[str]:
     """
     # A name can't stand for groups of several patterns.
     patterns = [NAMED.sub("(?:", each) for each in outputs]
-    is_output = re.compile("|".join(f"(?:{each})" for each in patterns)).match
+    is_output = cache(re.compile("|".join(f"(?:{each})" for each in patterns)).match)
+    records, unfinished = f"{folder}/.snakemake/metadata", _unfinished(folder)
     present = [path for path in _files(folder) if is_output(path)]
     made_of: dict[str, list[str]] = {}
     lacking, waiting = [], list(present)
@@ -62,7 +64,8 @@ def unrecorded(folder: Path, outputs: Iterable[str]) -> list[str]:
         path = waiting.pop()
         if path in made_of:
             continue
-        inputs = _inputs(folder, path)
+        name = _name(path)
+        inputs = [] if name in unfinished else _inputs(f"{records}/{name}")
         if inputs is None:
             lacking.append(path)
         made_of[path] = [each for each in inputs or () if is_output(each)]
@@ -91,21 +94,29 @@ def _files(folder: Path) -> Iterator[str]:
         yield from (f"{relative}/{name}" for name in names)
 
 
-def _inputs(folder: Path, path: str) -> list[str] | None:
+def _inputs(record: str) -> list[str] | None:
     """The input of the job that made a file, by its record; None where there is no whole one."""
-    if _record(folder / ".snakemake/incomplete", path).is_file():
-        return []
     try:
-        record = json.loads(_record(folder / ".snakemake/metadata", path).read_bytes())
+        with open(record, "rb") as file:  # noqa: PTH123
+            told = json.load(file)
         # Parameters that are not recorded are not compared.
-        return record["input"] if isinstance(record["params"], list) else None
+        return told["input"] if isinstance(told["params"], list) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _record(records: Path, path: str) -> Path:
-    """Where Snakemake keeps what it knows of an output: by its path, of which names are made."""
-    name = urlsafe_b64encode(path.encode()).decode()
-    step = LONGEST_NAME - 1
+def _name(path: str) -> str:
+    """The name of an output among records; Snakemake cuts a long one into folders."""
+    name, step = urlsafe_b64encode(path.encode()).decode(), LONGEST_NAME - 1
     *folders, last = [name[start : start + step] for start in range(0, len(name), step)]
-    return records.joinpath(*(f"@{each}" for each in folders), last)
+    return "".join(f"@{each}/" for each in folders) + last
+
+
+def _unfinished(folder: Path) -> set[str]:
+    """The names of outputs that Snakemake has marked as unfinished."""
+    marks = folder / ".snakemake/incomplete"
+    return {
+        os.path.relpath(f"{place}/{name}", marks)
+        for place, _, names in os.walk(marks)
+        for name in names
+    }
