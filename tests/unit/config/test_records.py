@@ -16,7 +16,7 @@ OUTPUTS = [
 ]
 FIRST = [f"results/a/m/{shard:04d}.parquet" for shard in range(3)]
 SECOND, TABLE = "results/b/m.parquet", "results/tables/t.csv"
-MADE_OF = {**dict.fromkeys(FIRST, ["data/x.csv"]), SECOND: FIRST, TABLE: [SECOND]}
+MADE_OF = {**{path: ["data/x.csv"] for path in FIRST}, SECOND: FIRST, TABLE: [SECOND]}
 
 
 def record(folder, path):
