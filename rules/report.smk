@@ -49,6 +49,12 @@ def models_of_run():
     return list(dict.fromkeys(files))
 
 
+def answers_of_tests():
+    """What the tests' tables are made from: recovered objects and predictions of the models."""
+    files = recovered_by(comparisons) if "vlm" in config else []
+    return files + (predicted(pairs_of_predictors) if "vision" in config else [])
+
+
 def digests_of(names):
     """By name the digest that a table, figure or gallery must carry."""
     domain_of = {name: name.partition("_")[0] for name in names}
@@ -71,6 +77,7 @@ rule describe_run:
             )
         ],
         models=models_of_run(),
+        answers=answers_of_tests(),
     output:
         "results/run.json",
     log:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dejavu.encoders.device import prepare_torch
+from dejavu.files.weights import weights_fingerprint
 from dejavu.job import run
 from dejavu.predictions import label_votes
 from dejavu.predictions.files import predictions_table, write_predictions
@@ -20,7 +21,8 @@ def main(job: Any) -> None:
         probabilities = classifier.probabilities(model, settings, crops, job.params.batch, device)
         judged = label_votes.from_probabilities(probabilities)
         found.append(predictions_table(crops, judged, settings["labels"]))
-    write_predictions(job.output[0], found)
+    fingerprint = weights_fingerprint(job.input.weights)
+    write_predictions(job.output[0], found, job.wildcards.model, fingerprint)
 
 
 run(main)

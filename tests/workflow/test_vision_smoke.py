@@ -18,6 +18,8 @@ from scipy.stats import binomtest
 
 from dejavu.audits import blind
 from dejavu.encoders import ssl
+from dejavu.files.facts import read_json
+from dejavu.files.parquet import read_provenance
 from dejavu.sources.images import open_available, open_image
 from tests.conftest import VISION_SMOKE, and_shown, jobs_of, snakemake, written
 
@@ -552,3 +554,16 @@ def test_a_changed_key_reruns_what_it_touches(vision_smoke_run, tmp_path, key, v
         assert jobs == {**dict.fromkeys(drawn_anew(), 1), **expected}
     else:
         assert set(jobs) == drawn_anew() | expected
+
+
+def test_predictions_carry_the_fingerprints_that_the_run_tells(vision_smoke_run):
+    results = vision_smoke_run / "results"
+    models = {each["name"]: each for each in read_json(results / "run.json")["models"]}
+    seen = set()
+    for path in (results / "vision/predictions").rglob("*.parquet"):
+        told = read_provenance(path)
+        assert told["model"] == path.parent.name and len(told["fingerprint"]) == 32
+        if told["model"] in models:
+            assert told["fingerprint"] == models[told["model"]]["fingerprint"]
+            seen.add(told["model"])
+    assert seen == {"vicreg_a", "vicreg_b", "resnet"}
