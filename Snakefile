@@ -4,6 +4,7 @@ import os
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import regex_from_filepattern
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -22,6 +23,7 @@ include: "rules/common.smk"
 
 
 try:
+    faults.check_options(sys.argv)
     faults.check_folder(".")
     config = complete_config(config)
 except InputError as error:
@@ -84,6 +86,20 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+# Jobs check nothing again, and no more does what only tends the folder.
+if workflow.is_main_process and not faults.only_tends(sys.argv):
+    for sentence in faults.emptied_figures("."):
+        print(f"Warning: {sentence}", file=sys.stderr)
+    try:
+        faults.check_tables(".")
+        records.check(
+            Path("."),
+            [regex_from_filepattern(str(path)) for rule in workflow.rules for path in rule.output],
+        )
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 onerror:
     for path in log:
         for sentence in faults.killed_jobs(Path(path).read_text(encoding="utf-8")):
@@ -101,6 +117,7 @@ rule all:
     default_target: True
     input:
         expand("results/tables/{table}.csv", table=plan.tables(config)),
+        expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
         expand("results/figures/{figure}.{kind}", figure=plan.figures(config), kind=["svg", "png"]),
         "results/run.json",
         "results/report/index.html",

@@ -145,6 +145,7 @@ rule contamination:
             category="Audits",
             subcategory="Tables",
         ),
+        "results/tables/{domain}_contamination.csv-metadata.json",
     log:
         "results/logs/contamination/{domain}.log",
     benchmark:
@@ -157,6 +158,7 @@ rule contamination:
         runtime=minutes(10, 10),
     params:
         sets=lambda wildcards: list(domains.DOMAINS[wildcards.domain].sets),
+        digest=lambda wildcards: digest_of(wildcards.domain),
         code=code_version("contamination.py"),
     script:
         "../scripts/contamination.py"
@@ -177,6 +179,7 @@ rule blind:
             category="Audits",
             subcategory="Tables",
         ),
+        "results/tables/{domain}_blind.csv-metadata.json",
     log:
         "results/logs/blind/{domain}.log",
     benchmark:
@@ -192,6 +195,7 @@ rule blind:
         model=lambda wildcards: audit(wildcards.domain, "blind")["model"],
         samples=lambda wildcards: audit(wildcards.domain, "blind")["samples"],
         seed=config["seed"],
+        digest=lambda wildcards: digest_of(wildcards.domain),
         versions=versions("scikit-learn", "numpy", "scipy"),
         code=code_version("blind.py"),
     script:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from dejavu.config import (
     checks,
     clip_retrieval,
     contents,
+    digests,
     domains,
     faults,
     kinds,
@@ -20,6 +22,7 @@ from dejavu.config import (
     plan_vlm,
     ranges,
     reading,
+    records,
     replicates,
     reruns,
     schema,
@@ -69,6 +72,11 @@ def versions(*packages):
 def code_version(script):
     """Hash of what a script does."""
     return reruns.code_version(SCRIPTS, script)
+
+
+def digest_of(domain):
+    """Digest of what of the config may change a domain's results, or those of all domains."""
+    return digests.config_digest(config, domain)
 
 
 def content_of(path):

@@ -1,13 +1,19 @@
 """Figures of both domains: the trainings."""
 
 
+def histories(name):
+    """Input: a file of each training of a domain."""
+    return lambda wildcards: [
+        f"results/{wildcards.domain}/models/{path_name}/{name}"
+        for _, _, path_name in plan.trainings(wildcards.domain, config[wildcards.domain])
+    ]
+
+
 rule figure_training:
     """Training curves of the models that were trained."""
     input:
-        lambda wildcards: [
-            f"results/{wildcards.domain}/models/{path_name}/training.csv"
-            for _, _, path_name in plan.trainings(wildcards.domain, config[wildcards.domain])
-        ],
+        histories=histories("training.csv"),
+        descriptions=histories("training.csv-metadata.json"),
     output:
         svg=report(
             "results/figures/{domain}_training.svg",
@@ -30,6 +36,7 @@ rule figure_training:
         models=lambda wildcards: [
             list(each[:2]) for each in plan.trainings(wildcards.domain, config[wildcards.domain])
         ],
+        digest=lambda wildcards: digest_of(wildcards.domain),
         versions=versions(*DRAWING),
         code=code_version("figure_training.py"),
     script:

@@ -127,6 +127,7 @@ rule recall:
         ],
     output:
         "results/tables/{domain}_recall.csv",
+        "results/tables/{domain}_recall.csv-metadata.json",
     log:
         "results/logs/recall/{domain}.log",
     benchmark:
@@ -143,6 +144,7 @@ rule recall:
             for each in plan.searches(wildcards.domain, config[wildcards.domain])
         ],
         index=index_setting("factory"),
+        digest=lambda wildcards: digest_of(wildcards.domain),
         code=code_version("recall.py"),
     script:
         "../scripts/recall.py"

@@ -127,10 +127,15 @@ def audit(domain, name):
     return config[domain][name]
 
 
+def described(table):
+    """Input: a table and its description, without which no job reads it."""
+    return [f"results/tables/{table}.csv", f"results/tables/{table}.csv-metadata.json"]
+
+
 def left_out(domain):
     """The table of those samples that scores leave out, where contaminated ones are excluded."""
     is_asked = config[domain]["exclude_contaminated"]
-    return [f"results/tables/{domain}_contamination.csv"] if is_asked else []
+    return described(f"{domain}_contamination") if is_asked else []
 
 
 def index_setting(key):
@@ -157,12 +162,13 @@ def queries():
 def listed_megabytes(lists):
     """Megabytes of each shard that one or several lists name; 0 for none."""
     paths = [lists] if isinstance(lists, str) else lists
-    listed = [
-        shard
-        for path in paths
-        for shard in json.loads(Path(path).read_text(encoding="utf-8"))["shards"]
-    ]
-    return [shard["bytes"] / 1e6 for shard in listed] or [0]
+    listed = []
+    for path in paths:
+        # One that is damaged stops the job that reads it, not the planning.
+        with suppress(ValueError, KeyError, TypeError):
+            shards = json.loads(Path(path).read_text(encoding="utf-8"))["shards"]
+            listed += [shard["bytes"] / 1e6 for shard in shards]
+    return listed or [0]
 
 
 def megabytes_of_pairs(base, asking, searched):

@@ -49,10 +49,26 @@ def models_of_run():
     return list(dict.fromkeys(files))
 
 
+def answers_of_tests():
+    """What the tests' tables are made from: recovered objects and predictions of the models."""
+    files = recovered_by(comparisons) if "vlm" in config else []
+    return files + (predicted(pairs_of_predictors) if "vision" in config else [])
+
+
+def digests_of(names):
+    """By name the digest that a table, figure or gallery must carry."""
+    domain_of = {name: name.partition("_")[0] for name in names}
+    return {
+        name: digest_of(domain if domain in domains.DOMAINS else None)
+        for name, domain in domain_of.items()
+    }
+
+
 rule describe_run:
     """Tell what the tables were made from, with what and when."""
     input:
         tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        descriptions=expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
         samples=[
             path
             for domain in plan.configured(config)
@@ -61,6 +77,7 @@ rule describe_run:
             )
         ],
         models=models_of_run(),
+        answers=answers_of_tests(),
     output:
         "results/run.json",
     log:
@@ -76,6 +93,7 @@ rule describe_run:
     params:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
+        digests=digests_of(plan.tables(config)),
         sets=[
             (domain, name, config[domain]["sets"][name]["source"], len(shards(domain, name)))
             for domain in plan.configured(config)
@@ -105,6 +123,7 @@ rule report_page:
     """Tell in one page what was measured, how sure it is, and from what."""
     input:
         tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
+        descriptions=expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
         charts=expand("results/figures/{figure}.json", figure=plan.figures(config)),
         pictures=expand("results/figures/{figure}.svg", figure=plan.figures(config)),
         galleries=[f"results/galleries/{domain}.json" for domain in plan.configured(config)],
@@ -126,6 +145,7 @@ rule report_page:
         domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
+        digests=digests_of([*plan.tables(config), *plan.figures(config), *plan.configured(config)]),
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
         legends=legends(plan.tables(config) + plan.figures(config)),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"

@@ -25,6 +25,7 @@ rule utility:
             category="Audits",
             subcategory="Tables",
         ),
+        "results/tables/utility.csv-metadata.json",
     log:
         "results/logs/utility/all.log",
     benchmark:
@@ -36,6 +37,7 @@ rule utility:
         mem_mb=megabytes(500),
         runtime=minutes(10),
     params:
+        digest=digest_of(None),
         code=code_version("utility.py"),
     script:
         "../scripts/utility.py"

@@ -26,7 +26,7 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Take a part of either side by a keyed hash, and try to tell them apart."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     sides = {
         name: blind.lowest_rows(
             hashed(job.input[name], job.input[f"{name}_records"], params.seed, left_out),
@@ -44,7 +44,7 @@ def main(job: Any) -> None:
         area = blind.cross_validated_area(sides["target"], sides["control"])
     row = {"encoder": params.model, "auc": area.value, "auc_low": area.low, "auc_high": area.high}
     counts = {name: len(rows) for name, rows in sides.items()}
-    write_csv(job.output[0], [{**row, **counts}], COLUMNS)
+    write_csv(job.output[0], [{**row, **counts}], COLUMNS, job.params.digest)
 
 
 def hashed(

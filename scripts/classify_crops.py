@@ -3,6 +3,7 @@
 from typing import Any
 
 from dejavu.encoders.device import prepare_torch
+from dejavu.files.weights import weights_fingerprint
 from dejavu.job import run
 from dejavu.predictions import label_votes
 from dejavu.predictions.files import predictions_table, write_predictions
@@ -23,7 +24,8 @@ def main(job: Any) -> None:
         )
         judged = label_votes.from_probabilities(probabilities)
         found.append(predictions_table(crops, judged, labels))
-    write_predictions(job.output[0], found)
+    fingerprint = weights_fingerprint(job.input.weights)
+    write_predictions(job.output[0], found, job.wildcards.model, fingerprint)
 
 
 run(main)

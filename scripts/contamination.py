@@ -29,7 +29,9 @@ def main(job: Any) -> None:
     for side in ("first", "second"):
         sets = duplicates.sets_of(frame[f"{side}_sample"].to_numpy(), job.params.sets)
         frame = frame.with_columns(pl.Series(f"{side}_set", sets, dtype=pl.String))
-    write_csv(job.output[0], frame.select(list(COLUMNS)).iter_rows(named=True), COLUMNS)
+    write_csv(
+        job.output[0], frame.select(list(COLUMNS)).iter_rows(named=True), COLUMNS, job.params.digest
+    )
 
 
 run(main)

@@ -1,15 +1,16 @@
 """What the tables were made from, with what and when: results/run.json."""
 
-import hashlib
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dejavu.files import seals
+from dejavu.files import csvw, seals
 from dejavu.files.facts import write_json
+from dejavu.files.fingerprints import check_same_model
 from dejavu.files.parquet import read_parquet, read_provenance
+from dejavu.files.weights import weights_fingerprint
 from dejavu.job import run
 from dejavu.report import checkout
 from dejavu.samples.hashes import keyed_hash
@@ -18,6 +19,9 @@ from dejavu.samples.hashes import keyed_hash
 def main(job: Any) -> None:
     """Gather what tells this run from another."""
     params = job.params
+    tables = [Path(path) for path in job.input.tables]
+    for path in tables:
+        csvw.description(path, params.digests[path.stem])
     samples = iter(job.input.samples)
     sets = [
         {
@@ -28,6 +32,8 @@ def main(job: Any) -> None:
         }
         for domain, name, source, shards in params.sets
     ]
+    models = {path: model(path) for path in job.input.models}
+    check_answers(job.input.answers, models)
     facts = {
         "version": checkout.VERSION,
         **checkout.facts(),
@@ -36,8 +42,9 @@ def main(job: Any) -> None:
         "versions": {"python": platform.python_version(), **params.versions},
         "sets": sets,
         "unlike_pixels": params.unlike_pixels,
-        "models": distinct(map(model, job.input.models)),
-        "tables": {Path(path).name: sha256(path) for path in job.input.tables},
+        "models": distinct(models.values()),
+        "tables": {path.name: csvw.sha256(path) for path in tables},
+        "digests": params.digests,
     }
     write_json(job.output[0], facts)
 
@@ -64,6 +71,22 @@ def distinct(models: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({tuple(each[key] for key in keys): each for each in models}.values())
 
 
+def check_answers(paths: list[str], models: dict[str, dict[str, Any]]) -> None:
+    """Raise `InputError` unless what tables are made from comes from the models that are told.
+
+    Args:
+        paths: recovered objects and predictions; those of no configured model are not looked at.
+        models: of each file that tells of a model, what it tells.
+    """
+    known = {(told["domain"], told["name"]): (told, path) for path, told in models.items()}
+    for path in paths:
+        found = read_provenance(path)
+        key = Path(path).parts[1], found["model"]
+        if key in known:
+            told, first = known[key]
+            check_same_model({**told, "model": told["name"]}, first, found, path)
+
+
 def model(path: str) -> dict[str, Any]:
     """What a model's embeddings or, of a classifier, its weights tell of it."""
     place = Path(path)
@@ -71,15 +94,8 @@ def model(path: str) -> dict[str, Any]:
         facts = read_provenance(path)
         told = {key: facts[key] for key in ("fingerprint", "dimension", "versions")}
         return {"domain": place.parts[1], "name": facts["model"], **told}
-    weights = seals.digest(place.read_bytes())
-    told = {"fingerprint": weights, "dimension": None, "versions": {}}
+    told = {"fingerprint": weights_fingerprint(place), "dimension": None, "versions": {}}
     return {"domain": place.parts[1], "name": place.parent.name, **told}
-
-
-def sha256(path: str) -> str:
-    """Hash a file as `sha256sum` does."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 run(main)

@@ -3,18 +3,19 @@
 from typing import Any
 
 import altair as alt
-import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
 
 def main(job: Any) -> None:
     """Draw the loss of every trained model against the epoch."""
-    rows = rows_of(job.params.models, job.input)
+    rows = rows_of(job.params.models, job.input.histories)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Training",
         "mean loss of each epoch, by training seed",
         "Training loss of each model against the epoch.",
@@ -26,7 +27,7 @@ def rows_of(models: list[tuple[str, int]], histories: list[str]) -> figures.Rows
     return [
         {"model": model, "seed": seed, **row}
         for (model, seed), path in zip(models, histories, strict=True)
-        for row in pl.read_csv(path).to_dicts()
+        for row in read_csv(path, None).to_dicts()
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
@@ -20,10 +21,11 @@ SETS = {
 
 def main(job: Any) -> None:
     """Draw the scores over all crops on every set."""
-    rows = rows_of(figures.read(job.input[0]))
+    rows = rows_of(read_csv(job.input[0], job.params.digest))
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Scores and their checks",
         "all crops; 95 % intervals; placebo must be near 0, and control tells how raw scores lean",
         "Déjà vu scores on the training sets, on control and after calibration, with the placebo.",

@@ -4,16 +4,18 @@ from typing import Any
 
 import altair as alt
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
 
 def main(job: Any) -> None:
     """Draw the percentage of crops that are right, for each reference's best classes."""
-    rows = figures.read(job.input[0]).to_dicts()
+    rows = read_csv(job.input[0], job.params.digest).to_dicts()
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Classes that backgrounds give away",
         "the five best of each reference; " + figures.sizes(rows, "crops", "crops a class"),
         "Percentage of crops whose label each reference predicts, for its five best classes.",

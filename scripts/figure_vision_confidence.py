@@ -5,16 +5,18 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
 
 def main(job: Any) -> None:
     """Draw the histogram of memorization confidence of each target's memorized crops."""
-    rows = rows_of(figures.read(job.input[0]))
+    rows = rows_of(read_csv(job.input[0], job.params.digest))
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Memorization confidence",
         "memorized crops of A, first replicate",
         "Histogram of memorization confidence, the entropy of the reference minus that of the"

@@ -5,6 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
@@ -14,11 +15,12 @@ CROPS = {"all": "all crops of A", "intersection": "crops that all two-model refe
 
 def main(job: Any) -> None:
     """Draw the dataset-level correlation accuracy of each reference."""
-    rows = rows_of(figures.read(job.input[0]))
+    rows = rows_of(read_csv(job.input[0], job.params.digest))
     known = any(row["optimum"] is not None for row in rows)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Correlation: what the references infer",
         figures.sizes([row for row in rows if row["on"] == "all"], "crops", "crops")
         + "; 95 % intervals"

@@ -5,16 +5,18 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
 
 def main(job: Any) -> None:
     """Draw every headline score, over all crops and over the most confident."""
-    rows = rows_of(figures.read(job.input[0]), job.params.sets)
+    rows = rows_of(read_csv(job.input[0], job.params.digest), job.params.sets)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Déjà vu scores",
         "two-model: symmetric; one-model: "
         + ("calibrated on control" if job.params.sets["one_model"] == "calibrated" else "raw")

@@ -5,6 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
@@ -18,10 +19,11 @@ QUADRANTS = {
 
 def main(job: Any) -> None:
     """Draw the fractions of crops that are memorized, correlated and so on."""
-    rows = rows_of(figures.read(job.input[0]))
+    rows = rows_of(read_csv(job.input[0], job.params.digest))
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Memorized, correlated, misrepresented, unassociated",
         figures.sizes(rows, "crops", "crops") + "; two-model: symmetric",
         "Fractions of crops by who infers the label: the target model alone, both, the reference"

@@ -4,16 +4,18 @@ from typing import Any
 
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
 
 def main(job: Any) -> None:
     """Draw the pairwise agreement of the references, as a matrix for each measure."""
-    rows = rows_of(figures.read(job.input[0]), job.params.headline)
+    rows = rows_of(read_csv(job.input[0], job.params.digest), job.params.headline)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Agreement of references",
         figures.setting(job.params.headline) + "; right: precision or recall of at least 0.5",
         "Fraction of training captions on which two references are right together or wrong"

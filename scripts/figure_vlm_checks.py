@@ -5,6 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
@@ -23,10 +24,11 @@ ROLES |= {"nonmember": "check, must be near 0"}
 
 def main(job: Any) -> None:
     """Draw the headline PPG on every set."""
-    rows = rows_of(figures.read(job.input[0]), job.params.headline)
+    rows = rows_of(read_csv(job.input[0], job.params.digest), job.params.headline)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Scores and their checks",
         figures.setting(job.params.headline) + "; 95 % intervals",
         "PPG on training captions, on control and after calibration, with placebo and non-member"

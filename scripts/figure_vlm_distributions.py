@@ -5,16 +5,18 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
 
 def main(job: Any) -> None:
     """Draw both distribution functions of recall; the area between them is the AUCG."""
-    rows = rows_of(figures.read(job.input[0]), job.params.headline)
+    rows = rows_of(read_csv(job.input[0], job.params.digest), job.params.headline)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Distributions of recall",
         figures.sizes(rows, "targets", "training captions")
         + f"; {job.params.headline['query']}, {job.params.headline['predict']},"

@@ -5,6 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
@@ -14,10 +15,11 @@ MEASURES = {"ppg": "PPG, precision", "prg": "PRG, recall"}
 def main(job: Any) -> None:
     """Draw PPG and PRG of every test's headline set."""
     params = job.params
-    rows = rows_of(figures.read(job.input[0]), params.sets)
+    rows = rows_of(read_csv(job.input[0], job.params.digest), params.sets)
     figures.save(
         drawn(rows, params.headline),
         job.output,
+        job.params.digest,
         "Population scores",
         figures.sizes(rows, "targets", "training captions") + "; 95 % intervals",
         "PPG and PRG of each test by query and number of predicted objects, with 95 % intervals;"

@@ -5,6 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import figures
 
@@ -14,10 +15,11 @@ MEASURES = {"precision_gap": "precision", "recall_gap": "recall", "fscore_gap": 
 def main(job: Any) -> None:
     """Draw the gaps of precision, recall and F-score against the number of records."""
     headline = job.params.headline
-    rows = rows_of(figures.read(job.input[0]), headline)
+    rows = rows_of(read_csv(job.input[0], job.params.digest), headline)
     figures.save(
         drawn(rows),
         job.output,
+        job.params.digest,
         "Gaps over the most memorized records",
         f"first L training captions; {headline['query']}, {headline['predict']},"
         f" {headline['objects']} objects",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dejavu.files.fingerprints import fingerprint
 from dejavu.job import run
 from dejavu.predictions import label_votes, naive_bayes
 from dejavu.predictions.files import predictions_table, write_predictions
@@ -16,7 +17,12 @@ def main(job: Any) -> None:
     )
     crops = read_crops(job.input.samples, ["tags"])
     judged = label_votes.from_probabilities(model.posterior(crops["tags"]))
-    write_predictions(job.output[0], [predictions_table(crops, judged, model.classes)])
+    answers = [predictions_table(crops, judged, model.classes)]
+    fitted = model.model
+    weights = {"prior": fitted.class_log_prior_, "tags": fitted.feature_log_prob_}
+    settings = {"tags": model.vocabulary.to_list(), "classes": model.classes}
+    name = f"naive_bayes@{job.wildcards.tags}"
+    write_predictions(job.output[0], answers, name, fingerprint(weights.items(), settings))
 
 
 run(main)

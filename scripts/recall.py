@@ -26,7 +26,7 @@ def main(job: Any) -> None:
         for k, value in facts["recall"].items():
             measured = {"k": int(k), "queries": facts["queries"], "recall": value}
             rows.append({**searched, "index": job.params.index, **measured})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

@@ -56,6 +56,7 @@ def main(job: Any) -> None:
         truth={objects: found.truth for objects, found in counts.items()},
         predicted={each: counts[each.objects].predicted[each.k, each.predict] for each in settings},
         correct={each: counts[each.objects].correct[each.k, each.predict] for each in settings},
+        provenance={key: ranking.metadata[key] for key in ("model", "fingerprint", "query")},
     )
 
 

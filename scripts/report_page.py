@@ -3,25 +3,31 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
 
+from dejavu.files import csvw
+from dejavu.files.csv import scan_csv
 from dejavu.files.facts import read_json
 from dejavu.job import run, whole_file
-from dejavu.report import figures, page, verdict
+from dejavu.report import page, verdict
 
 
 def main(job: Any) -> None:
     """Gather what the page shows and render it."""
     params = job.params
-    asked = {Path(path).stem: Path(path) for path in job.input.tables}
+    asked = {
+        Path(path).stem: scan_csv(path, params.digests[Path(path).stem])
+        for path in job.input.tables
+    }
     domains = [domain(key, job, asked) for key in params.domains]
     subjects = [card["target"] for each in domains for card in each["cards"]]
     content = {
         "title": f"{'Does' if len(subjects) == 1 else 'Do'} {listed(subjects)} memorize?",
         "lead": " ".join(each["lead"] for each in domains),
         "domains": domains,
-        "tables": [page.table(path, params.legends[name]) for name, path in asked.items()],
-        "run": read_json(job.input.run),
+        "tables": [page.table(name, rows, params.legends[name]) for name, rows in asked.items()],
+        "run": run_facts(job),
         "config": yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True),
         "times": page.times(Path("results/benchmarks")),
         "footer": params.footer,
@@ -30,12 +36,20 @@ def main(job: Any) -> None:
         partial.write_text(page.render(content), encoding="utf-8")
 
 
-def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
+def run_facts(job: Any) -> dict[str, Any]:
+    """What run.json tells, which must be of this config."""
+    facts = read_json(job.input.run)
+    for name, made_by in facts["digests"].items():
+        csvw.check_config(job.input.run, made_by, job.params.digests.get(name))
+    return facts
+
+
+def domain(key: str, job: Any, asked: dict[str, pl.LazyFrame]) -> dict[str, Any]:
     """One domain: verdicts, facts, figures and gallery."""
     params = job.params
     config = params.config[key]
     rows = {
-        name: figures.read(str(asked[name])).to_dicts()
+        name: asked[name].collect().to_dicts()
         for name in (f"{key}_ppg", f"{key}_dejavu", f"{key}_blind", "utility")
         if name in asked
     }
@@ -62,11 +76,16 @@ def domain(key: str, job: Any, asked: dict[str, Path]) -> dict[str, Any]:
         "verdicts": verdicts,
         "facts": page.facts(key, asked, rows, read_json(data)),
         "figures": [
-            page.figure(chart, pictures[chart.stem], params.legends[chart.stem])
+            page.figure(
+                chart,
+                pictures[chart.stem],
+                params.legends[chart.stem],
+                params.digests[chart.stem],
+            )
             for chart in charts
             if chart.stem.startswith(f"{key}_")
         ],
-        "gallery": read_json(gallery),
+        "gallery": page.gallery(gallery, params.digests[key]),
     }
 
 

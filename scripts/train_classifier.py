@@ -5,8 +5,9 @@ from typing import Any
 import polars as pl
 
 from dejavu.encoders.device import prepare_torch
+from dejavu.files.csvw import write_frames
 from dejavu.files.weights import write_settings
-from dejavu.job import run, whole_file
+from dejavu.job import run
 from dejavu.samples.images import read_crops
 from dejavu.training import classifier, loop
 from dejavu.training.weights import save
@@ -20,8 +21,7 @@ def main(job: Any) -> None:
     checkpoint = loop.checkpoint_of(job)
     with checkpoint.held():
         model, labels, history = classifier.train(settings, crops, seed, checkpoint, device)
-        with whole_file(job.output.history) as partial:
-            pl.DataFrame(history).write_csv(partial)
+        write_frames(job.output.history, [pl.DataFrame(history)], None)
         save(model, job.output.weights)
         write_settings(job.output.settings, {**settings, "labels": labels}, job.output.weights)
 

@@ -5,8 +5,9 @@ from typing import Any
 import polars as pl
 
 from dejavu.encoders.device import prepare_torch
+from dejavu.files.csvw import write_frames
 from dejavu.files.parquet import column_strings, read_parquet
-from dejavu.job import run, whole_file
+from dejavu.job import run
 from dejavu.training import clip, loop
 
 
@@ -30,8 +31,7 @@ def main(job: Any) -> None:
             checkpoint=checkpoint,
             device=device,
         )
-        with whole_file(job.output.history) as partial:
-            pl.DataFrame(history).write_csv(partial)
+        write_frames(job.output.history, [pl.DataFrame(history)], None)
         clip.save(
             model,
             settings["model_cfg"],

@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 
 from dejavu.encoders.device import prepare_torch
+from dejavu.files.csvw import write_frames
 from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.files.weights import write_settings
-from dejavu.job import run, whole_file
+from dejavu.job import run
 from dejavu.training import loop, processes, ssl
 from dejavu.training.weights import save
 
@@ -28,8 +29,7 @@ def main(job: Any) -> None:
         model, history = ssl.train(settings, images, seed, checkpoint, device, team)
         if not team.leads:
             return
-        with whole_file(job.output.history) as partial:
-            pl.DataFrame(history).write_csv(partial)
+        write_frames(job.output.history, [pl.DataFrame(history)], None)
         save(model, job.output.weights)
         write_settings(job.output.settings, settings, job.output.weights)
 

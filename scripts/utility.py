@@ -24,7 +24,7 @@ def main(job: Any) -> None:
         accuracy = fact["right"] / fact["images"]
         names = {name: fact[name] for name in ("domain", "model", "task")}
         rows.append({**names, "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

@@ -17,7 +17,7 @@ COLUMNS = {"first": pl.String, "second": pl.String, "agreement": pl.Float64}
 
 def main(job: Any) -> None:
     """Compare every pair of references on A's crops."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     predictions = layout.predictions_of(job.input.predictions)
     correct = {}
     for reference in job.params.references:
@@ -27,7 +27,7 @@ def main(job: Any) -> None:
         {"first": first, "second": second, "agreement": agreement(correct[first], correct[second])}
         for first, second in combinations(correct, 2)
     ]
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

@@ -23,7 +23,7 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Rank the classes by each reference's accuracy on A's crops."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     crops = duplicates.without(read_crops(job.input.records), left_out)
     labels = crops["label"].to_list()
     predictions = layout.predictions_of(job.input.predictions)
@@ -32,7 +32,7 @@ def main(job: Any) -> None:
         path = predictions[reference["alone"]["predictors"][0], "A"]
         for row in best_classes(read_judged(path, left_out).correct, labels):
             rows.append({"reference_model": reference["name"], **row})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

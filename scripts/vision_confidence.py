@@ -21,7 +21,7 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Count A's memorized crops by their memorization confidence."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
@@ -29,7 +29,7 @@ def main(job: Any) -> None:
         _, confidence = memorized(comparison.targets[0], comparison.references[0])
         facts = {key: each[key] for key in NAMES}
         rows += [{**facts, **row} for row in confidence_bins(confidence)]
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

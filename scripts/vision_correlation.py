@@ -27,7 +27,7 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Score every reference on all crops and on those that all two-model references get right."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     crops = read_crops(job.input.records, ["boxes", "context"])
     crops = duplicates.without(crops, left_out)
     optimum = None if params.preferred is None else largest_posterior(crops, params.preferred)
@@ -55,7 +55,7 @@ def main(job: Any) -> None:
                     top1[:, chosen], top5[:, chosen], counted[:, chosen], bootstrap, optimum
                 )
                 rows.append({**names, **row})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 def correct(paths: list[str], left_out: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ COLUMNS = {"set": pl.String, "crop_status": pl.String, "images": pl.Int64}
 
 def main(job: Any) -> None:
     """Count the images of every set by the status of their crop."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     remaining = iter(job.input.records)
     rows = []
     for name, shards in job.params.shards.items():
@@ -34,7 +34,7 @@ def main(job: Any) -> None:
             counts.update(column_strings(kept, "crop_status"))
         for status, images in sorted((+counts).items()):
             rows.append({"set": name, "crop_status": status, "images": images})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

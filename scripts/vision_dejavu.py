@@ -30,7 +30,7 @@ COLUMNS = {
 def main(job: Any) -> None:
     """Score every pair on every set and replicate."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     halves = None
     if job.input.control:
         control = duplicates.without(read_crops(job.input.control), left_out)
@@ -51,7 +51,7 @@ def main(job: Any) -> None:
         for row in rows_of_pair(parts, each["replicates"], params.confident, bootstrap):
             rows.append({**{key: each[key] for key in NAMES}, **row})
         progress.advance(1)
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

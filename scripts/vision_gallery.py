@@ -7,24 +7,25 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
+from dejavu.files.csv import read_csv
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
 from dejavu.report import gallery
-from dejavu.report.tables import read_csv
+from dejavu.report.shown import shown
 
 EXAMPLES, DISAGREEMENTS, SHOWN_NEIGHBORS = 6, 4, 5
 
 
 def main(job: Any) -> None:
     """For every target show memorized and correlated crops, then where references disagree."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     predictions = layout.predictions_of(job.input.predictions)
     known = {
         name: duplicates.without(answers(predictions[path_name, "A"]), left_out)
         for name, path_name in job.params.predictors.items()
     }
-    memorized = read_csv(job.input.memorized)
+    memorized = read_csv(job.input.memorized[0], job.params.digest)
     references = [name for name in job.params.references if name in known]
     groups = []
     for pair in job.params.pairs:
@@ -42,7 +43,7 @@ def main(job: Any) -> None:
             groups.append({**first, "group": group, "samples": samples})
     for each in groups:
         each["examples"] = examples(job, known, references, each)
-    write_json(job.output[0], {"groups": groups})
+    write_json(job.output[0], shown({"config": job.params.digest, "groups": groups}))
 
 
 def answers(path: str) -> pl.DataFrame:
@@ -92,7 +93,7 @@ def examples(
     paths = neighbors[job.params.predictors[group["shown"]], "crop", "A"]
     ranked = gallery.neighbors_of(paths, samples)[:, :SHOWN_NEIGHBORS]
     public = gallery.rows_of(job.input.public, ranked.ravel(), ["id", "image", "label"])
-    lifts = typical(job.input.tags)
+    lifts = typical(job.input.tags[:1], job.params.digest)
     asked = [group[role] for role in ("target_model",) if role in group] + references
     found = []
     for sample, nearest in zip(samples.tolist(), ranked.tolist(), strict=True):
@@ -126,12 +127,12 @@ def said(predictions: pl.DataFrame, sample: int) -> dict[str, Any]:
     return {name: row[name] for name in ("prediction", "correct", "confidence")}
 
 
-def typical(paths: list[str]) -> dict[tuple[str, str], float]:
+def typical(paths: list[str], digest: str) -> dict[tuple[str, str], float]:
     """How much more often than elsewhere a tag is on crops of a label, where the table says so."""
     return {
         (row["label"], row["tag"]): row["lift"]
         for path in paths
-        for row in read_csv(path).to_dicts()
+        for row in read_csv(path, digest).to_dicts()
     }
 
 

@@ -25,7 +25,7 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """List A's memorized crops, the highest memorization confidence first."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     images = duplicates.without(read_crops(job.input.records), left_out)
     crops = images.select("sample", "id", "label").rows()
     predictions = layout.predictions_of(job.input.predictions)
@@ -46,7 +46,7 @@ def main(job: Any) -> None:
                     "confidence": sure,
                 }
             )
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

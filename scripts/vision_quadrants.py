@@ -21,7 +21,7 @@ COLUMNS = {
 
 def main(job: Any) -> None:
     """Count the quadrants for every pair, set and replicate."""
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
@@ -37,7 +37,7 @@ def main(job: Any) -> None:
             for name, comparison in sets.items():
                 facts = {**names, "replicate": replicate, "set": name}
                 rows.append({**facts, **quadrants(comparison.replicates(chosen))})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

@@ -14,7 +14,7 @@ COLUMNS = ["set", "source", "item", "reason"]
 
 def main(job: Any) -> None:
     """List rejected images; a set stands where the source gives one set alone."""
-    write_csv_parts(job.output[0], parts_of(job))
+    write_csv_parts(job.output[0], parts_of(job), job.params.digest)
 
 
 def parts_of(job: Any) -> Iterator[pl.DataFrame]:

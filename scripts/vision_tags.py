@@ -29,12 +29,12 @@ def main(job: Any) -> None:
             "vision_tags.csv shows what Naive Bayes goes by: add naive_bayes@ and a number of tags"
             " to vision.tests.one_model.references."
         )
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     crops = duplicates.without(read_crops(job.input.samples, ["tags"]), left_out)
     correct = read_judged(job.input.predictions[0], left_out).correct
     best = [row["label"] for row in best_classes(correct, crops["label"].to_list())]
     rows = typical_tags(crops.select("label", "tags"), best)
-    write_csv(job.output[0], rows.to_dicts(), COLUMNS)
+    write_csv(job.output[0], rows.to_dicts(), COLUMNS, job.params.digest)
 
 
 run(main)

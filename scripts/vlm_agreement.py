@@ -25,7 +25,7 @@ def main(job: Any) -> None:
     """Compare every pair of references under every setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     files = layout.shards_of(job.input.recovered)
     rows = []
     for pair in params.pairs:
@@ -46,7 +46,7 @@ def main(job: Any) -> None:
                     "both_wrong": both_wrong,
                 }
             )
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

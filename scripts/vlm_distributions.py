@@ -25,7 +25,7 @@ def main(job: Any) -> None:
     """Tally the targets shard by shard, then accumulate their recalls."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     files = layout.shards_of(job.input.recovered)
     rows = []
     for comparison in params.comparisons:
@@ -35,7 +35,7 @@ def main(job: Any) -> None:
         for setting in settings:
             for row in recall_rows(tallies[setting]["target"]):
                 rows.append({**facts, **setting._asdict(), **row})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

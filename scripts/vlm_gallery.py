@@ -7,11 +7,12 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
+from dejavu.files.csv import read_csv
 from dejavu.files.facts import read_json, write_json
 from dejavu.job import run
 from dejavu.predictions import object_votes
 from dejavu.report import gallery
-from dejavu.report.tables import read_csv
+from dejavu.report.shown import shown
 from dejavu.scores import gaps, recovered
 
 EXAMPLES, SHOWN_NEIGHBORS = 6, 5
@@ -21,8 +22,8 @@ PUBLIC_COLUMNS = ["id", "image", "caption", "objects"]
 def main(job: Any) -> None:
     """For every test, show the most memorized and the most correlated training captions."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out)
-    memorized = read_csv(job.input.memorized)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
+    memorized = read_csv(job.input.memorized[0], job.params.digest)
     for column, value in params.headline.items():
         memorized = memorized.filter(pl.col(column) == value)
     setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
@@ -45,7 +46,8 @@ def main(job: Any) -> None:
                 ],
             }
         )
-    write_json(job.output[0], {"headline": params.headline, "tests": tests})
+    found = {"config": params.digest, "headline": params.headline, "tests": tests}
+    write_json(job.output[0], shown(found))
 
 
 def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:

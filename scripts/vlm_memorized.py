@@ -30,7 +30,7 @@ def main(job: Any) -> None:
     """List the targets with the largest gap, for every test and setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     files = layout.shards_of(job.input.recovered)
     found = []
     for comparison in params.comparisons:
@@ -51,7 +51,7 @@ def main(job: Any) -> None:
         }
         for rank, values in enumerate(zip(*columns.values(), strict=True), 1):
             rows.append({**facts, "rank": rank, **dict(zip(columns, values, strict=True))})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 def ids_of(samples: list[np.ndarray], paths: list[str]) -> dict[int, str]:

@@ -36,7 +36,7 @@ def main(job: Any) -> None:
     """Tally shard by shard, then score every setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     files = layout.shards_of(job.input.recovered)
     rows = []
     for comparison in params.comparisons:
@@ -49,7 +49,7 @@ def main(job: Any) -> None:
             }
             for row in rows_of_test(tallies[setting], comparison["replicates"], bootstrap):
                 rows.append({**facts, **setting._asdict(), **row})
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

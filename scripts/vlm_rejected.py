@@ -14,7 +14,7 @@ COLUMNS = ["set", "source", "item", "reason"]
 
 def main(job: Any) -> None:
     """List rejected items with the set that their ids belong to."""
-    write_csv_parts(job.output[0], parts_of(job))
+    write_csv_parts(job.output[0], parts_of(job), job.params.digest)
 
 
 def parts_of(job: Any) -> Iterator[pl.DataFrame]:

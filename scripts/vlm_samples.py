@@ -26,7 +26,7 @@ def main(job: Any) -> None:
     """Order the targets in every way, and take the gaps over the first of them."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
-    left_out = duplicates.contaminated(job.input.left_out)
+    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     files = layout.shards_of(job.input.recovered)
     rows: list[dict[str, Any]] = []
     for comparison in params.comparisons:
@@ -40,7 +40,7 @@ def main(job: Any) -> None:
         for setting, order, row in gaps.gaps(shards, settings):
             found[setting].append({**facts, **setting._asdict(), "order": order, **row})
         rows += chain.from_iterable(found.values())
-    write_csv(job.output[0], rows, COLUMNS)
+    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 
 run(main)

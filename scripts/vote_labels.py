@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from dejavu.errors import InputError
+from dejavu.files.fingerprints import check_same_model
 from dejavu.files.neighbors import read_neighbors
-from dejavu.files.parquet import read_parquet
+from dejavu.files.parquet import read_parquet, read_provenance
 from dejavu.job import run
 from dejavu.predictions import label_votes
 from dejavu.predictions.files import predictions_table, write_predictions
@@ -18,9 +19,11 @@ from dejavu.samples.images import read_crops
 def main(job: Any) -> None:
     """Let the neighbours vote, shard by shard."""
     codes, starts, classes = public_labels(job.input.public)
+    first = read_provenance(job.input.neighbors[0])
 
     def voted(path: str, records: str) -> pa.Table:
         ranking = read_neighbors(path)
+        check_same_model(first, job.input.neighbors[0], ranking.metadata, path)
         crops = read_crops([records])
         if not np.array_equal(crops["sample"].to_numpy(), ranking.samples):
             raise InputError(
@@ -34,7 +37,8 @@ def main(job: Any) -> None:
         return predictions_table(crops, found, classes)
 
     shards = zip(job.input.neighbors, job.input.records, strict=True)
-    write_predictions(job.output[0], (voted(*each) for each in shards))
+    answers = (voted(*each) for each in shards)
+    write_predictions(job.output[0], answers, first["model"], first["fingerprint"])
 
 
 def public_labels(paths: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:

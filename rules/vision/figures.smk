@@ -7,7 +7,7 @@ In: results/tables/vision_*.csv. Out: results/figures/vision_*.svg, .png and .js
 rule figure_vision_dejavu:
     """Déjà vu scores, one-model against two-model."""
     input:
-        "results/tables/vision_dejavu.csv",
+        described("vision_dejavu"),
     output:
         svg=report(
             "results/figures/vision_dejavu.svg",
@@ -29,6 +29,7 @@ rule figure_vision_dejavu:
         runtime=minutes(10),
     params:
         sets=plan.headline_sets(config["vision"]),
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_dejavu.py"),
     script:
@@ -38,7 +39,7 @@ rule figure_vision_dejavu:
 rule figure_vision_checks:
     """Scores beside their control and placebo."""
     input:
-        "results/tables/vision_dejavu.csv",
+        described("vision_dejavu"),
     output:
         svg=report(
             "results/figures/vision_checks.svg",
@@ -59,6 +60,7 @@ rule figure_vision_checks:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_checks.py"),
     script:
@@ -68,7 +70,7 @@ rule figure_vision_checks:
 rule figure_vision_quadrants:
     """Fractions of crops by who infers their label."""
     input:
-        "results/tables/vision_quadrants.csv",
+        described("vision_quadrants"),
     output:
         svg=report(
             "results/figures/vision_quadrants.svg",
@@ -89,6 +91,7 @@ rule figure_vision_quadrants:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_quadrants.py"),
     script:
@@ -98,7 +101,7 @@ rule figure_vision_quadrants:
 rule figure_vision_confidence:
     """Histogram of memorization confidence."""
     input:
-        "results/tables/vision_confidence.csv",
+        described("vision_confidence"),
     output:
         svg=report(
             "results/figures/vision_confidence.svg",
@@ -119,6 +122,7 @@ rule figure_vision_confidence:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_confidence.py"),
     script:
@@ -128,7 +132,7 @@ rule figure_vision_confidence:
 rule figure_vision_correlation:
     """How well the references alone infer the labels."""
     input:
-        "results/tables/vision_correlation.csv",
+        described("vision_correlation"),
     output:
         svg=report(
             "results/figures/vision_correlation.svg",
@@ -149,6 +153,7 @@ rule figure_vision_correlation:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_correlation.py"),
     script:
@@ -158,7 +163,7 @@ rule figure_vision_correlation:
 rule figure_vision_classes:
     """The five classes that each reference predicts best."""
     input:
-        "results/tables/vision_classes.csv",
+        described("vision_classes"),
     output:
         svg=report(
             "results/figures/vision_classes.svg",
@@ -179,6 +184,7 @@ rule figure_vision_classes:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_classes.py"),
     script:
@@ -188,7 +194,7 @@ rule figure_vision_classes:
 rule figure_vision_agreement:
     """Agreement of the references as a heat map."""
     input:
-        "results/tables/vision_agreement.csv",
+        described("vision_agreement"),
     output:
         svg=report(
             "results/figures/vision_agreement.svg",
@@ -209,6 +215,7 @@ rule figure_vision_agreement:
         mem_mb=megabytes(1000, 20),
         runtime=minutes(10),
     params:
+        digest=digest_of("vision"),
         versions=versions(*DRAWING),
         code=code_version("figure_vision_agreement.py"),
     script:

@@ -14,8 +14,8 @@ shown_models = [each["model"] for each in plan.searches("vision", config["vision
 rule vision_gallery:
     """Show memorized and correlated crops of every target, and where references disagree."""
     input:
-        memorized="results/tables/vision_memorized.csv",
-        tags=["results/tables/vision_tags.csv"] if most_tags else [],
+        memorized=described("vision_memorized"),
+        tags=described("vision_tags") if most_tags else [],
         predictions=[layout.prediction_path(name, "A") for name in shown_predictors.values()],
         neighbors=[
             f"results/vision/neighbors/{shown_predictors[name]}/crop/A/{shard}.parquet"
@@ -42,6 +42,7 @@ rule vision_gallery:
         predictors=shown_predictors,
         references=[each["name"] for each in references],
         two_model=[each["name"] for each in references if each["two_model"]],
+        digest=digest_of("vision"),
         versions=versions("pillow"),
         code=code_version("vision_gallery.py"),
     script:

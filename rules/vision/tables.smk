@@ -48,6 +48,7 @@ rule vision_dejavu:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_dejavu.csv-metadata.json",
     log:
         "results/logs/vision_dejavu/vision.log",
     benchmark:
@@ -63,6 +64,7 @@ rule vision_dejavu:
         confident=config["vision"]["confident"],
         seed=config["seed"],
         replications=config["replications"],
+        digest=digest_of("vision"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vision_dejavu.py"),
     script:
@@ -83,6 +85,7 @@ rule vision_correlation:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_correlation.csv-metadata.json",
     log:
         "results/logs/vision_correlation/vision.log",
     benchmark:
@@ -98,6 +101,7 @@ rule vision_correlation:
         preferred=preferred_labels(),
         seed=config["seed"],
         replications=config["replications"],
+        digest=digest_of("vision"),
         versions=versions("numpy", "polars"),
         code=code_version("vision_correlation.py"),
     script:
@@ -117,6 +121,7 @@ rule vision_quadrants:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_quadrants.csv-metadata.json",
     log:
         "results/logs/vision_quadrants/vision.log",
     benchmark:
@@ -129,6 +134,7 @@ rule vision_quadrants:
         runtime=minutes(60, 30),
     params:
         comparisons=pairs_of_predictors,
+        digest=digest_of("vision"),
         code=code_version("vision_quadrants.py"),
     script:
         "../../scripts/vision_quadrants.py"
@@ -148,6 +154,7 @@ rule vision_classes:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_classes.csv-metadata.json",
     log:
         "results/logs/vision_classes/vision.log",
     benchmark:
@@ -160,6 +167,7 @@ rule vision_classes:
         runtime=minutes(60, 30),
     params:
         references=references,
+        digest=digest_of("vision"),
         code=code_version("vision_classes.py"),
     script:
         "../../scripts/vision_classes.py"
@@ -178,6 +186,7 @@ rule vision_agreement:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_agreement.csv-metadata.json",
     log:
         "results/logs/vision_agreement/vision.log",
     benchmark:
@@ -190,6 +199,7 @@ rule vision_agreement:
         runtime=minutes(60, 30),
     params:
         references=references,
+        digest=digest_of("vision"),
         code=code_version("vision_agreement.py"),
     script:
         "../../scripts/vision_agreement.py"
@@ -209,6 +219,7 @@ rule vision_memorized:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_memorized.csv-metadata.json",
     log:
         "results/logs/vision_memorized/vision.log",
     benchmark:
@@ -222,6 +233,7 @@ rule vision_memorized:
     params:
         comparisons=pairs_of_predictors,
         memorized=config["vision"]["memorized"],
+        digest=digest_of("vision"),
         code=code_version("vision_memorized.py"),
     script:
         "../../scripts/vision_memorized.py"
@@ -240,6 +252,7 @@ rule vision_confidence:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_confidence.csv-metadata.json",
     log:
         "results/logs/vision_confidence/vision.log",
     benchmark:
@@ -252,6 +265,7 @@ rule vision_confidence:
         runtime=minutes(60, 30),
     params:
         comparisons=pairs_of_predictors,
+        digest=digest_of("vision"),
         code=code_version("vision_confidence.py"),
     script:
         "../../scripts/vision_confidence.py"
@@ -269,6 +283,7 @@ rule vision_crops:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_crops.csv-metadata.json",
     log:
         "results/logs/vision_crops/vision.log",
     benchmark:
@@ -281,6 +296,7 @@ rule vision_crops:
         runtime=minutes(60, 30),
     params:
         shards={name: config["vision"]["sets"][name]["shards"] for name in sets_of("vision")},
+        digest=digest_of("vision"),
         code=code_version("vision_crops.py"),
     script:
         "../../scripts/vision_crops.py"
@@ -297,6 +313,7 @@ rule vision_rejected:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_rejected.csv-metadata.json",
     log:
         "results/logs/vision_rejected/vision.log",
     benchmark:
@@ -310,6 +327,7 @@ rule vision_rejected:
     params:
         sets=sets_with_sources("vision"),
         parts={name: config["vision"]["sources"][name]["parts"] for name in sources_of("vision")},
+        digest=digest_of("vision"),
         code=code_version("vision_rejected.py"),
     script:
         "../../scripts/vision_rejected.py"
@@ -329,6 +347,7 @@ rule vision_tags:
             category="Images",
             subcategory="Tables",
         ),
+        "results/tables/vision_tags.csv-metadata.json",
     log:
         "results/logs/vision_tags/vision.log",
     benchmark:
@@ -340,6 +359,7 @@ rule vision_tags:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(60, 30),
     params:
+        digest=digest_of("vision"),
         code=code_version("vision_tags.py"),
     script:
         "../../scripts/vision_tags.py"

@@ -47,6 +47,7 @@ rule train_ssl:
         weights="results/vision/models/{model}/model.safetensors",
         settings="results/vision/models/{model}/model.json",
         history="results/vision/models/{model}/training.csv",
+        history_description="results/vision/models/{model}/training.csv-metadata.json",
     log:
         "results/logs/train_ssl/{model}.log",
     benchmark:
@@ -78,6 +79,7 @@ rule train_classifier:
         weights="results/vision/models/{model}/model.safetensors",
         settings="results/vision/models/{model}/model.json",
         history="results/vision/models/{model}/training.csv",
+        history_description="results/vision/models/{model}/training.csv-metadata.json",
     log:
         "results/logs/train_classifier/{model}.log",
     benchmark:

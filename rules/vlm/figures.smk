@@ -7,7 +7,7 @@ In: results/tables/vlm_*.csv. Out: results/figures/vlm_*.svg, .png and .json.
 rule figure_vlm_population:
     """Population scores of every test, one-model against two-model."""
     input:
-        "results/tables/vlm_ppg.csv",
+        described("vlm_ppg"),
     output:
         svg=report(
             "results/figures/vlm_population.svg",
@@ -33,6 +33,7 @@ rule figure_vlm_population:
             name: plan.headline_sets(config["vlm"])[test["kind"]]
             for name, test in config["vlm"]["tests"].items()
         },
+        digest=digest_of("vlm"),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_population.py"),
     script:
@@ -42,7 +43,7 @@ rule figure_vlm_population:
 rule figure_vlm_checks:
     """Scores beside their controls, placebo and non-member check."""
     input:
-        "results/tables/vlm_ppg.csv",
+        described("vlm_ppg"),
     output:
         svg=report(
             "results/figures/vlm_checks.svg",
@@ -64,6 +65,7 @@ rule figure_vlm_checks:
         runtime=minutes(10),
     params:
         headline=plan_vlm.headline(config["vlm"]),
+        digest=digest_of("vlm"),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_checks.py"),
     script:
@@ -73,7 +75,7 @@ rule figure_vlm_checks:
 rule figure_vlm_records:
     """Gaps over the first records, for each number of neighbours."""
     input:
-        "results/tables/vlm_samples.csv",
+        described("vlm_samples"),
     output:
         svg=report(
             "results/figures/vlm_records.svg",
@@ -95,6 +97,7 @@ rule figure_vlm_records:
         runtime=minutes(10),
     params:
         headline=plan_vlm.headline(config["vlm"]),
+        digest=digest_of("vlm"),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_records.py"),
     script:
@@ -104,7 +107,7 @@ rule figure_vlm_records:
 rule figure_vlm_distributions:
     """Distributions of recall of target and reference."""
     input:
-        "results/tables/vlm_distributions.csv",
+        described("vlm_distributions"),
     output:
         svg=report(
             "results/figures/vlm_distributions.svg",
@@ -126,6 +129,7 @@ rule figure_vlm_distributions:
         runtime=minutes(10),
     params:
         headline=plan_vlm.headline(config["vlm"]),
+        digest=digest_of("vlm"),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_distributions.py"),
     script:
@@ -135,7 +139,7 @@ rule figure_vlm_distributions:
 rule figure_vlm_agreement:
     """Agreement of the references as a heat map."""
     input:
-        "results/tables/vlm_agreement.csv",
+        described("vlm_agreement"),
     output:
         svg=report(
             "results/figures/vlm_agreement.svg",
@@ -157,6 +161,7 @@ rule figure_vlm_agreement:
         runtime=minutes(10),
     params:
         headline=plan_vlm.headline(config["vlm"]),
+        digest=digest_of("vlm"),
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_agreement.py"),
     script:

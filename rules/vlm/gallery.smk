@@ -25,7 +25,7 @@ def neighbors_by(comparisons):
 rule vlm_gallery:
     """Show the most memorized and the most correlated training captions of every test."""
     input:
-        memorized="results/tables/vlm_memorized.csv",
+        memorized=described("vlm_memorized"),
         recovered=recovered_by(shown_comparisons, ["target"]),
         neighbors=neighbors_by(shown_comparisons),
         samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
@@ -47,6 +47,7 @@ rule vlm_gallery:
     params:
         comparisons=shown_comparisons,
         headline=plan_vlm.headline(config["vlm"]),
+        digest=digest_of("vlm"),
         versions=versions("pillow"),
         code=code_version("vlm_gallery.py"),
     script:

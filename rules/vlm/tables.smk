@@ -30,6 +30,7 @@ rule vlm_ppg:
             category="Vision–language",
             subcategory="Tables",
         ),
+        "results/tables/vlm_ppg.csv-metadata.json",
     log:
         "results/logs/vlm_ppg/vlm.log",
     benchmark:
@@ -47,6 +48,7 @@ rule vlm_ppg:
         objects=config["vlm"]["objects"],
         seed=config["seed"],
         replications=config["replications"],
+        digest=digest_of("vlm"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vlm_ppg.py"),
     script:
@@ -66,6 +68,7 @@ rule vlm_samples:
             category="Vision–language",
             subcategory="Tables",
         ),
+        "results/tables/vlm_samples.csv-metadata.json",
     log:
         "results/logs/vlm_samples/vlm.log",
     benchmark:
@@ -81,6 +84,7 @@ rule vlm_samples:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
+        digest=digest_of("vlm"),
         code=code_version("vlm_samples.py"),
     script:
         "../../scripts/vlm_samples.py"
@@ -99,6 +103,7 @@ rule vlm_distributions:
             category="Vision–language",
             subcategory="Tables",
         ),
+        "results/tables/vlm_distributions.csv-metadata.json",
     log:
         "results/logs/vlm_distributions/vlm.log",
     benchmark:
@@ -114,6 +119,7 @@ rule vlm_distributions:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
+        digest=digest_of("vlm"),
         code=code_version("vlm_distributions.py"),
     script:
         "../../scripts/vlm_distributions.py"
@@ -132,6 +138,7 @@ rule vlm_agreement:
             category="Vision–language",
             subcategory="Tables",
         ),
+        "results/tables/vlm_agreement.csv-metadata.json",
     log:
         "results/logs/vlm_agreement/vlm.log",
     benchmark:
@@ -147,6 +154,7 @@ rule vlm_agreement:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
+        digest=digest_of("vlm"),
         code=code_version("vlm_agreement.py"),
     script:
         "../../scripts/vlm_agreement.py"
@@ -166,6 +174,7 @@ rule vlm_memorized:
             category="Vision–language",
             subcategory="Tables",
         ),
+        "results/tables/vlm_memorized.csv-metadata.json",
     log:
         "results/logs/vlm_memorized/vlm.log",
     benchmark:
@@ -182,6 +191,7 @@ rule vlm_memorized:
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
         memorized=config["vlm"]["memorized"],
+        digest=digest_of("vlm"),
         code=code_version("vlm_memorized.py"),
     script:
         "../../scripts/vlm_memorized.py"
@@ -198,6 +208,7 @@ rule vlm_rejected:
             category="Vision–language",
             subcategory="Tables",
         ),
+        "results/tables/vlm_rejected.csv-metadata.json",
     log:
         "results/logs/vlm_rejected/vlm.log",
     benchmark:
@@ -212,6 +223,7 @@ rule vlm_rejected:
         sets=sets_with_sources("vlm"),
         ranges=hash_ranges_of_sources(),
         parts={name: config["vlm"]["sources"][name]["parts"] for name in sources_of("vlm")},
+        digest=digest_of("vlm"),
         code=code_version("vlm_rejected.py"),
     script:
         "../../scripts/vlm_rejected.py"

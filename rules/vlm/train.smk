@@ -26,6 +26,7 @@ rule train_clip:
         weights="results/vlm/models/{model}/open_clip_model.safetensors",
         config="results/vlm/models/{model}/open_clip_config.json",
         history="results/vlm/models/{model}/training.csv",
+        history_description="results/vlm/models/{model}/training.csv-metadata.json",
     log:
         "results/logs/train_clip/{model}.log",
     benchmark:

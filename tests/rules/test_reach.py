@@ -22,7 +22,8 @@ REACH = [
     ("config.plan", NONE, NONE, 0),
     ("config.ranges", NONE, {"import_embeddings"}, 35),
     ("files.parquet", ALL, ALL, 49),
-    ("files.csv", NONE, NONE, 20),
+    ("files.csv", NONE, NONE, 37),
+    ("files.csvw", ALL, NONE, 38),
     ("files.arrays", NONE, ALL, 12),
     ("files.lists", NONE, NONE, 4),
     ("files.neighbors", NONE, NONE, 6),
@@ -43,7 +44,7 @@ REACH = [
     ("scores.vlm", NONE, NONE, 3),
     ("audits.blind", NONE, NONE, 1),
     ("report.figures", NONE, NONE, 14),
-    ("report.tables", NONE, NONE, 16),
+    ("report.shown", NONE, NONE, 16),
     ("report.verdict", NONE, NONE, 1),
     ("report.checkout", NONE, NONE, 1),
 ]
@@ -106,7 +107,7 @@ VECTORS = {*STORED, "arrays", "embeddings"}
 ALLOWED = {
     **dict.fromkeys(
         sorted(TRAININGS),
-        ({"files", "samples", "sources", "encoders", "training"}, {*STORED, "weights"}),
+        ({"files", "samples", "sources", "encoders", "training"}, {*STORED, "csvw", "weights"}),
     ),
     **dict.fromkeys(
         sorted(EMBEDDINGS - {"import_embeddings"}),

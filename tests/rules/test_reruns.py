@@ -14,6 +14,8 @@ CLIP = {"train_clip", "embed_clip", *NEIGHBORS, *SCORES}
 TEXT = {"embed_text", *NEIGHBORS, *SCORES}
 USEFUL = {"zero_shot", "utility"}
 AUDITS = {"find_duplicates", "contamination", "blind"}
+# Every table and figure carries the digest of its domain's config.
+TABLES = {*SCORES, "contamination", "blind", "utility", "vlm_rejected"}
 EVERYTHING = {
     "scan_source",
     "collect_vocabulary",
@@ -25,8 +27,8 @@ EVERYTHING = {
     "vlm_rejected",
 }
 
-# No job at all: not even the page, which shows the config.
-NOTHING = object()
+# No job at all: not even the page, which shows the config. Or the page alone: no digest changes.
+NOTHING, PAGE = object(), object()
 # Key, new value, and the rules that run again with, where it matters, the number of their jobs.
 MATRIX = [
     ("seed", 7, EVERYTHING),
@@ -51,7 +53,7 @@ MATRIX = [
             **dict.fromkeys([*SCORES, "contamination", "blind", "vlm_rejected"], 1),
         },
     ),
-    ("vlm.max_rejected", 0.02, set()),
+    ("vlm.max_rejected", 0.02, PAGE),
     (
         "vlm.synonyms",
         {"car": ["automobile"]},
@@ -124,6 +126,11 @@ MATRIX = [
 ]
 
 
+def drawn_anew(rules):
+    """Rules with what shows their results, all figures among it."""
+    return and_shown(rules) | {"figure_training"}
+
+
 def changed(config, key, value):
     """A copy of the config with one key changed."""
     config = copy.deepcopy(config)
@@ -146,8 +153,12 @@ def test_a_changed_key_reruns_what_it_touches(
         assert "kind: two_model" in done.stdout + done.stderr
         return
     jobs = jobs_of(done)
-    shown = {} if expected is NOTHING else and_shown(expected)
-    assert (jobs if isinstance(shown, dict) else set(jobs)) == shown
+    if expected in (NOTHING, PAGE):
+        assert set(jobs) == (and_shown(set()) if expected is PAGE else set())
+    elif isinstance(expected, dict):
+        assert jobs == {**dict.fromkeys(drawn_anew(TABLES), 1), **expected}
+    else:
+        assert set(jobs) == drawn_anew(TABLES | expected)
 
 
 def test_a_new_test_computes_what_is_new_and_the_tables(smoke_run, smoke_config, tmp_path):
@@ -157,7 +168,7 @@ def test_a_new_test_computes_what_is_new_and_the_tables(smoke_run, smoke_config,
     config["vlm"]["models"]["clip_b"]["train_on"] = "reference"
     config["vlm"]["tests"]["same_again"] = {**mirrored, "target": "clip_a"}
     done = snakemake(folder, "-n", config=written(tmp_path / "changed.yaml", config))
-    assert set(jobs_of(done)) == and_shown(SCORES - {"vlm_agreement"})
+    assert set(jobs_of(done)) == drawn_anew(TABLES)
 
 
 def test_changing_one_model_leaves_the_files_of_the_others_alone(smoke_run, smoke_config, tmp_path):

@@ -142,5 +142,6 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
             "pairs": [pair],
             "replications": 2000,
             "memorized": 100,
+            "digest": "synthetic",
         },
     }

@@ -18,6 +18,8 @@ from scipy.stats import binomtest
 
 from dejavu.audits import blind
 from dejavu.encoders import ssl
+from dejavu.files.facts import read_json
+from dejavu.files.parquet import read_provenance
 from dejavu.sources.images import open_available, open_image
 from tests.conftest import VISION_SMOKE, and_shown, jobs_of, snakemake, written
 
@@ -469,7 +471,7 @@ def test_trainings_start_before_what_waits_for_them_the_longest_first(tmp_path):
 
 MATRIX = [
     ("replications", 500, {"vision_dejavu", "vision_correlation"}),
-    ("vision.max_rejected", 0.02, set()),
+    ("vision.max_rejected", 0.02, None),
     ("vision.memorized", 5, {"vision_memorized"}),
     ("vision.confident", [1, 0.5], {"vision_dejavu"}),
     ("vision.naive_bayes", {"fit_on": "public"}, BAYES),
@@ -538,6 +540,12 @@ MATRIX = [
 ]
 
 
+def drawn_anew():
+    """All tables, which carry the digest of the config, and what shows them."""
+    others = {"vision_tags", "vision_crops", "vision_rejected", "contamination", "blind", "utility"}
+    return and_shown(TABLES | others) | {"figure_training"}
+
+
 @pytest.mark.parametrize(("key", "value", "expected"), MATRIX, ids=[each[0] for each in MATRIX])
 def test_a_changed_key_reruns_what_it_touches(vision_smoke_run, tmp_path, key, value, expected):
     config = yaml.safe_load(VISION_SMOKE.read_text())
@@ -547,5 +555,23 @@ def test_a_changed_key_reruns_what_it_touches(vision_smoke_run, tmp_path, key, v
         place = place.setdefault(parent, {})
     place[last] = copy.deepcopy(value)
     jobs = jobs_of(snakemake(vision_smoke_run, "-n", config=written(tmp_path / "new.yaml", config)))
-    shown = and_shown(expected)
-    assert (jobs if isinstance(shown, dict) else set(jobs)) == shown
+    if expected is None:
+        # No digest changes: run.json and the page have the config.
+        assert set(jobs) == and_shown(set())
+    elif isinstance(expected, dict):
+        assert jobs == {**dict.fromkeys(drawn_anew(), 1), **expected}
+    else:
+        assert set(jobs) == drawn_anew() | expected
+
+
+def test_predictions_carry_the_fingerprints_that_the_run_tells(vision_smoke_run):
+    results = vision_smoke_run / "results"
+    models = {each["name"]: each for each in read_json(results / "run.json")["models"]}
+    seen = set()
+    for path in (results / "vision/predictions").rglob("*.parquet"):
+        told = read_provenance(path)
+        assert told["model"] == path.parent.name and len(told["fingerprint"]) == 32
+        if told["model"] in models:
+            assert told["fingerprint"] == models[told["model"]]["fingerprint"]
+            seen.add(told["model"])
+    assert seen == {"vicreg_a", "vicreg_b", "resnet"}

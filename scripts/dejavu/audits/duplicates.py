@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dejavu.errors import InputError
+from dejavu.files.csv import scan_csv
 from dejavu.samples.hashes import set_of
 
 Numbers = NDArray[np.int64]
@@ -67,12 +68,17 @@ def check_number(pairs: int, samples: int, threshold: float) -> None:
         )
 
 
-def contaminated(tables: Sequence[str]) -> Numbers:
-    """Samples of all pairs in tables of contamination, int64, sorted, each once."""
+def contaminated(tables: Sequence[str], digest: str) -> Numbers:
+    """Samples of all pairs in a table of contamination, int64, sorted, each once.
+
+    Args:
+        tables: the table, which its description may follow; none where nothing is left out.
+        digest: of the config that must have made it.
+    """
     numbers = [np.empty(0, dtype=np.int64)]
-    for path in tables:
-        pairs = pl.read_csv(path, columns=["first_sample", "second_sample"])
-        numbers += [pairs[name].cast(pl.Int64).to_numpy() for name in pairs.columns]
+    for path in tables[:1]:
+        pairs = scan_csv(path, digest).select("first_sample", "second_sample").collect()
+        numbers += [pairs[name].to_numpy() for name in pairs.columns]
     return np.unique(np.concatenate(numbers))
 
 

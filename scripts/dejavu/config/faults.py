@@ -1,10 +1,13 @@
-"""Faults that no job can tell of: a folder that takes no files, jobs that were killed.
+"""Faults that no job can tell of: a folder that takes no files, edited tables, killed jobs.
 
 Standard library only: the Snakefile imports it.
 """
 
+import hashlib
+import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dejavu.errors import InputError
@@ -13,6 +16,13 @@ from dejavu.errors import InputError
 KILLED = re.compile(r"died with <Signals\.SIGKILL|exit status 137\b|OUT_OF_MEMORY")
 FAILED = re.compile(r"Error in rule (?P<rule>\w+):")
 LOG = re.compile(r"\s+log: (?P<path>[^\s,]+)")
+TOUCH = "--touch"
+# What looks after a folder and plans nothing in it.
+TENDING = {
+    *("--cleanup-metadata", "--delete-all-output", "--delete-temp-output", "--lint", "--list"),
+    *("--list-rules", "--list-target-rules", "--summary", "-S", "--detailed-summary", "-D"),
+    "--unlock",
+}
 
 
 def check_folder(folder: str | Path) -> None:
@@ -20,7 +30,7 @@ def check_folder(folder: str | Path) -> None:
 
     Raises:
         InputError: the folder is read-only, belongs to somebody else, or its disk is full; or a
-            table or figure, which no later job may read, is an empty file.
+            table, which no later job may read, is an empty file.
     """
     for place in (Path(folder), Path(folder) / "results"):
         if not place.exists():
@@ -36,13 +46,63 @@ def check_folder(folder: str | Path) -> None:
                 f"The disk of {place.resolve()} is full: free some space and run again; what is"
                 " finished is kept."
             )
-    for kind in ("tables", "figures"):
-        for path in sorted((Path(folder) / "results" / kind).glob("*.*")):
-            if path.stat().st_size == 0 and not path.name.startswith("."):
-                raise InputError(
-                    f"{path} is empty, and was not when it was made: delete it and run again, it"
-                    " will be made anew."
-                )
+
+
+def check_options(arguments: Sequence[str]) -> None:
+    """Stop if Snakemake was told to record that this config made what is there.
+
+    Raises:
+        InputError: `--touch` is given, by which other configs' results would be taken for current.
+    """
+    if any(each == "-t" or (len(each) > 4 and TOUCH.startswith(each)) for each in arguments):
+        raise InputError(
+            f"{TOUCH} would have the results taken for current, whatever config made them: leave it"
+            " out; where times were lost in copying, copy again and keep them (cp -a, rsync -a)."
+        )
+
+
+def only_tends(arguments: Sequence[str]) -> bool:
+    """Whether Snakemake was asked for something that takes no result for current."""
+    return not TENDING.isdisjoint(arguments)
+
+
+def check_tables(folder: str | Path) -> None:
+    """Stop if somebody edited a table, which would be lost where it is made anew.
+
+    Raises:
+        InputError: a table is not the one that its description tells of, or is empty.
+    """
+    results = Path(folder) / "results"
+    for path in sorted([*results.glob("tables/*.csv"), *results.glob("*/models/*/training.csv")]):
+        if path.stat().st_size == 0:
+            raise InputError(
+                f"{path} is empty, and was not when it was made: delete it and run again, it"
+                " will be made anew."
+            )
+        try:
+            described = Path(f"{path}-metadata.json").read_text(encoding="utf-8")
+            written = json.loads(described)["notes"][0]["sha256"]
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            # A description that is gone or damaged tells of no edit; the jobs that need it tell.
+            continue
+        with path.open("rb") as file:
+            is_edited = hashlib.file_digest(file, "sha256").hexdigest() != written
+        if is_edited:
+            raise InputError(
+                f"{path} was edited, or damaged, since it was made: move your copy away, or delete"
+                " it, and run again; it will be made anew, and nothing of yours is overwritten."
+            )
+
+
+def emptied_figures(folder: str | Path) -> list[str]:
+    """A sentence for each figure that is an empty file; no job may ever read it."""
+    figures = sorted((Path(folder) / "results/figures").glob("[!.]*"))
+    return [
+        f"{path} is empty, and was not when it was made: delete it and run again, it will be made"
+        " anew."
+        for path in figures
+        if path.stat().st_size == 0
+    ]
 
 
 def killed_jobs(log: str) -> list[str]:

@@ -32,5 +32,10 @@ def read_settings(path: str | Path, weights: str | Path) -> Metadata:
     return settings
 
 
+def weights_fingerprint(path: str | Path) -> str:
+    """Fingerprint of weights that are used as they lie in a file, 32 hexadecimal digits."""
+    return seals.digest(_file_bytes(path))
+
+
 def _file_bytes(path: str | Path) -> memoryview:
     return seals.array_bytes(np.fromfile(path, dtype=np.uint8))

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from dejavu.files.parquet import write_parts
+from dejavu.files.parquet import METADATA_KEY, write_parts
+from dejavu.files.seals import canonical
 from dejavu.predictions.label_votes import Predictions
 from dejavu.samples.schemas import STRINGS
 
@@ -44,6 +45,12 @@ def predictions_table(
     )
 
 
-def write_predictions(path: str | Path, shards: Iterable[pa.Table]) -> None:
-    """Write a predictor's answers on all crops of a set, a shard at a time."""
-    write_parts(path, shards, PREDICTIONS)
+def write_predictions(
+    path: str | Path, shards: Iterable[pa.Table], predictor: str, fingerprint: str
+) -> None:
+    """Write a predictor's answers on all crops of a set, a shard at a time.
+
+    Predictor and fingerprint are the file's provenance.
+    """
+    provenance = {"model": predictor, "fingerprint": fingerprint}
+    write_parts(path, shards, PREDICTIONS.with_metadata({METADATA_KEY: canonical(provenance)}))

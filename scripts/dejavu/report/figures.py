@@ -12,8 +12,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from dejavu.files.csvw import sha256
+from dejavu.files.facts import write_noted
 from dejavu.job import whole_file
-from dejavu.report.tables import read_csv
+from dejavu.report.shown import shown
 
 Rows = list[dict[str, Any]]
 
@@ -93,11 +95,6 @@ DARK: dict[str, Any] = {
     "legend": {"labelColor": "#D7DCE2"},
     "style": {"zero": {"color": "#C4CAD1"}, "known": {"color": "#E6EAEE"}},
 }
-
-
-def read(path: str) -> pl.DataFrame:
-    """Read a table of results; labels and all other names stay text."""
-    return read_csv(path)
 
 
 def summaries(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -259,13 +256,22 @@ def panels(chart: Any, rows: Rows, column: str, columns: int, order: Sequence[st
 
 
 def save(
-    chart: Any, outputs: Any, title: str, subtitle: str, description: str, first: str = ""
+    chart: Any,
+    outputs: Any,
+    digest: str,
+    title: str,
+    subtitle: str,
+    description: str,
+    first: str = "",
 ) -> None:
     """Write a chart as SVG with text, as PNG for print, and as the specification for the page.
+
+    The specification's `usermeta` tells what made the figure and what its pictures are, sealed.
 
     Args:
         chart: of Altair.
         outputs: with the paths `svg`, `png` and `json`.
+        digest: of the config that made the figure.
         title: what is shown; the page shows it beside the chart.
         subtitle: sample sizes and what intervals are.
         description: what a reader who can't see the chart is told.
@@ -279,11 +285,12 @@ def save(
         description=description,
         usermeta={"subtitle": subtitle},
     )
-    specification = headed.configure(**THEME).to_dict()
-    text = json.dumps(specification, ensure_ascii=False, sort_keys=True, indent=1)
-    with whole_file(outputs.json) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+    specification = shown(headed.configure(**THEME).to_dict())
+    text = json.dumps(specification, ensure_ascii=False, sort_keys=True)
     with whole_file(outputs.svg) as partial:
         partial.write_text(vl_convert.vegalite_to_svg(text), encoding="utf-8")
     with whole_file(outputs.png) as partial:
         partial.write_bytes(vl_convert.vegalite_to_png(text, ppi=PNG_PIXELS_PER_INCH))
+    note = specification["usermeta"]
+    note |= {"config": digest, "svg": sha256(outputs.svg), "png": sha256(outputs.png)}
+    write_noted(outputs.json, specification, note)

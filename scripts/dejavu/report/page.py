@@ -1,7 +1,8 @@
 """The report's page: one file that needs no network, from tables, figures and galleries.
 
 Whatever comes from data, as labels, captions and ids, is escaped by the template, and JSON inside
-scripts is written without `<`, `>`, `&` and quotes that could end them.
+scripts is written without `<`, `>`, `&` and quotes that could end them. Control characters are
+shown by their codes.
 """
 
 import base64
@@ -9,13 +10,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from dejavu.errors import DamagedFile
+from dejavu.files import seals
+from dejavu.files.csvw import check_config, sha256
+from dejavu.files.facts import read_json, read_noted
+from dejavu.job import warn
 from dejavu.report import figures, verdict
-from dejavu.report.tables import read_csv
+from dejavu.report.shown import shown
 from dejavu.samples.checks import Matched
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -74,15 +81,29 @@ def heading(group: Mapping[str, Any]) -> str:
     return GROUPS[group["group"]].format(**{"target_model": "", **group})
 
 
-def figure(specification: Path, picture: Path, legend: str) -> dict[str, Any]:
-    """A figure: its words, its picture as a data URI, and its chart without style."""
-    chart = json.loads(specification.read_text(encoding="utf-8"))
+def figure(specification: Path, picture: Path, legend: str, digest: str) -> dict[str, Any]:
+    """A figure: its words, its picture as a data URI, and its chart without style.
+
+    Of one that is damaged, what is wrong with it: the page does without.
+
+    Raises:
+        InputError: another config made the figure.
+    """
+    try:
+        chart = read_noted(specification, lambda read: read["usermeta"])
+        if sha256(picture) != chart["usermeta"]["svg"]:
+            raise seals.spoiled(picture)
+    except DamagedFile as error:
+        warn(f"The page lacks a figure: {error}")
+        return {"name": specification.stem, "fault": str(error)}
+    check_config(specification, chart["usermeta"]["config"], digest)
     title = chart["title"]
     svg = base64.b64encode(picture.read_bytes()).decode()
     del chart["config"]
     return {
         "name": specification.stem,
         "title": title["text"],
+        "fault": None,
         "subtitle": chart["usermeta"]["subtitle"],
         "description": chart["description"],
         "svg": f"data:image/svg+xml;base64,{svg}",
@@ -91,23 +112,28 @@ def figure(specification: Path, picture: Path, legend: str) -> dict[str, Any]:
     }
 
 
-def table(path: Path, legend: str) -> dict[str, Any]:
+def gallery(path: str, digest: str) -> dict[str, Any]:
+    """A gallery; raises `InputError` where another config made it."""
+    found = read_json(path)
+    check_config(path, found["config"], digest)
+    return found
+
+
+def table(name: str, rows: pl.LazyFrame, legend: str) -> dict[str, Any]:
     """A table: its first rows, and how many there are in all."""
-    text = pl.scan_csv(path, infer_schema=False)
-    rows_in_all = int(text.select(pl.len()).collect().item())
-    shown = read_csv(path, SHOWN_ROWS)
+    first = rows.head(SHOWN_ROWS).collect()
     return {
-        "name": path.stem,
+        "name": name,
         "legend": legend,
-        "columns": shown.columns,
-        "rows": shown.rows(),
-        "rows_in_all": rows_in_all,
+        "columns": first.columns,
+        "rows": [[shown(value) for value in row] for row in first.rows()],
+        "rows_in_all": int(rows.select(pl.len()).collect().item()),
     }
 
 
-def counted(path: Path, *columns: str) -> list[dict[str, Any]]:
+def counted(rows: pl.LazyFrame, *columns: str) -> list[dict[str, Any]]:
     """How many rows of a table have each value of some columns, in the order of the values."""
-    counts = pl.scan_csv(path, infer_schema=False).group_by(columns).agg(rows=pl.len())
+    counts = rows.group_by(columns).agg(rows=pl.len())
     return counts.sort(columns).collect().to_dicts()
 
 
@@ -130,13 +156,16 @@ def lead(key: str, config: Mapping[str, Any]) -> str:
 
 
 def facts(
-    key: str, asked: Mapping[str, Path], rows: Mapping[str, Any], data: Mapping[str, Any]
+    key: str,
+    asked: Mapping[str, pl.LazyFrame],
+    rows: Mapping[str, Any],
+    data: Mapping[str, Any],
 ) -> list[str]:
     """What the verdicts of a domain rest on.
 
     Args:
         key: of the domain.
-        asked: paths of the tables by name.
+        asked: the tables by name.
         rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
         data: what was found of the labels of each source, and of annotations that match samples.
     """
@@ -164,7 +193,7 @@ def facts(
     if f"{key}_contamination" in asked:
         found += _contaminated(asked[f"{key}_contamination"])
     if f"{key}_recall" in asked:
-        worst = read_csv(asked[f"{key}_recall"]).sort("recall").to_dicts()[:1]
+        worst = asked[f"{key}_recall"].sort("recall").head(1).collect().to_dicts()
         found += [
             f"Neighbours come from an approximate index ({row['index']}); the lowest recall against"
             f" exact search is {verdict.number(row['recall'])}, for {row['model']}, k = {row['k']}."
@@ -179,9 +208,9 @@ def facts(
     return found
 
 
-def _crops(path: Path) -> list[str]:
+def _crops(table: pl.LazyFrame) -> list[str]:
     told = []
-    counts = pl.read_csv(path)
+    counts = table.collect()
     for (name,), group in counts.group_by("set", maintain_order=True):
         if name in ("A", "B", "control"):
             good = int(group.filter(pl.col("crop_status") == "ok")["images"].sum())
@@ -191,8 +220,8 @@ def _crops(path: Path) -> list[str]:
     return told
 
 
-def _rejected(path: Path) -> str:
-    counts = counted(path, "set")
+def _rejected(table: pl.LazyFrame) -> str:
+    counts = counted(table, "set")
     if not counts:
         return "No item of the sources was rejected."
     total = sum(row["rows"] for row in counts)
@@ -211,9 +240,9 @@ def _labels(sources: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _contaminated(path: Path) -> list[str]:
+def _contaminated(table: pl.LazyFrame) -> list[str]:
     """How many samples of a set have near-duplicates in another, by pair of sets."""
-    pairs = pl.scan_csv(path).group_by("first_set", "second_set")
+    pairs = table.group_by("first_set", "second_set")
     counts = pairs.agg(samples=pl.col("first_sample").n_unique()).sort("first_set", "second_set")
     return [
         f"{row['first_set']}: {row['samples']:,} with a near-duplicate in {row['second_set']}."
@@ -244,15 +273,10 @@ def _kinds(several: Sequence[verdict.Verdict]) -> str:
 
 
 def times(folder: Path) -> list[dict[str, Any]]:
-    """Time and memory by rule, as far as Snakemake's benchmarks are there."""
+    """Time and memory by rule, as far as Snakemake's benchmarks are there and whole."""
     found = []
     for rule in sorted(path for path in folder.glob("*") if path.is_dir()):
-        lines = [
-            line
-            for path in rule.glob("*.jsonl")
-            for line in path.read_text(encoding="utf-8").splitlines()
-        ]
-        jobs = [json.loads(line) for line in lines if line.startswith("{")]
+        jobs = [job for path in sorted(rule.glob("*.jsonl")) for job in _benchmarks(path)]
         if jobs:
             found.append(
                 {
@@ -264,6 +288,16 @@ def times(folder: Path) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _benchmarks(path: Path) -> list[dict[str, Any]]:
+    """What a benchmark's lines tell; those that can't be read are left out."""
+    found = []
+    with suppress(OSError):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+    return [job for job in found if isinstance(job, dict)]
 
 
 def _sum(jobs: Sequence[Mapping[str, Any]], key: str) -> float:

@@ -12,7 +12,7 @@ import polars as pl
 LONGEST_CAPTION, LONGEST_WORD = 10_000, 1_000
 # What that tokenizer takes for a word: a run of letters, or of signs.
 WORDS = re.compile(r"[^\W_]+|(?:[^\w\s]|_)+")
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 CUT = "…"
 
 

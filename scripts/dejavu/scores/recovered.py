@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dejavu.errors import InputError
 from dejavu.files.parquet import read_parquet, write_parquet
+from dejavu.files.seals import Metadata
 
 Floats = NDArray[np.float64]
 Files = Mapping[tuple[str, str, str], Sequence[str]]
@@ -135,10 +136,11 @@ def write(
     truth: Mapping[str, NDArray[np.signedinteger]],
     predicted: Mapping[Setting, NDArray[np.signedinteger]],
     correct: Mapping[Setting, NDArray[np.signedinteger]],
+    provenance: Metadata | None = None,
 ) -> None:
     """Write one shard; counts by objects and by setting, int [n] each.
 
-    Only control has halves.
+    Only control has halves. The provenance tells model, fingerprint and query.
     """
     columns: dict[str, NDArray[Any]] = {"sample": samples, "distance": distance}
     if first_half is not None:
@@ -147,7 +149,7 @@ def write(
     for setting in predicted:
         columns[setting.column("predicted")] = predicted[setting]
         columns[setting.column("correct")] = correct[setting]
-    write_parquet(path, pa.table(columns))
+    write_parquet(path, pa.table(columns), provenance)
 
 
 def shards_of(

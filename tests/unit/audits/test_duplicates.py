@@ -110,7 +110,11 @@ def test_the_table_names_the_sets_and_lists_each_pair_once(tmp_path):
         find_duplicates.main(job)
     csv = tmp_path / "table.csv"
     contamination.main(
-        SimpleNamespace(input=found, output=[csv], params=SimpleNamespace(sets=DOMAINS["vlm"].sets))
+        SimpleNamespace(
+            input=found,
+            output=[csv],
+            params=SimpleNamespace(sets=DOMAINS["vlm"].sets, digest="config"),
+        )
     )
     assert pl.read_csv(csv).rows() == [
         ("target", numbers["target"][2], "public", numbers["public"][4], 1.0),
@@ -128,13 +132,13 @@ def test_the_table_names_the_sets_and_lists_each_pair_once(tmp_path):
             ("public", 0),
         )
     }
-    assert set(duplicates.contaminated([csv]).tolist()) == expected
+    assert set(duplicates.contaminated([csv], "config").tolist()) == expected
 
 
 def test_nothing_is_contaminated_without_a_table_or_a_pair(tmp_path):
-    assert duplicates.contaminated([]).tolist() == []
+    assert duplicates.contaminated([], "config").tolist() == []
     empty = tmp_path / "empty.csv"
-    write_csv(empty, [], contamination.COLUMNS)
-    assert duplicates.contaminated([empty]).tolist() == []
+    write_csv(empty, [], contamination.COLUMNS, "config")
+    assert duplicates.contaminated([empty], "config").tolist() == []
     frame = pl.DataFrame({"sample": [1, 2, 3]})
     assert duplicates.without(frame, np.array([2])).rows() == [(1,), (3,)]

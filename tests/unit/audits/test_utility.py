@@ -49,7 +49,9 @@ def test_a_name_in_both_domains_has_a_row_for_each(tmp_path):
         facts = {"domain": domain, "model": "net", "task": task, "right": right, "images": 100}
         write_json(paths[-1], facts)
     output = str(tmp_path / "utility.csv")
-    utility_table.main(SimpleNamespace(input=paths, output=[output]))
+    utility_table.main(
+        SimpleNamespace(input=paths, output=[output], params=SimpleNamespace(digest="config"))
+    )
     found = pl.read_csv(output)
     assert found.select("domain", "model", "task", "accuracy").rows() == [
         ("vlm", "net", "zero_shot", 0.3),

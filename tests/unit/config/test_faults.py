@@ -3,10 +3,12 @@
 import os
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from dejavu.config import faults
 from dejavu.errors import InputError
+from dejavu.files.csvw import write_frames
 
 # As Snakemake 9.27 writes them: a killed process, a killed shell, SLURM's word, an ordinary error.
 LOG = """\
@@ -80,7 +82,45 @@ def test_an_emptied_table_is_one_sentence(tmp_path):
     table.parent.mkdir(parents=True)
     table.write_text("test,ppg\n")
     table.with_name(".vlm_ppg.csv.partial").touch()
-    faults.check_folder(tmp_path)
+    faults.check_tables(tmp_path)
     table.write_text("")
     with pytest.raises(InputError, match=r"vlm_ppg.csv is empty, and was not when it was made"):
-        faults.check_folder(tmp_path)
+        faults.check_tables(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tables/vlm_ppg.csv", "vlm/models/clip_a/training.csv"])
+def test_a_table_that_a_person_edited_is_one_sentence(tmp_path, name):
+    table = tmp_path / "results" / name
+    write_frames(table, [pl.DataFrame({"ppg": [0.5]})], "config")
+    faults.check_tables(tmp_path)
+    table.write_text("ppg\n0.9\n")
+    with pytest.raises(InputError, match=r"csv was edited, or damaged, since it was made: move"):
+        faults.check_tables(tmp_path)
+    # Without a whole description there is no telling; jobs that read the table stop.
+    for left in ("", "{", "[]", '{"notes": []}', '{"notes": 3}'):
+        table.with_name(f"{table.name}-metadata.json").write_text(left)
+        faults.check_tables(tmp_path)
+
+
+def test_an_emptied_figure_is_told_and_stops_nothing(tmp_path):
+    figures = tmp_path / "results/figures"
+    figures.mkdir(parents=True)
+    (figures / "a.svg").write_text("<svg/>")
+    (figures / "b.png").touch()
+    (figures / ".c.svg.partial").touch()
+    faults.check_folder(tmp_path)
+    faults.check_tables(tmp_path)
+    [told] = faults.emptied_figures(tmp_path)
+    assert told.startswith(f"{figures}/b.png is empty") and "\n" not in told
+
+
+@pytest.mark.parametrize("flag", ["-t", "--touch", "--tou"])
+def test_touch_is_refused_with_its_reason(flag):
+    faults.check_options(["snakemake", "--cores", "2", "-n", "target"])
+    with pytest.raises(InputError, match="--touch would have the results taken for current"):
+        faults.check_options(["snakemake", "--cores", "2", flag])
+
+
+def test_looking_after_a_folder_is_no_planning():
+    assert faults.only_tends(["snakemake", "--unlock"])
+    assert not faults.only_tends(["snakemake", "-n", "--cores", "2", "results/run.json"])

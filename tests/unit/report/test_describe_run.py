@@ -1,10 +1,13 @@
 """Fingerprints of data in run.json: by all but pixels, in whatever order and shards."""
 
+import contextlib
 import hashlib
 
 import pyarrow as pa
+import pytest
 
 import describe_run
+from dejavu.errors import InputError
 from dejavu.files.parquet import write_parquet
 
 
@@ -44,7 +47,16 @@ def test_a_fingerprint_is_the_sum_of_hashes_of_the_rows(tmp_path):
     assert fingerprint(tmp_path, rows) == {"samples": 100, "content": f"{total:016x}"}
 
 
-def test_a_table_is_hashed_as_sha256sum_does(tmp_path):
-    (tmp_path / "x.csv").write_text("abc")
-    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert describe_run.sha256(str(tmp_path / "x.csv")) == known
+def test_answers_of_another_model_than_is_told_are_refused(tmp_path):
+    told = {"m": {"domain": "vlm", "name": "clip_a", "fingerprint": "a" * 32}}
+
+    def answers(model, fingerprint):
+        facts = {"model": model, "fingerprint": fingerprint}
+        write_parquet("results/vlm/recovered/x.parquet", pa.table({"sample": [1]}), facts)
+        return ["results/vlm/recovered/x.parquet"]
+
+    with contextlib.chdir(tmp_path):
+        describe_run.check_answers(answers("clip_a", "a" * 32), told)
+        describe_run.check_answers(answers("naive_bayes@1", "b" * 32), told)
+        with pytest.raises(InputError, match=r"x\.parquet was made by another model than m"):
+            describe_run.check_answers(answers("clip_a", "b" * 32), told)

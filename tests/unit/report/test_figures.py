@@ -14,6 +14,8 @@ import figure_vision_confidence
 import figure_vision_dejavu
 import figure_vision_quadrants
 import figure_vlm_checks
+from dejavu.files.csv import write_csv
+from dejavu.files.csvw import write_frames
 from dejavu.report import figures
 
 pytestmark = pytest.mark.slow
@@ -85,7 +87,7 @@ def test_the_same_rows_give_the_same_bytes_and_all_words_are_text(tmp_path):
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
         chart = figure_vlm_checks.drawn(rows)
-        figures.save(chart, outputs(folder), "A title", "sizes", "words", "a choice")
+        figures.save(chart, outputs(folder), "config", "A title", "sizes", "words", "a choice")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     svg, png, chart = contents(tmp_path / "one")
     for words in ("A title", "sizes; a choice", "PPG", "control"):
@@ -101,11 +103,12 @@ def test_training_curves_have_every_epoch_of_every_seed(tmp_path, names):
     paths = []
     for place, name in enumerate(names):
         paths.append(str(tmp_path / f"{name}.csv"))
-        pl.DataFrame({"epoch": [1, 2], "loss": [2.0 + place, 1.0]}).write_csv(paths[-1])
+        history = pl.DataFrame({"epoch": [1, 2], "loss": [2.0 + place, 1.0]})
+        write_frames(paths[-1], [history], None)
     job = SimpleNamespace(
-        input=paths,
+        input=SimpleNamespace(histories=paths),
         output=outputs(tmp_path),
-        params=SimpleNamespace(models=[[name, 0] for name in names]),
+        params=SimpleNamespace(models=[[name, 0] for name in names], digest="config"),
     )
     figure_training.main(job)
     [rows] = json.loads(contents(tmp_path)[2])["datasets"].values()
@@ -118,9 +121,13 @@ def test_training_curves_have_every_epoch_of_every_seed(tmp_path, names):
 
 def test_a_figure_of_nothing_is_drawn_all_the_same(tmp_path):
     columns = ["test", "target_model", "reference_model", "low", "high", "crops"]
-    pl.DataFrame(schema=dict.fromkeys(columns, pl.String)).write_csv(tmp_path / "empty.csv")
+    write_csv(tmp_path / "empty.csv", [], dict.fromkeys(columns, pl.String), "config")
     figure_vision_confidence.main(
-        SimpleNamespace(input=[str(tmp_path / "empty.csv")], output=outputs(tmp_path))
+        SimpleNamespace(
+            input=[str(tmp_path / "empty.csv")],
+            output=outputs(tmp_path),
+            params=SimpleNamespace(digest="config"),
+        )
     )
     assert b"memorized crops" in contents(tmp_path)[0]
 

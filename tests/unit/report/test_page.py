@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 import figure_vision_classes
+from dejavu.errors import InputError
+from dejavu.files.facts import write_json
 from dejavu.report import figures, page, verdict
 from dejavu.report.verdict import HOLDS, MEMORIZES, Check, Score, Verdict
 
@@ -42,13 +44,13 @@ def figure(folder):
     ]
     paths = {end: folder / f"vision_classes.{end}" for end in ("svg", "png", "json")}
     chart = figure_vision_classes.drawn(rows)
-    figures.save(chart, SimpleNamespace(**paths), HOSTILE[0], HOSTILE[1], HOSTILE[2])
-    return page.figure(paths["json"], paths["svg"], HOSTILE[3])
+    figures.save(chart, SimpleNamespace(**paths), "config", HOSTILE[0], HOSTILE[1], HOSTILE[2])
+    return page.figure(paths["json"], paths["svg"], HOSTILE[3], "config")
 
 
 def content(folder):
     """What a page shows, hostile wherever data come from outside."""
-    pl.DataFrame({"id": [*HOSTILE, "plain"], "value": NUMBERS}).write_csv(folder / "vlm_some.csv")
+    some = pl.LazyFrame({"id": [*HOSTILE, "plain"], "value": NUMBERS})
     side = {
         "model": HOSTILE[0], "recovered": HOSTILE, "wrong": HOSTILE[:1], "missed": HOSTILE[1:2],
         "precision": 0.5, "recall": 1.0,
@@ -69,7 +71,7 @@ def content(folder):
     }  # fmt: skip
     return {
         "title": HOSTILE[0], "lead": HOSTILE[1], "domains": [domain],
-        "tables": [page.table(folder / "vlm_some.csv", HOSTILE[2])],
+        "tables": [page.table("vlm_some", some, HOSTILE[2])],
         "run": {
             "version": "1.2.3", "commit": "abc123", "clean": False,
             "date": "2026-01-02T03:04:05+00:00",
@@ -225,9 +227,8 @@ def test_the_same_content_gives_the_same_page(tmp_path, written):
     assert page.render(content(tmp_path)) == written.read_text()
 
 
-def test_a_long_table_is_cut_and_says_how_long_it_is(tmp_path):
-    pl.DataFrame({"replicate": ["0", "pooled"] * 500}).write_csv(tmp_path / "long.csv")
-    found = page.table(tmp_path / "long.csv", "")
+def test_a_long_table_is_cut_and_says_how_long_it_is():
+    found = page.table("long", pl.LazyFrame({"replicate": ["0", "pooled"] * 500}), "")
     assert len(found["rows"]) == page.SHOWN_ROWS and found["rows_in_all"] == 1000
 
 
@@ -240,6 +241,52 @@ def test_times_come_from_what_benchmarks_there_are(tmp_path):
         {"rule": "train", "jobs": 2, "seconds": 4.0, "cpu_seconds": 2.0, "memory": 100.0}
     ]
     assert page.times(tmp_path / "nowhere") == []
+
+
+def test_benchmarks_that_are_cut_off_block_nothing(tmp_path):
+    (tmp_path / "train").mkdir()
+    whole = b'{"s": 2.5, "cpu_time": 2.0, "max_rss": 100.0}\n'
+    for place in range(len(whole)):
+        (tmp_path / f"train/{place}.jsonl").write_bytes(whole[:place])
+    (tmp_path / "train/a.jsonl").write_bytes(b"\xff\0\n[1]\n3\n" + whole)
+    (tmp_path / "train/b.jsonl").mkdir()
+    [found] = page.times(tmp_path)
+    assert found["seconds"] in (2.5, 5.0) and found["jobs"] in (1, 2)
+
+
+@pytest.mark.parametrize("end", ["json", "svg"])
+def test_a_page_does_without_a_damaged_figure_and_says_so(tmp_path, end):
+    path = tmp_path / f"vision_classes.{end}"
+    figure(tmp_path)
+    path.write_bytes(path.read_bytes()[:-200])
+    found = page.figure(path.with_suffix(".json"), path.with_suffix(".svg"), "", "config")
+    assert f"vision_classes.{end}" in found["fault"]
+    shown = content(tmp_path)
+    shown["domains"][0]["figures"] = [found]
+    assert f"vision_classes.{end} " in page.render(shown)
+
+
+def test_no_page_shows_a_figure_or_gallery_of_another_config(tmp_path):
+    figure(tmp_path)
+    json = tmp_path / "vision_classes.json"
+    with pytest.raises(InputError, match=r"vision_classes\.json was made by another config"):
+        page.figure(json, json.with_suffix(".svg"), "", "other")
+    write_json(tmp_path / "vlm.json", {"config": "config", "tests": []})
+    assert page.gallery(str(tmp_path / "vlm.json"), "config")["tests"] == []
+    with pytest.raises(InputError, match=r"vlm\.json was made by another config"):
+        page.gallery(str(tmp_path / "vlm.json"), "other")
+
+
+def test_control_characters_are_shown_by_their_codes(tmp_path):
+    rows = [{"label": "a\x1b[31m\0b\u0085\ufffe", "percent": 5, "rank": 1, "reference_model": "n"}]
+    rows[0]["crops"] = 3
+    paths = {end: tmp_path / f"x.{end}" for end in ("svg", "png", "json")}
+    figures.save(
+        figure_vision_classes.drawn(rows), SimpleNamespace(**paths), "config", "t\x07", "s", "d"
+    )
+    assert r"a\x1b[31m\x00b\x85\ufffe" in paths["svg"].read_text()
+    table = page.table("x", pl.LazyFrame({"id": ["\x1b[2J", None], "n": [1, 2]}), "")
+    assert table["rows"] == [[r"\x1b[2J", 1], [None, 2]]
 
 
 def test_cards_show_the_first_of_each_test_and_count_the_others():
@@ -257,7 +304,7 @@ def test_cards_show_the_first_of_each_test_and_count_the_others():
     assert card["kind"] == verdict.UNCLEAR
 
 
-def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
+def test_facts_count_samples_rejected_items_duplicates_and_use():
     tables = {
         "vlm_rejected": {"set": ["target", "target", None], "item": ["a", "b", "c"]},
         "vlm_contamination": {
@@ -272,10 +319,7 @@ def test_facts_count_samples_rejected_items_duplicates_and_use(tmp_path):
             "recall": [1.0, 0.9],
         },
     }
-    asked = {}
-    for name, columns in tables.items():
-        asked[name] = tmp_path / f"{name}.csv"
-        pl.DataFrame(columns).write_csv(asked[name])
+    asked = {name: pl.LazyFrame(columns) for name, columns in tables.items()}
     row = {"set": "target", "targets": 1200, "excluded": 3, "contaminated": 2}
     use = {"domain": "vlm", "model": "m", "task": "zero_shot"}
     use |= {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}

@@ -102,6 +102,7 @@ def scores(script, left_out):
         "memorized": 60,
         "seed": 0,
         "replications": 200,
+        "digest": "config",
     }
     script.main(
         SimpleNamespace(
@@ -120,7 +121,7 @@ def audit(path):
         for (name, shard), rows in LEFT_OUT.items()
         for row in rows
     ]
-    write_csv(path, pairs, contamination.COLUMNS)
+    write_csv(path, pairs, contamination.COLUMNS, "config")
     return [str(path)]
 
 
@@ -172,7 +173,7 @@ def test_contaminated_crops_have_a_status_of_their_own(folder):
     records = pa.table({"sample": first + np.arange(5), "crop_status": status})
     write_parquet("records.parquet", records)
     pairs = [{"first_sample": first + row, "second_sample": 7} for row in (1, 2)]
-    write_csv("audit.csv", pairs, contamination.COLUMNS)
+    write_csv("audit.csv", pairs, contamination.COLUMNS, "config")
     for left_out, expected in (
         ([], [("A", "ok", 3), ("A", "too small", 2)]),
         (["audit.csv"], [("A", "contaminated", 1), ("A", "ok", 2), ("A", "too small", 2)]),
@@ -180,7 +181,7 @@ def test_contaminated_crops_have_a_status_of_their_own(folder):
         vision_crops.main(
             SimpleNamespace(
                 input=SimpleNamespace(records=["records.parquet"], left_out=left_out),
-                params=SimpleNamespace(shards={"A": 1}),
+                params=SimpleNamespace(shards={"A": 1}, digest="config"),
                 output=["crops.csv"],
             )
         )

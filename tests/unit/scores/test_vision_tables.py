@@ -86,6 +86,7 @@ def table(script, crops, **inputs):
         "memorized": 100,
         "seed": 0,
         "replications": 100,
+        "digest": "config",
     }
     handed = {"predictions": crops.paths, "left_out": [], **inputs}
     job = SimpleNamespace(
@@ -182,7 +183,7 @@ def test_examples_have_the_neighbours_under_their_own_model(crops):
         neighbors = np.full((CROPS, 1), public + row)
         write_neighbors(paths[-1], Neighbors(samples, neighbors, np.zeros((CROPS, 1)), {}))
     inputs = {
-        "predictions": crops.paths, "neighbors": paths, "memorized": "table.csv", "tags": [],
+        "predictions": crops.paths, "neighbors": paths, "memorized": ["table.csv"], "tags": [],
         "samples": [crops.records["A"]], "public": [crops.records["public"]], "left_out": [],
     }  # fmt: skip
     params = {
@@ -190,6 +191,7 @@ def test_examples_have_the_neighbours_under_their_own_model(crops):
         "predictors": {"a": "a_s3", **{each: each for each in PREDICTORS[2:]}},
         "references": [each["name"] for each in REFERENCES],
         "two_model": ["b"],
+        "digest": "config",
     }
     job = SimpleNamespace(
         input=SimpleNamespace(**inputs), params=SimpleNamespace(**params), output=["gallery.json"]

@@ -1,0 +1,50 @@
+"""The digest of a config: of what may change a result, and of nothing else."""
+
+import copy
+
+import pytest
+
+from dejavu.config.digests import config_digest
+
+CONFIG = {
+    "seed": 0,
+    "allow_download": False,
+    "vlm": {"k": [1, 10], "max_rejected": 0.1, "embedding": {"batch": 2, "threads": 1}},
+    "vision": {"k": 50, "models": {"net": {"epochs": 3}}},
+}
+
+
+def changed(key, value):
+    config = copy.deepcopy(CONFIG)
+    *parents, last = key.split(".")
+    place = config
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "of"),
+    [
+        ("seed", 1, {"vlm", "vision", None}),
+        ("replications", 5, {"vlm", "vision", None}),
+        ("vlm.k", [1], {"vlm", None}),
+        ("vlm.embedding.batch", 3, {"vlm", None}),
+        ("vision.models.net.epochs", 4, {"vision", None}),
+        ("allow_download", True, set()),
+        ("vlm.max_rejected", 0.2, set()),
+        ("vlm.embedding.threads", 8, set()),
+    ],
+)
+def test_a_digest_changes_with_what_may_change_its_domain(key, value, of):
+    before, after = CONFIG, changed(key, value)
+    other = {each for each in ("vlm", "vision", None)
+             if config_digest(before, each) != config_digest(after, each)}  # fmt: skip
+    assert other == of
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys_and_changes_no_config():
+    reverse = dict(reversed(CONFIG.items()))
+    assert config_digest(reverse, None) == config_digest(CONFIG, None)
+    assert CONFIG["vlm"]["max_rejected"] == 0.1 and CONFIG["vlm"]["embedding"]["threads"] == 1
