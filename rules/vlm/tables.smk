@@ -45,8 +45,6 @@ rule vlm_ppg:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        seed=config["seed"],
-        replications=config["replications"],
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vlm_ppg.py"),
     script:

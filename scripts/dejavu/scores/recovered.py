@@ -110,6 +110,13 @@ class Recovered:
         return self.table["first_half"].to_numpy()
 
     @property
+    def clusters(self) -> NDArray[np.int64] | None:
+        """Number of each sample's image within the shard, ascending; None if all have their own."""
+        if "cluster" not in self.table.column_names:
+            return None
+        return self.table["cluster"].to_numpy()
+
+    @property
     def distance(self) -> NDArray[np.float32]:
         """Distance to the nearest public sample, 1 − cosine similarity, float32 [n]."""
         return self.table["distance"].to_numpy()
@@ -135,12 +142,15 @@ def write(
     truth: Mapping[str, NDArray[np.signedinteger]],
     predicted: Mapping[Setting, NDArray[np.signedinteger]],
     correct: Mapping[Setting, NDArray[np.signedinteger]],
+    clusters: NDArray[np.int64] | None = None,
 ) -> None:
     """Write one shard; counts by objects and by setting, int [n] each.
 
-    Only control has halves.
+    Only control has halves, and only captions that share their images have clusters.
     """
     columns: dict[str, NDArray[Any]] = {"sample": samples, "distance": distance}
+    if clusters is not None:
+        columns["cluster"] = clusters
     if first_half is not None:
         columns["first_half"] = first_half
     columns |= {f"truth.{objects}": counts for objects, counts in truth.items()}
