@@ -13,9 +13,9 @@ from dejavu.samples.texts import image_ids
 def main(job: Any) -> None:
     """Look at every image once, however many captions it has."""
     records = pl.DataFrame(pl.from_arrow(read_parquet(job.input.records, ["id", "image"])))
-    images = records.select(
-        image_ids(pl.col("id"), job.params.captions), "image"
-    ).unique("id", keep="first", maintain_order=True)
+    images = records.select(image_ids(pl.col("id"), job.params.captions), "image").unique(
+        "id", keep="first", maintain_order=True
+    )
     rows = detection.detect(images, job.params.annotations, job.params.threads)
     write_parquet(job.output[0], annotations.by_hash(rows, job.params.seed))
 

@@ -50,9 +50,7 @@ def main(job: Any) -> None:
             counted = np.ones_like(top1) if inside is None else inside
             for replicate, chosen in reference[kind]["replicates"].items():
                 names = {"reference_model": reference["name"], "replicate": replicate, "on": on}
-                row = correlation_row(
-                    top1[:, chosen], top5[:, chosen], counted[:, chosen], optimum
-                )
+                row = correlation_row(top1[:, chosen], top5[:, chosen], counted[:, chosen], optimum)
                 rows.append({**names, **row})
     write_csv(job.output[0], rows, COLUMNS)
 

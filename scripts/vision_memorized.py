@@ -33,15 +33,15 @@ def main(job: Any) -> None:
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        members, control = (
-            read_comparison(each["sides"][name], predictions, left_out, classes)
-            if name in each["sides"]
-            else None
+        sides = {
+            name: read_comparison(each["sides"][name], predictions, left_out, classes)
             for name in ("A", "control")
-        )
+            if name in each["sides"]
+        }
+        members = sides["A"]
         found, confidence = memorized(members.targets[0], members.references[0])
         samples = members.targets[0].samples[found][: job.params.memorized].tolist()
-        false = expected_false(confidence, members, control)
+        false = expected_false(confidence, members, sides.get("control"))
         for rank, (sample, sure, expected) in enumerate(
             zip(samples, confidence, false, strict=False), 1
         ):

@@ -70,7 +70,7 @@ def _has_not_learned(model: Config, name: str) -> bool:
     What else a published model was trained on than the samples of its set, nobody knows.
     """
     record = MODELS.get(model.get("kind", ""))
-    return record is not None and record.trained and model.get(record.trained_on, name) != name
+    return record is not None and record.trained and model["train_on"] != name
 
 
 def references(vision: Config) -> list[Plan]:

@@ -22,8 +22,8 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
 
     Yields plain mappings, so that they can be the parameters of a rule: `test`, its `kind`,
     `query`, the names of the models, `replicates`, and `tallies`: for each part that
-    `scores.vlm.rows_of_test` takes, the set and, for the model acting as target and as reference, the path names of its
-    replicates and its query.
+    `scores.vlm.rows_of_test` takes, the set and, for the model acting as target and as reference,
+    the path names of its replicates and its query.
     """
     models, sets = vlm["models"], vlm["sets"]
     for name, test in vlm["tests"].items():

@@ -109,7 +109,7 @@ def mean_of(
         least: the least value that there may be.
         clusters: where samples are not independent, the sums over clusters.
     """
-    n = np.asarray(samples, dtype=np.float64)
+    n, total = (np.asarray(each, dtype=np.float64) for each in (samples, total))
     size = n + PSEUDO_SAMPLES
     centre = (total + pseudo_total(least)) / size
     sums = Clusters(squares, total, n) if clusters is None else clusters
@@ -171,6 +171,8 @@ class Proportion:
             centre = self.value + spread / 2
             half = np.sqrt(spread * (self.value * (1 - self.value) + spread / 4))
             low, high = (centre - half) / (1 + spread), (centre + half) / (1 + spread)
+        # Rounding must not take the proportion itself out.
+        low, high = np.minimum(low, self.value), np.maximum(high, self.value)
         return np.maximum(low, 0), np.minimum(high, 1)
 
 

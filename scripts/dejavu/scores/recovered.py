@@ -59,8 +59,8 @@ class Outcome:
         """Correct over true; 0 where nothing is true (such samples are left out of scores)."""
         return _ratio(self.correct, self.truth)
 
-    def of(self, rows: NDArray[Any]) -> "Outcome":
-        """The outcomes of some rows, by mask or number."""
+    def of(self, rows: NDArray[Any] | slice) -> "Outcome":
+        """The outcomes of some rows, by mask, number or place."""
         return Outcome(self.truth[rows], self.predicted[rows], self.correct[rows])
 
     def followed_by(self, other: "Outcome") -> "Outcome":

@@ -3,8 +3,8 @@
 Tallies of shards add up, so that memory does not depend on the number of samples.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -139,7 +139,7 @@ class Tally:
         is_control: bool,
     ) -> "Tally":
         """The same from the samples' `rows_of`."""
-        columns = rows.reshape(len(rows), -1)
+        columns = rows.reshape(len(rows), len(targets) * COLUMNS)
         sums = cluster_sums(columns, clusters)
         shape = rows.shape[1:]
         predicted = [
@@ -227,9 +227,7 @@ class Tally:
     def moments(self, kind: str, replicate: int) -> Moments:
         """Moments of `precision` or `recall`."""
         columns = FEATURE_COLUMNS[kind]
-        return Moments(
-            self.totals[replicate, columns], self.shared(kind, replicate, replicate)
-        )
+        return Moments(self.totals[replicate, columns], self.shared(kind, replicate, replicate))
 
     def shared(self, kind: str, first: int, second: int) -> Floats:
         """Sums of products of two replicates' features of `precision` or `recall`, [5, 5]."""
@@ -342,9 +340,13 @@ def _together(
     tallies: Sequence[Mapping[str, Any]], files: Files, left_out: NDArray[np.int64]
 ) -> Iterator[list[Shard]]:
     """The same shard under every query, one shard after the other."""
-    with ExitStack() as stack:
-        streams = [stack.enter_context(closing(shards_of(each, files, left_out))) for each in tallies]
-        yield from map(list, zip(*streams, strict=True))
+    streams = [shards_of(each, files, left_out) for each in tallies]
+    for first in streams[0]:
+        shards = [first, *(next(stream) for stream in streams[1:])]
+        # Nothing of a shard must stay in memory when the next is read.
+        del first
+        yield shards
+        del shards
 
 
 def _part(queries: Mapping[str, Shard], settings: Sequence[Setting], half: str | None) -> Part:
@@ -397,9 +399,11 @@ def _tallied(
             rows, scored, targets, references, chosen, clusters, is_control
         )
         joint.append(rows[:, :, FEATURE_COLUMNS["precision"]])
+    # Samples, replicates, settings and features; a replicate's are the columns of a matrix.
     features = np.moveaxis(np.stack(joint, axis=2), 1, 0)
+    replicates, samples, *columns = features.shape
     products = []
-    for of_replicate in features.reshape(*features.shape[:2], -1):
+    for of_replicate in features.reshape(replicates, samples, math.prod(columns)):
         sums = cluster_sums(of_replicate, clusters)
         products.append(sums.T @ sums)
     return Part(tallies, np.array(products))

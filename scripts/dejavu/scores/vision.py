@@ -294,7 +294,7 @@ def difference_row(
         **_ends("dejavu", estimate, sum(term.value for term in terms)),
         "no_interval": missing,
     }
-    if fraction < 1 or min(members.crops, np.count_nonzero(weights)) < 2:
+    if fraction < 1 or min(members.crops, int(np.count_nonzero(weights))) < 2:
         return row, [], None
     gaps = [
         weighing.adjusted_gap(
@@ -423,9 +423,7 @@ def _rows_of_sets(
         yield "nonmember", row, [], None
 
 
-def quadrants(
-    sets: Sequence[tuple[Comparison, Comparison | None]], chosen: Sequence[int]
-) -> Row:
+def quadrants(sets: Sequence[tuple[Comparison, Comparison | None]], chosen: Sequence[int]) -> Row:
     """Fractions of crops by who infers the label, mean over the replicates; nan without crops.
 
     Args:
@@ -456,9 +454,7 @@ def _fractions(comparison: Comparison, chosen: Sequence[int]) -> dict[str, float
     return {name: float(case.mean()) if case.size else np.nan for name, case in cases.items()}
 
 
-def _control_share(
-    members: Comparison, control: Comparison | None, chosen: Sequence[int]
-) -> float:
+def _control_share(members: Comparison, control: Comparison | None, chosen: Sequence[int]) -> float:
     """Fraction of control that looks memorized, with the members' shares of classes."""
     if control is None:
         return np.nan
@@ -469,9 +465,7 @@ def _control_share(
     return float((weights @ wins[:, list(chosen)]).mean())
 
 
-def expected_false(
-    confidence: Floats, members: Comparison, control: Comparison | None
-) -> Floats:
+def expected_false(confidence: Floats, members: Comparison, control: Comparison | None) -> Floats:
     """How many of the first memorized crops control would have given, float64 [n].
 
     Args:
@@ -498,9 +492,7 @@ def agreement(first: Bools, second: Bools) -> float:
     return float((first == second).mean()) if len(first) else np.nan
 
 
-def correlation_row(
-    top1: Bools, top5: Bools, inside: Bools, optimum: Floats | None = None
-) -> Row:
+def correlation_row(top1: Bools, top5: Bools, inside: Bools, optimum: Floats | None = None) -> Row:
     """Dataset-level correlation accuracy of a reference, the mean over its replicates.
 
     Args:

@@ -263,8 +263,8 @@ def rows_of_test(
             ends = families.simultaneous([found for *_, found in adjusted], covariance)
             for (_, row, _, _), (low, high) in zip(adjusted, ends, strict=True):
                 row |= {"simultaneous_low": low, "simultaneous_high": high}
-    for asked, found in rows.items():
-        for row in found:
+    for asked, several in rows.items():
+        for row in several:
             yield asked, row
 
 
@@ -369,9 +369,9 @@ def recalls_of(
                 for each in outcomes
             ]
             known = found.get(setting)
-            found[setting] = counts if known is None else [
-                a + b for a, b in zip(known, counts, strict=True)
-            ]
+            found[setting] = (
+                counts if known is None else [a + b for a, b in zip(known, counts, strict=True)]
+            )
     return found
 
 

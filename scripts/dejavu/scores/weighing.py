@@ -33,7 +33,8 @@ def class_weights(members: Codes, controls: Codes) -> tuple[Bools, Floats]:
     classes = int(max(members.max(initial=-1), controls.max(initial=-1))) + 1
     known = np.bincount(controls, minlength=classes)
     matched = known[members] > 0
-    shares = np.bincount(members[matched], minlength=classes) / max(np.count_nonzero(matched), 1)
+    number = max(int(np.count_nonzero(matched)), 1)
+    shares = np.bincount(members[matched], minlength=classes) / number
     return matched, (shares / np.maximum(known, 1))[controls]
 
 
@@ -90,8 +91,7 @@ def adjusted_gap(
     (t, g), (u, h) = members, controls
     own = np.bincount(classes)
     within_u, within_h = (
-        each - (np.bincount(classes, weights=each) / np.maximum(own, 1))[classes]
-        for each in (u, h)
+        each - (np.bincount(classes, weights=each) / np.maximum(own, 1))[classes] for each in (u, h)
     )
     product, spread = float(within_u @ within_h), float(within_h @ within_h)
     beta = product / spread if spread > 1e-12 * max(float(h @ h), 1e-300) else 0.0
