@@ -9,6 +9,7 @@ from dejavu.files.parquet import read_parquet, write_parquet
 from dejavu.job import run
 from dejavu.labels import annotations
 from dejavu.samples.hashes import within_hashes
+from dejavu.samples.texts import image_ids
 
 
 def main(job: Any) -> None:
@@ -17,7 +18,7 @@ def main(job: Any) -> None:
     within = None if params.hashes is None else within_hashes(*params.hashes)
     labels = pl.DataFrame(pl.from_arrow(read_parquet(job.input.labels, filters=within)))
     records = pl.DataFrame(pl.from_arrow(read_parquet(job.input.records, ["sample", "id"])))
-    samples = records.with_columns(annotations.image_ids(pl.col("id"), params.captions))
+    samples = records.with_columns(image_ids(pl.col("id"), params.captions))
     known = samples["id"].is_in(labels["id"].unique().implode())
     print(f"{known.sum()} of {len(samples)} samples have annotations")
     if len(samples) and not known.any():

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from dejavu.errors import InputError
@@ -14,6 +15,7 @@ from dejavu.job import run
 from dejavu.predictions import object_votes
 from dejavu.samples.hashes import in_first_half, row_of, shard_of
 from dejavu.samples.schemas import LABEL_LEAVES
+from dejavu.samples.texts import image_ids
 from dejavu.scores import recovered
 
 
@@ -43,10 +45,14 @@ def main(job: Any) -> None:
         job.params.k,
         job.params.predict,
     )
+    images = image_ids_of(samples, job.params.captions)
+    # All captions of an image are in one half, and are no independent samples.
     first_half = None
     if job.wildcards.set == "control":
-        ids = column_strings(samples, "id")
-        first_half = in_first_half(ids, job.params.seed)
+        first_half = in_first_half(images.to_list(), job.params.seed)
+    clusters = None
+    if job.params.captions == "each":
+        clusters = images.rle_id().to_numpy().astype(np.int64)
     settings = recovered.settings(job.params.k, job.params.predict, job.params.objects)
     recovered.write(
         job.output[0],
@@ -56,8 +62,15 @@ def main(job: Any) -> None:
         truth={objects: found.truth for objects, found in counts.items()},
         predicted={each: counts[each.objects].predicted[each.k, each.predict] for each in settings},
         correct={each: counts[each.objects].correct[each.k, each.predict] for each in settings},
+        clusters=clusters,
         provenance={key: ranking.metadata[key] for key in ("model", "fingerprint", "query")},
     )
+
+
+def image_ids_of(samples: pa.Table, captions: str) -> pl.Series:
+    """The image's id of each sample; samples of one image stand one after the other."""
+    ids = pl.DataFrame({"id": column_strings(samples, "id")})
+    return ids.select(image_ids(pl.col("id"), captions))["id"]
 
 
 def public_objects(

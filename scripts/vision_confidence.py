@@ -8,7 +8,7 @@ from dejavu.audits import duplicates
 from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
-from dejavu.scores.judged import read_comparison
+from dejavu.scores.judged import read_judged
 from dejavu.scores.vision import confidence_bins, memorized
 
 NAMES = ("test", "target_model", "reference_model")
@@ -25,8 +25,12 @@ def main(job: Any) -> None:
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        comparison = read_comparison(each["sides"]["A"], predictions, left_out)
-        _, confidence = memorized(comparison.targets[0], comparison.references[0])
+        side = each["sides"]["A"]
+        first = (
+            read_judged(predictions[side[role][0], side["set"]], left_out)
+            for role in ("targets", "references")
+        )
+        _, confidence = memorized(*first)
         facts = {key: each[key] for key in NAMES}
         rows += [{**facts, **row} for row in confidence_bins(confidence)]
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)

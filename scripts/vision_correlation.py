@@ -11,7 +11,6 @@ from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.labels import world
 from dejavu.samples.images import read_crops
-from dejavu.scores.intervals import Bootstrap
 from dejavu.scores.judged import among_top5, read_judged
 from dejavu.scores.vision import correlation_row
 from dejavu.sources import foregrounds
@@ -21,6 +20,7 @@ COLUMNS = {
     **dict.fromkeys(("reference_model", "replicate", "on"), pl.String),
     "crops": pl.Int64,
     **dict.fromkeys((*ACCURACIES, "optimum"), pl.Float64),
+    "no_interval": pl.String,
 }
 
 
@@ -50,10 +50,7 @@ def main(job: Any) -> None:
             counted = np.ones_like(top1) if inside is None else inside
             for replicate, chosen in reference[kind]["replicates"].items():
                 names = {"reference_model": reference["name"], "replicate": replicate, "on": on}
-                bootstrap = Bootstrap(params.replications, (params.seed, *names.values()))
-                row = correlation_row(
-                    top1[:, chosen], top5[:, chosen], counted[:, chosen], bootstrap, optimum
-                )
+                row = correlation_row(top1[:, chosen], top5[:, chosen], counted[:, chosen], optimum)
                 rows.append({**names, **row})
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 

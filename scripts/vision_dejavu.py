@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from dejavu.audits import duplicates
@@ -10,48 +11,53 @@ from dejavu.files.csv import write_csv
 from dejavu.job import Progress, run
 from dejavu.samples.hashes import in_first_half
 from dejavu.samples.images import read_crops
-from dejavu.scores.intervals import Bootstrap
-from dejavu.scores.judged import read_comparison
-from dejavu.scores.vision import rows_of_pair
+from dejavu.scores.judged import Classes, read_comparison
+from dejavu.scores.vision import rows_of_target
 
 NAMES = ("test", "target_model", "reference_model")
 SCORES = [f"dejavu{end}" for end in ("", "_low", "_high")]
 MEANS = ["accuracy_target", "accuracy_reference"]
 ADJUSTED = [f"adjusted_accuracy{end}" for end in ("", "_low", "_high", "_beta")]
+SIMULTANEOUS = ("simultaneous_low", "simultaneous_high")
 COLUMNS = {
     **dict.fromkeys((*NAMES, "replicate"), pl.String),
     "confident": pl.Float64,
     "set": pl.String,
-    "crops": pl.Int64,
-    **dict.fromkeys((*SCORES, *MEANS, "p_value", *ADJUSTED), pl.Float64),
+    **dict.fromkeys(("crops", "unmatched"), pl.Int64),
+    **dict.fromkeys((*SCORES, *MEANS, "p_value", "p_family", *ADJUSTED, *SIMULTANEOUS), pl.Float64),
+    "no_interval": pl.String,
 }
 
 
 def main(job: Any) -> None:
-    """Score every pair on every set and replicate."""
+    """Score every target against all references of a test, on every set and replicate."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
-    halves = None
-    if job.input.control:
-        control = duplicates.without(read_crops(job.input.control), left_out)
-        halves = in_first_half(control["id"].to_list(), params.seed)
+    left_out = duplicates.contaminated(job.input.left_out, params.digest)
+    crops = duplicates.without(read_crops(job.input.records), left_out)
+    classes = Classes.of(crops)
+    first_half = crops.filter(in_first_half(crops["id"].to_list(), params.seed))["sample"]
     predictions = layout.predictions_of(job.input.predictions)
     progress = Progress("scoring", len(params.comparisons), "pairs")
     rows = []
-    for each in params.comparisons:
-        parts = {
-            name: read_comparison(side, predictions, left_out)
-            for name, side in each["sides"].items()
-        }
-        if halves is not None:
-            parts["first_half"] = parts["control"].where(halves)
-            parts["second_half"] = parts["control"].where(~halves)
-        test, target, reference = (each[key] for key in NAMES)
-        bootstrap = Bootstrap(params.replications, (params.seed, target, reference, test))
-        for row in rows_of_pair(parts, each["replicates"], params.confident, bootstrap):
-            rows.append({**{key: each[key] for key in NAMES}, **row})
-        progress.advance(1)
-    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
+    for test, target in dict.fromkeys((c["test"], c["target_model"]) for c in params.comparisons):
+        pairs, replicates = {}, {}
+        for each in params.comparisons:
+            if (each["test"], each["target_model"]) != (test, target):
+                continue
+            parts = {
+                name: read_comparison(side, predictions, left_out, classes)
+                for name, side in each["sides"].items()
+            }
+            if "control" in parts:
+                halves = np.isin(parts["control"].targets[0].samples, first_half)
+                parts["first_half"] = parts["control"].where(halves)
+                parts["second_half"] = parts["control"].where(~halves)
+            reference = each["reference_model"]
+            pairs[reference], replicates[reference] = parts, each["replicates"]
+        for reference, row in rows_of_target(pairs, replicates, params.confident, test):
+            rows.append({**dict(zip(NAMES, (test, target, reference), strict=True)), **row})
+        progress.advance(len(pairs))
+    write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 
 run(main)

@@ -9,8 +9,8 @@ from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.samples.images import read_crops
-from dejavu.scores.judged import read_comparison
-from dejavu.scores.vision import memorized
+from dejavu.scores.judged import Classes, read_comparison
+from dejavu.scores.vision import expected_false, memorized
 
 NAMES = ("test", "target_model", "reference_model")
 COLUMNS = {
@@ -20,6 +20,7 @@ COLUMNS = {
     "id": pl.String,
     "label": pl.String,
     "confidence": pl.Float64,
+    "expected_false": pl.Float64,
 }
 
 
@@ -27,15 +28,24 @@ def main(job: Any) -> None:
     """List A's memorized crops, the highest memorization confidence first."""
     left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     images = duplicates.without(read_crops(job.input.records), left_out)
-    crops = images.select("sample", "id", "label").rows()
+    classes = Classes.of(images)
+    shown = {row[0]: row[1:] for row in images.select("sample", "id", "label").iter_rows()}
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        comparison = read_comparison(each["sides"]["A"], predictions, left_out)
-        found, confidence = memorized(comparison.targets[0], comparison.references[0])
-        pairs = zip(found[: job.params.memorized], confidence, strict=False)
-        for rank, (position, sure) in enumerate(pairs, 1):
-            sample, identifier, label = crops[position]
+        sides = {
+            name: read_comparison(each["sides"][name], predictions, left_out, classes)
+            for name in ("A", "control")
+            if name in each["sides"]
+        }
+        members = sides["A"]
+        found, confidence = memorized(members.targets[0], members.references[0])
+        samples = members.targets[0].samples[found][: job.params.memorized].tolist()
+        false = expected_false(confidence, members, sides.get("control"))
+        for rank, (sample, sure, expected) in enumerate(
+            zip(samples, confidence, false, strict=False), 1
+        ):
+            identifier, label = shown[sample]
             rows.append(
                 {
                     **{key: each[key] for key in NAMES},
@@ -44,6 +54,7 @@ def main(job: Any) -> None:
                     "id": identifier,
                     "label": label,
                     "confidence": sure,
+                    "expected_false": expected,
                 }
             )
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)

@@ -8,35 +8,42 @@ from dejavu.audits import duplicates
 from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
-from dejavu.scores.judged import read_comparison
+from dejavu.samples.images import read_crops
+from dejavu.scores.judged import Classes, read_comparison
 from dejavu.scores.vision import quadrants
 
 NAMES = ("test", "target_model", "reference_model")
+QUADRANTS = ("memorized", "correlated", "misrepresented", "unassociated", "expected_false")
 COLUMNS = {
     **dict.fromkeys((*NAMES, "replicate", "set"), pl.String),
     "crops": pl.Int64,
-    **dict.fromkeys(("memorized", "correlated", "misrepresented", "unassociated"), pl.Float64),
+    **dict.fromkeys(QUADRANTS, pl.Float64),
 }
 
 
 def main(job: Any) -> None:
     """Count the quadrants for every pair, set and replicate."""
     left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
+    classes = Classes.of(read_crops(job.input.records))
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
-        sets = {
-            name: read_comparison(each["sides"][side], predictions, left_out)
-            for name, side in (("target", "A"), ("reference", "B"))
-            if side in each["sides"]
+        parts = {
+            name: read_comparison(side, predictions, left_out, classes)
+            for name, side in each["sides"].items()
+            if name in ("A", "B", "control")
         }
-        if "reference" in sets:
+        control = parts.get("control")
+        swapped = None if control is None else control.swapped()
+        sets = {"target": [(parts["A"], control)]}
+        if "B" in parts:
+            sets["reference"] = [(parts["B"], swapped)]
             sets["symmetric"] = sets["target"] + sets["reference"]
         names = {key: each[key] for key in NAMES}
         for replicate, chosen in each["replicates"].items():
-            for name, comparison in sets.items():
+            for name, several in sets.items():
                 facts = {**names, "replicate": replicate, "set": name}
-                rows.append({**facts, **quadrants(comparison.replicates(chosen))})
+                rows.append({**facts, **quadrants(several, chosen)})
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 
 

@@ -9,7 +9,7 @@ from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import recovered
-from dejavu.scores.vlm import recall_rows, tallies_of
+from dejavu.scores.vlm import recall_rows, recalls_of
 
 COLUMNS = {
     **dict.fromkeys(("test", "query"), pl.String),
@@ -29,11 +29,10 @@ def main(job: Any) -> None:
     files = layout.shards_of(job.input.recovered)
     rows = []
     for comparison in params.comparisons:
-        part = {"target": recovered.first_replicates(comparison["tallies"]["target"])}
-        tallies = tallies_of(part, settings, files, left_out)
+        recalls = recalls_of(comparison["tallies"]["target"], settings, files, left_out)
         facts = {"test": comparison["test"], "query": comparison["query"]}
         for setting in settings:
-            for row in recall_rows(tallies[setting]["target"]):
+            for row in recall_rows(recalls[setting]):
                 rows.append({**facts, **setting._asdict(), **row})
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 

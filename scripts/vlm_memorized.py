@@ -23,6 +23,7 @@ COLUMNS = {
         ("precision_target", "precision_reference", "recall_target", "recall_reference"),
         pl.Float64,
     ),
+    "expected_false": pl.Float64,
 }
 
 
@@ -34,13 +35,23 @@ def main(job: Any) -> None:
     files = layout.shards_of(job.input.recovered)
     found = []
     for comparison in params.comparisons:
-        pairs = recovered.pairs_of(comparison["tallies"]["target"], files, left_out)
-        largest = gaps.largest(pairs, settings, params.memorized)
+        largest, others = (
+            gaps.largest(
+                recovered.pairs_of(comparison["tallies"][name], files, left_out)
+                if name in comparison["tallies"]
+                else [],
+                settings,
+                most,
+            )
+            for name, most in (("target", params.memorized), ("control", 0))
+        )
         facts = {"test": comparison["test"], "query": comparison["query"]}
-        found += [({**facts, **setting._asdict()}, best) for setting, best in largest.items()]
-    ids = ids_of([best.samples for _, best in found], job.input.samples)
+        for setting, best in largest.items():
+            false = gaps.expected_false(best, others[setting])
+            found.append(({**facts, **setting._asdict()}, best, false))
+    ids = ids_of([best.samples for _, best, _ in found], job.input.samples)
     rows = []
-    for facts, best in found:
+    for facts, best, false in found:
         columns = {
             "sample": best.samples.tolist(),
             "id": [ids[sample] for sample in best.samples.tolist()],
@@ -48,6 +59,7 @@ def main(job: Any) -> None:
             "precision_reference": best.reference.precision,
             "recall_target": best.target.recall,
             "recall_reference": best.reference.recall,
+            "expected_false": false,
         }
         for rank, values in enumerate(zip(*columns.values(), strict=True), 1):
             rows.append({**facts, "rank": rank, **dict(zip(columns, values, strict=True))})

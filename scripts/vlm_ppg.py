@@ -9,8 +9,8 @@ from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import recovered
-from dejavu.scores.intervals import Bootstrap
-from dejavu.scores.vlm import rows_of_test, tallies_of
+from dejavu.scores.tallies import parts_of_test
+from dejavu.scores.vlm import rows_of_test
 
 SCORES = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
 MEANS = [
@@ -23,33 +23,32 @@ ADJUSTED = [
     for kind in ("precision", "recall")
     for end in ("", "_low", "_high", "_beta")
 ]
+SIMULTANEOUS = ("simultaneous_low", "simultaneous_high")
 COLUMNS = {
     **dict.fromkeys(("test", "target_model", "reference_model", "replicate", "query"), pl.String),
     "k": pl.Int64,
     **dict.fromkeys(("predict", "objects", "set"), pl.String),
     **dict.fromkeys(("targets", "excluded", "contaminated"), pl.Int64),
-    **dict.fromkeys((*SCORES, *MEANS, "p_value", *ADJUSTED), pl.Float64),
+    **dict.fromkeys((*SCORES, *MEANS, "p_value", "p_family", *ADJUSTED, *SIMULTANEOUS), pl.Float64),
+    "no_interval": pl.String,
 }
 
 
 def main(job: Any) -> None:
-    """Tally shard by shard, then score every setting."""
+    """Tally test by test and shard by shard, then score every setting."""
     params = job.params
     settings = recovered.settings(params.k, params.predict, params.objects)
     left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     files = layout.shards_of(job.input.recovered)
     rows = []
-    for comparison in params.comparisons:
-        tallies = tallies_of(comparison["tallies"], settings, files, left_out)
-        for setting in settings:
-            names = (params.seed, comparison["test"], comparison["query"], *setting)
-            bootstrap = Bootstrap(params.replications, names)
-            facts = {
-                key: comparison[key] for key in ("test", "target_model", "reference_model", "query")
-            }
-            for row in rows_of_test(tallies[setting], comparison["replicates"], bootstrap):
-                rows.append({**facts, **setting._asdict(), **row})
-    write_csv(job.output[0], rows, COLUMNS, job.params.digest)
+    for test in dict.fromkeys(each["test"] for each in params.comparisons):
+        comparisons = [each for each in params.comparisons if each["test"] == test]
+        facts = {key: comparisons[0][key] for key in ("test", "target_model", "reference_model")}
+        parts = parts_of_test(comparisons, settings, files, left_out)
+        replicates, kind = (comparisons[0][key] for key in ("replicates", "kind"))
+        for asked, row in rows_of_test(parts, replicates, kind):
+            rows.append({**facts, "query": asked.query, **asked.setting._asdict(), **row})
+    write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 
 run(main)

@@ -38,7 +38,7 @@ rule vision_dejavu:
     """Déjà vu scores of every pair of predictors, with their intervals."""
     input:
         predictions=predicted(pairs_of_predictors),
-        control=image_records("control"),
+        records=image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -63,7 +63,6 @@ rule vision_dejavu:
         comparisons=pairs_of_predictors,
         confident=config["vision"]["confident"],
         seed=config["seed"],
-        replications=config["replications"],
         digest=digest_of("vision"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vision_dejavu.py"),
@@ -99,10 +98,8 @@ rule vision_correlation:
     params:
         references=references,
         preferred=preferred_labels(),
-        seed=config["seed"],
-        replications=config["replications"],
         digest=digest_of("vision"),
-        versions=versions("numpy", "polars"),
+        versions=versions("numpy", "polars", "scipy"),
         code=code_version("vision_correlation.py"),
     script:
         "../../scripts/vision_correlation.py"
@@ -111,7 +108,8 @@ rule vision_correlation:
 rule vision_quadrants:
     """Who is right about the label of a crop, target or reference."""
     input:
-        predictions=predicted(pairs_of_predictors, ["A", "B"]),
+        predictions=predicted(pairs_of_predictors, ["A", "B", "control"]),
+        records=image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -208,8 +206,8 @@ rule vision_agreement:
 rule vision_memorized:
     """The crops with the largest memorization confidence."""
     input:
-        predictions=predicted(pairs_of_predictors, ["A"]),
-        records=image_records("A"),
+        predictions=predicted(pairs_of_predictors, ["A", "control"]),
+        records=image_records("A", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:

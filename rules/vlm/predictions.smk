@@ -29,6 +29,7 @@ rule recover_objects:
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
         seed=config["seed"],
+        captions=captions_of_set,
         versions=versions("numpy"),
         code=code_version("recover_objects.py"),
     script:

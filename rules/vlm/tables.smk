@@ -46,8 +46,6 @@ rule vlm_ppg:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
-        seed=config["seed"],
-        replications=config["replications"],
         digest=digest_of("vlm"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vlm_ppg.py"),
@@ -58,7 +56,7 @@ rule vlm_ppg:
 rule vlm_samples:
     """Gaps over the first records, ordered by how memorized they look."""
     input:
-        recovered=recovered_by(comparisons, ["target"]),
+        recovered=recovered_by(comparisons, ["target", "control"]),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -163,7 +161,7 @@ rule vlm_agreement:
 rule vlm_memorized:
     """The targets with the largest surplus of recovered objects."""
     input:
-        recovered=recovered_by(comparisons, ["target"]),
+        recovered=recovered_by(comparisons, ["target", "control"]),
         samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),

@@ -16,7 +16,7 @@ def told(done):
     ("written", "sentence"),
     [
         ("seed: 3\nseed: 4\n", "the key seed stands there for a second time, after line"),
-        ("replications: .inf\n", "the value .inf of the key replications is no finite number"),
+        ("seed: .inf\n", "the value .inf of the key seed is no finite number"),
     ],
 )
 def test_a_trap_in_a_config_file_is_told_with_its_line(tmp_path, written, sentence):

@@ -32,7 +32,6 @@ NOTHING, PAGE = object(), object()
 # Key, new value, and the rules that run again with, where it matters, the number of their jobs.
 MATRIX = [
     ("seed", 7, EVERYTHING),
-    ("replications", 500, {"vlm_ppg"}),
     ("allow_download", True, NOTHING),
     ("vlm.sources.world.pictures", 3001, EVERYTHING | {"generate_scenes"}),
     ("vlm.sources.world.seed", 1, EVERYTHING | {"generate_scenes"}),

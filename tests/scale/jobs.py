@@ -140,7 +140,6 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
             **SETTINGS,
             "comparisons": list(plan_vlm.comparisons(vlm)),
             "pairs": [pair],
-            "replications": 2000,
             "memorized": 100,
             "digest": "synthetic",
         },

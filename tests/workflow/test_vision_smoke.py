@@ -470,7 +470,6 @@ def test_trainings_start_before_what_waits_for_them_the_longest_first(tmp_path):
 
 
 MATRIX = [
-    ("replications", 500, {"vision_dejavu", "vision_correlation"}),
     ("vision.max_rejected", 0.02, None),
     ("vision.memorized", 5, {"vision_memorized"}),
     ("vision.confident", [1, 0.5], {"vision_dejavu"}),

@@ -5,7 +5,7 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 
 from collections.abc import Iterator
 
-from dejavu.config.kinds import NAIVE_BAYES
+from dejavu.config.kinds import MODELS, NAIVE_BAYES
 from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
 
 # What decides which pixels of a crop a model sees.
@@ -33,7 +33,7 @@ def comparisons(vision: Config) -> Iterator[Plan]:
     """What is compared for each target model and reference of the vision tests.
 
     Yields plain mappings: `test`, `target_model`, `reference_model`, `replicates`, and `sides`: for
-    each part that `scores.vision.rows_of_pair` takes, but the halves of control, the set and the
+    each part that `scores.vision.rows_of_target` takes, but the halves of control, the set and the
     path names of the predictors acting as `targets` and as `references`, one each a replicate.
     """
     tests = vision["tests"]
@@ -56,6 +56,8 @@ def comparisons(vision: Config) -> Iterator[Plan]:
             sides["B"] = {"set": "B", "targets": references, "references": targets}
         if "control" in vision["sets"]:
             sides["control"] = {"set": "control", **kept}
+            if "B" in vision["sets"] and _has_not_learned(vision["models"].get(target, {}), "B"):
+                sides["nonmember"] = {"set": "B", "targets": targets, "references": []}
         yield {
             "test": test,
             "target_model": target,
@@ -63,6 +65,15 @@ def comparisons(vision: Config) -> Iterator[Plan]:
             "replicates": replicates(*settings),
             "sides": sides,
         }
+
+
+def _has_not_learned(model: Config, name: str) -> bool:
+    """Whether a model is known not to have seen a set: it is trained here, on another.
+
+    What else a published model was trained on than the samples of its set, nobody knows.
+    """
+    record = MODELS.get(model.get("kind", ""))
+    return record is not None and record.trained and model["train_on"] != name
 
 
 def references(vision: Config) -> list[Plan]:

@@ -20,10 +20,10 @@ def models_in_tests(domain: Config) -> list[str]:
 def comparisons(vlm: Config) -> Iterator[Plan]:
     """What each test compares, for each query.
 
-    Yields plain mappings, so that they can be the parameters of a rule: `test`, `query`, the names
-    of the models, `replicates`, and `tallies`: for each tally that `scores.vlm.rows_of_test`
-    takes, the set and, for the model acting as target and as reference, the path names of its
-    replicates and its query.
+    Yields plain mappings, so that they can be the parameters of a rule: `test`, its `kind`,
+    `query`, the names of the models, `replicates`, and `tallies`: for each part that
+    `scores.vlm.rows_of_test` takes, the set and, for the model acting as target and as reference,
+    the path names of its replicates and its query.
     """
     models, sets = vlm["models"], vlm["sets"]
     for name, test in vlm["tests"].items():
@@ -51,6 +51,7 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
                 tallies[place] = {"set": "reference", **(changed if two_model else kept)}
             yield {
                 "test": name,
+                "kind": test["kind"],
                 "query": query,
                 "target_model": target,
                 "reference_model": reference,

@@ -39,11 +39,6 @@ def by_hash(rows: pl.DataFrame, seed: int) -> pa.Table:
     return hashed.sort("hash", "id", "label").select(LABELS.names).to_arrow().cast(LABELS)
 
 
-def image_ids(ids: pl.Expr, captions: str) -> pl.Expr:
-    """Ids of images, from samples' ids that end in a caption's number where each caption is one."""
-    return ids.str.replace(r"#\d+$", "") if captions == "each" else ids
-
-
 def objects_of(samples: pl.DataFrame, labels: pl.DataFrame, min_score: float) -> pl.DataFrame:
     """Labels of samples whose score is at least the threshold.
 

@@ -31,6 +31,11 @@ def _normalised_strings(strings: pl.Series) -> pl.Series:
     return strings if is_ascii else strings.str.normalize("NFC")
 
 
+def image_ids(ids: pl.Expr, captions: str) -> pl.Expr:
+    """Ids of images, from samples' ids that end in a caption's number where each caption is one."""
+    return ids.str.replace(r"#\d+$", "") if captions == "each" else ids
+
+
 def spellings(name: str) -> list[str]:
     """A name as it is, and as other systems would have written it to a disk."""
     composed, apart = unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)

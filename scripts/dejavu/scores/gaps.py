@@ -98,6 +98,7 @@ class Sums:
                 for role in ("target", "reference")
             }
             yield {
+                "fraction": (point + 1) / POINTS,
                 "top": top,
                 "precision_gap": mean["target", "precision"] - mean["reference", "precision"],
                 "recall_gap": mean["target", "recall"] - mean["reference", "recall"],
@@ -161,23 +162,56 @@ def _outcomes(
 
 
 class Largest:
-    """The samples with the largest surplus of correct objects, ties by the sample number."""
+    """The samples with the largest surplus of correct objects, ties by the sample number.
+
+    `surpluses` counts all samples by their surplus.
+    """
 
     def __init__(self, most: int) -> None:
         """Keep so many at most."""
         self.most = most
+        self.surpluses = Places()
         self.samples = np.empty(0, dtype=np.int64)
         self.target = self.reference = Outcome(*(np.empty(0, dtype=np.int32),) * 3)
 
     def add(self, samples: NDArray[np.int64], target: Outcome, reference: Outcome) -> None:
         """Look at a shard's scored samples; shards come in the order of sample numbers."""
-        first = np.argsort(keys("gap", target, reference), kind="stable")[: self.most]
+        all_keys = keys("gap", target, reference)
+        self.surpluses.count(all_keys)
+        first = np.argsort(all_keys, kind="stable")[: self.most]
         samples = np.concatenate([self.samples, samples[first]])
         target = self.target.followed_by(target.of(first))
         reference = self.reference.followed_by(reference.of(first))
         best = np.argsort(keys("gap", target, reference), kind="stable")[: self.most]
         self.samples = samples[best]
         self.target, self.reference = target.of(best), reference.of(best)
+
+
+def expected_false(members: Largest, controls: Largest) -> Floats:
+    """How many of the first listed samples control would have given, float64 [listed].
+
+    For as many samples as the members are, control has so many with a surplus. Of members with the
+    same surplus, which go by their number, the first take their share of it.
+
+    Args:
+        members: whose list it is.
+        controls: of control, whatever it keeps.
+    """
+    counts, others = members.surpluses.counts, controls.surpluses.counts
+    listed = keys("gap", members.target, members.reference)
+    if not others:
+        return np.full(len(listed), np.nan)
+    scale = sum(counts.values()) / sum(others.values())
+    levels = np.array(sorted(counts.keys() | others.keys()), dtype=np.int64)
+    reached, false = (
+        np.cumsum([0, *(known.get(level, 0) for level in levels.tolist())])
+        for known in (counts, others)
+    )
+    ranks = np.arange(1, len(listed) + 1)
+    # Of control's levels that no member has, all count that come before the member's own.
+    places = np.searchsorted(levels, listed)
+    share = (ranks - reached[places]) / (reached[places + 1] - reached[places])
+    return scale * (false[places] + share * (false[places + 1] - false[places]))
 
 
 def largest(

@@ -3,7 +3,7 @@
 Source: method.md, image models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from dejavu.errors import InputError
 from dejavu.files.parquet import read_parquet
-from dejavu.scores.intervals import Moments
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -71,30 +70,31 @@ class Judged:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Target and reference on the same crops, in the same order; one of each a replicate."""
+    """Target and reference on the same crops, in the same order; one of each a replicate.
+
+    Where a target is looked at alone, there are no references.
+
+    Attributes:
+        targets: one a replicate.
+        references: likewise.
+        classes: of the crops, numbered alike in every set, int64 [n].
+    """
 
     targets: tuple[Judged, ...]
     references: tuple[Judged, ...]
-
-    def __add__(self, other: "Comparison") -> "Comparison":
-        """Pool the crops of two comparisons, replicate by replicate."""
-        return Comparison(
-            tuple(a + b for a, b in zip(self.targets, other.targets, strict=True)),
-            tuple(a + b for a, b in zip(self.references, other.references, strict=True)),
-        )
+    classes: NDArray[np.int64]
 
     def where(self, chosen: Bools) -> "Comparison":
         """The crops in the mask `chosen`, bool [n]."""
         return Comparison(
             tuple(judged.where(chosen) for judged in self.targets),
             tuple(judged.where(chosen) for judged in self.references),
+            self.classes[chosen],
         )
 
-    def replicates(self, chosen: Sequence[int]) -> "Comparison":
-        """Some of the replicates."""
-        return Comparison(
-            tuple(self.targets[r] for r in chosen), tuple(self.references[r] for r in chosen)
-        )
+    def swapped(self) -> "Comparison":
+        """The same with target and reference in each other's place."""
+        return Comparison(self.references, self.targets, self.classes)
 
     @property
     def crops(self) -> int:
@@ -111,12 +111,29 @@ class Comparison:
         """Bool [crops, replicates]."""
         return np.stack([judged.correct for judged in self.references], axis=1)
 
-    def moments(self) -> list[Moments]:
-        """Moments of right and wrong, one a replicate."""
-        return [
-            Moments.of(target.correct, reference.correct)
-            for target, reference in zip(self.targets, self.references, strict=True)
-        ]
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of all crops of all sets, by sample number.
+
+    Attributes:
+        samples: int64 [n], ascending.
+        numbers: of the classes, from 0, int64 [n].
+    """
+
+    samples: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, crops: pl.DataFrame) -> "Classes":
+        """Number the labels of crops, with `sample` and `label`."""
+        crops = crops.sort("sample")
+        numbers = crops["label"].rank("dense").to_numpy().astype(np.int64) - 1
+        return cls(crops["sample"].to_numpy(), numbers)
+
+    def of_samples(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the classes of some samples, int64 [n]."""
+        return self.numbers[np.searchsorted(self.samples, samples)]
 
 
 def read_judged(path: str, left_out: NDArray[np.int64]) -> Judged:
@@ -134,6 +151,7 @@ def read_comparison(
     side: Mapping[str, Any],
     predictions: Mapping[tuple[str, str], str],
     left_out: NDArray[np.int64],
+    classes: Classes,
 ) -> Comparison:
     """Targets and references of one side of a comparison.
 
@@ -141,6 +159,7 @@ def read_comparison(
         side: of `plan_vision.comparisons`.
         predictions: files by predictor and set, as of `layout.predictions_of`.
         left_out: numbers of the samples that are not compared.
+        classes: of the set's crops, and of all with which they are compared.
 
     Raises:
         InputError: two predictors were asked about different crops.
@@ -158,6 +177,7 @@ def read_comparison(
     return Comparison(
         tuple(known[name] for name in side["targets"]),
         tuple(known[name] for name in side["references"]),
+        classes.of_samples(known[first].samples),
     )
 
 

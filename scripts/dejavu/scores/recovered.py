@@ -60,8 +60,8 @@ class Outcome:
         """Correct over true; 0 where nothing is true (such samples are left out of scores)."""
         return _ratio(self.correct, self.truth)
 
-    def of(self, rows: NDArray[Any]) -> "Outcome":
-        """The outcomes of some rows, by mask or number."""
+    def of(self, rows: NDArray[Any] | slice) -> "Outcome":
+        """The outcomes of some rows, by mask, number or place."""
         return Outcome(self.truth[rows], self.predicted[rows], self.correct[rows])
 
     def followed_by(self, other: "Outcome") -> "Outcome":
@@ -111,6 +111,13 @@ class Recovered:
         return self.table["first_half"].to_numpy()
 
     @property
+    def clusters(self) -> NDArray[np.int64] | None:
+        """Number of each sample's image within the shard, ascending; None if all have their own."""
+        if "cluster" not in self.table.column_names:
+            return None
+        return self.table["cluster"].to_numpy()
+
+    @property
     def distance(self) -> NDArray[np.float32]:
         """Distance to the nearest public sample, 1 − cosine similarity, float32 [n]."""
         return self.table["distance"].to_numpy()
@@ -136,13 +143,17 @@ def write(
     truth: Mapping[str, NDArray[np.signedinteger]],
     predicted: Mapping[Setting, NDArray[np.signedinteger]],
     correct: Mapping[Setting, NDArray[np.signedinteger]],
+    clusters: NDArray[np.int64] | None = None,
     provenance: Metadata | None = None,
 ) -> None:
     """Write one shard; counts by objects and by setting, int [n] each.
 
-    Only control has halves. The provenance tells model, fingerprint and query.
+    Only control has halves, and only captions that share their images have clusters. The
+    provenance tells model, fingerprint and query.
     """
     columns: dict[str, NDArray[Any]] = {"sample": samples, "distance": distance}
+    if clusters is not None:
+        columns["cluster"] = clusters
     if first_half is not None:
         columns["first_half"] = first_half
     columns |= {f"truth.{objects}": counts for objects, counts in truth.items()}

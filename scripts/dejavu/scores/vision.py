@@ -6,138 +6,485 @@ the images with a background crop count.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dejavu.scores import intervals
-from dejavu.scores.intervals import Bootstrap
+from dejavu.scores import families, intervals, weighing
+from dejavu.scores.intervals import (
+    LEAST_SEEDS,
+    PSEUDO_SAMPLES,
+    Average,
+    Centred,
+    Clusters,
+    Difference,
+    Estimate,
+    Proportion,
+    least_covariance,
+)
 from dejavu.scores.judged import CONFIDENCE_DECIMALS, Bools, Comparison, Floats, Judged
+from dejavu.scores.weighing import WeighedGap
 
 Row = dict[str, Any]
-# What the draws of each set are named after.
-DRAWS = {
-    "target": ("A", "train"),
-    "reference": ("B", "train"),
-    "symmetric": ("symmetric", "train"),
-    "control": ("A", "control"),
-    "calibrated": ("A", "calibrated"),
-    "placebo": ("A", "placebo"),
-}
+
+TWO_SEEDS = "two seeds"
+LEAST_CROPS = 15
+TOO_FEW = f"fewer than {LEAST_CROPS} crops"
+NO_CROPS = "too few crops"
+# Differences of the crops of two sets.
+PAIRS = {"calibrated": ("A", "control"), "placebo": ("first_half", "second_half")}
+# Sets whose rows are one family.
+FAMILIES = ("symmetric", "calibrated")
+ADJUSTED = "adjusted_accuracy"
 BIN_NATS = 0.25
 BEST_CLASSES = 5
-# Numbers that a chunk of bootstrap replications may hold: 16 MB of int32.
-CHUNK_NUMBERS = 2**22
 
 
-def confident_count(crops: int, fraction: float) -> int:
-    """Size ⌊fraction × crops⌋ of a confident subset, the fraction as the decimal it is written."""
-    return int(Fraction(str(fraction)) * crops)
+def confident_count(weights: Floats, fraction: float) -> int:
+    """Number of crops whose weights [n], in order, add up to at most a fraction of all.
+
+    Of crops that weigh the same it is ⌊fraction × crops⌋, the fraction as the decimal it is
+    written.
+    """
+    if not len(weights):
+        return 0
+    exact = Fraction(str(fraction))
+    if np.all(weights == weights[0]):
+        return int(exact * len(weights))
+    reached = np.cumsum(weights) / weights.sum()
+    return int(np.searchsorted(reached, float(exact) + 1e-9, side="right"))
 
 
-def accuracy(judged: Judged, fraction: float) -> float:
-    """Accuracy on the predictor's own most confident crops; nan if that is none of them."""
-    count = confident_count(len(judged.samples), fraction)
-    return float(judged.correct[judged.order[:count]].mean()) if count else np.nan
+@dataclass(frozen=True)
+class Subset:
+    """How a predictor fares on its own most confident crops of a set.
+
+    Attributes:
+        accuracy: weighed; nan if there are none.
+        crops: their number.
+        worth: their effective number.
+        parts: what each crop of the set adds to the accuracy's deviation, float64 [n].
+    """
+
+    accuracy: float
+    crops: int
+    worth: float
+    parts: Floats
+
+    @classmethod
+    def of(cls, judged: Judged, weights: Floats, fraction: float) -> "Subset":
+        """The most confident crops, of weights [n] as many as make up the fraction."""
+        order = judged.order[weights[judged.order] > 0]
+        chosen = order[: confident_count(weights[order], fraction)]
+        parts = np.zeros(len(weights))
+        if not len(chosen):
+            return cls(np.nan, 0, 0.0, parts)
+        own = weights[chosen] / weights[chosen].sum()
+        right = judged.correct[chosen].astype(np.float64)
+        accuracy = float(own @ right)
+        parts[chosen] = own * (right - accuracy)
+        return cls(accuracy, len(chosen), weighing.effective(own), parts)
+
+    @property
+    def proportion(self) -> Proportion:
+        """The accuracy with its interval."""
+        return Proportion(self.accuracy, self.worth)
 
 
-def score_row(comparison: Comparison, fraction: float, bootstrap: Bootstrap) -> Row:
-    """Déjà vu score of one set of crops with its interval, the mean over the replicates."""
-    draws = bootstrap.over_seeds(
-        _score_draws(comparison, fraction, bootstrap.generator("crops"), bootstrap.replications)
+@dataclass(frozen=True)
+class Score:
+    """Déjà vu score of one replicate on weighed crops of a set, or a target's accuracy alone."""
+
+    target: Subset
+    reference: Subset | None
+    whole: Centred | None
+
+    @classmethod
+    def of(
+        cls, comparison: Comparison, replicate: int, weights: Floats, fraction: float
+    ) -> "Score":
+        """The score over the most confident crops of either predictor."""
+        target = comparison.targets[replicate]
+        subset = Subset.of(target, weights, fraction)
+        if not comparison.references:
+            return cls(subset, None, None)
+        reference = comparison.references[replicate]
+        whole = None
+        if fraction == 1:
+            gap = target.correct.astype(np.float64) - reference.correct
+            whole = weighing.weighed_mean(gap, weights)
+        return cls(subset, Subset.of(reference, weights, fraction), whole)
+
+    @property
+    def value(self) -> float:
+        """The score."""
+        other = 0.0 if self.reference is None else self.reference.accuracy
+        return self.target.accuracy - other
+
+    @property
+    def worth(self) -> float:
+        """Effective number of crops."""
+        others = [] if self.reference is None else [self.reference.worth]
+        return min([self.target.worth, *others])
+
+    @property
+    def crops(self) -> int:
+        """Number of crops."""
+        others = [] if self.reference is None else [self.reference.crops]
+        return min([self.target.crops, *others])
+
+    @cached_property
+    def parts(self) -> Floats:
+        """What each crop of the set adds to the score's deviation, float64 [n]."""
+        return self.target.parts - (0.0 if self.reference is None else self.reference.parts)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The score with its interval."""
+        if self.reference is None:
+            return self.target.proportion
+        if self.whole is not None:
+            return self.whole
+        one, other = self.target, self.reference
+        scale = np.sqrt(float((one.parts**2).sum() * (other.parts**2).sum()))
+        correlation = float(one.parts @ other.parts) / scale if scale else 0.0
+        return Difference(one.proportion, other.proportion, correlation)
+
+    @property
+    def centre(self) -> float:
+        """The score with the two pseudo-samples of a mean."""
+        total = self.worth * self.value + intervals.pseudo_total(self.least)
+        return total / (self.worth + PSEUDO_SAMPLES)
+
+    @property
+    def least(self) -> float:
+        """The least value that a crop can have."""
+        return 0.0 if self.reference is None else -1.0
+
+
+def covariance(scores: Sequence[Score]) -> float:
+    """Mean covariance of two replicates' scores over crops, with the pseudo-samples."""
+    found = []
+    for one, other in combinations(scores, 2):
+        size = (one.worth + other.worth) / 2
+        a, b = one.value, other.value
+        # Sums of products as of samples that weigh the same.
+        products = size**2 * float(one.parts @ other.parts) + size * a * b
+        sums = Clusters(products, size * a, size), Clusters(products, size * b, size)
+        centres = one.centre, other.centre
+        whole = intervals.deviation_products(*sums, centres, one.least)
+        found.append(whole / (size + PSEUDO_SAMPLES) ** 2)
+    least = float(least_covariance(min(score.worth for score in scores)))
+    return max(float(np.mean(found)), least)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A set's scores, one a replicate, and what they weigh."""
+
+    scores: Sequence[Score]
+    weight: float = 1.0
+
+    @property
+    def value(self) -> float:
+        """Mean over the replicates, weighed."""
+        return self.weight * float(np.mean([score.value for score in self.scores]))
+
+
+def estimate_of(terms: Sequence[Term]) -> tuple[Estimate | None, str | None]:
+    """A score made of one set, of the difference of two, or of the mean of two.
+
+    Args:
+        terms: weighing 1; 1 and −1; or ½ and ½. Sets are independent.
+
+    Returns:
+        Its interval, or None and why there is none.
+    """
+    scores = [score for term in terms for score in term.scores]
+    replicates = len(terms[0].scores)
+    if not all(score.crops for score in scores):
+        return None, NO_CROPS
+    if any(score.whole is None and score.reference is not None for score in scores) and any(
+        score.crops < LEAST_CROPS for score in scores
+    ):
+        return None, TOO_FEW
+    if replicates == 1:
+        found = [term.scores[0].estimate for term in terms]
+        if len(found) == 1:
+            return found[0], None
+        return (Difference(*found) if terms[1].weight < 0 else Average(*found)), None
+    if replicates < LEAST_SEEDS:
+        return None, TWO_SEEDS
+    weights = np.array([term.weight for term in terms])
+    values, centres = (
+        np.array([[getattr(score, what) for score in term.scores] for term in terms]).T @ weights
+        for what in ("value", "centre")
     )
-    target, reference = _accuracies(comparison, fraction)
+    whole = sum(term.weight**2 * covariance(term.scores) for term in terms)
+    return intervals.pooled(values, centres, whole, most=float(np.abs(weights).sum())), None
+
+
+def scores_of(
+    comparison: Comparison, chosen: Sequence[int], fraction: float, weights: Floats | None = None
+) -> list[Score]:
+    """`Score` of some replicates; crops weigh the same unless told."""
+    weights = weighing.equal_weights(comparison.crops) if weights is None else weights
+    return [Score.of(comparison, replicate, weights, fraction) for replicate in chosen]
+
+
+def score_row(
+    sets: Sequence[Comparison], chosen: Sequence[int], fraction: float, p_value: str
+) -> Row:
+    """Scores of one set of crops, or of two directions of which each weighs one half.
+
+    Args:
+        sets: the set, or both.
+        chosen: the replicates, pooled if there are several.
+        fraction: of the crops that count.
+        p_value: by the `sign` test, over all crops, by the `interval`, or `no`.
+    """
+    terms = [Term(scores_of(each, chosen, fraction), 1 / len(sets)) for each in sets]
+    estimate, missing = estimate_of(terms)
     row: Row = {
-        "crops": confident_count(comparison.crops, fraction),
-        "accuracy_target": target,
-        "accuracy_reference": reference,
-        "dejavu": target - reference,
-        **_interval("dejavu", draws),
+        "crops": sum(term.scores[0].crops for term in terms),
+        **_ends("dejavu", estimate, sum(term.value for term in terms)),
+        "no_interval": missing,
     }
-    if fraction == 1 and len(comparison.targets) == 1:
-        target_correct, reference_correct = comparison.target_correct, comparison.reference_correct
-        row["p_value"] = intervals.binomial_p_value(
-            int((target_correct & ~reference_correct).sum()),
-            int((reference_correct & ~target_correct).sum()),
+    for role in ("target", "reference"):
+        subsets = [[getattr(score, role) for score in term.scores] for term in terms]
+        means = [np.mean([subset.accuracy for subset in several]) for several in subsets]
+        row[f"accuracy_{role}"] = float(np.mean(means))
+    is_exact = p_value == "sign" and len(chosen) == 1
+    if is_exact and fraction == 1:
+        [comparison], [replicate] = sets, chosen
+        target, reference = (
+            side[replicate].correct for side in (comparison.targets, comparison.references)
         )
+        wins, losses = (target & ~reference).sum(), (reference & ~target).sum()
+        row["p_value"] = intervals.sign_test(int(wins), int(losses))
+    elif p_value == "interval" or (p_value == "sign" and fraction == 1):
+        row["p_value"] = np.nan if estimate is None else float(intervals.p_value(estimate))
     return row
 
 
 def difference_row(
-    members: Comparison, controls: Comparison, fraction: float, bootstrap: Bootstrap
-) -> Row:
-    """Score of one set of crops minus that of another, calibrated or placebo, with its interval.
+    members: Comparison, controls: Comparison, chosen: Sequence[int], fraction: float
+) -> tuple[Row, list[WeighedGap], Centred | None]:
+    """Score of one set of crops minus that of another, whose classes weigh as the first's do.
 
-    Over all crops the adjusted gap stands beside it.
+    Returns:
+        Also, over all crops, the adjusted gaps of all replicates, and what they come to.
     """
-    scores, draws = [], []
-    for group, comparison in (("members", members), ("controls", controls)):
-        target, reference = _accuracies(comparison, fraction)
-        scores.append(target - reference)
-        of_seeds = _score_draws(
-            comparison, fraction, bootstrap.generator(group), bootstrap.replications
+    matched, weights = weighing.class_weights(members.classes, controls.classes)
+    members = members.where(matched)
+    terms = [
+        Term(scores_of(members, chosen, fraction)),
+        Term(scores_of(controls, chosen, fraction, weights), -1.0),
+    ]
+    estimate, missing = estimate_of(terms)
+    row: Row = {
+        "crops": terms[0].scores[0].crops,
+        "unmatched": int(np.count_nonzero(~matched)),
+        **_ends("dejavu", estimate, sum(term.value for term in terms)),
+        "no_interval": missing,
+    }
+    if fraction < 1 or min(members.crops, int(np.count_nonzero(weights))) < 2:
+        return row, [], None
+    gaps = [
+        weighing.adjusted_gap(
+            _results(members, replicate), _results(controls, replicate), controls.classes, weights
         )
-        draws.append(bootstrap.over_seeds(of_seeds))
-    row: Row = {"dejavu": scores[0] - scores[1], **_interval("dejavu", draws[0] - draws[1])}
-    if fraction == 1:
-        row.update(_adjusted(members, controls, bootstrap))
-    return row
+        for replicate in chosen
+    ]
+    found = _pooled_gap(gaps, [members.crops, weighing.effective(weights)])
+    row |= _ends(ADJUSTED, found, float(np.mean([gap.value for gap in gaps])))
+    row[f"{ADJUSTED}_beta"] = float(np.mean([gap.beta for gap in gaps]))
+    row["p_value"] = np.nan if found is None else float(found.p_value())
+    return row, gaps, found
 
 
-def rows_of_pair(
-    comparisons: Mapping[str, Comparison],
-    replicates: Mapping[str, Sequence[int]],
+def own_row(members: Comparison, controls: Comparison, chosen: Sequence[int]) -> Row:
+    """A target's own accuracy on crops that it has not learned, minus on control."""
+    matched, weights = weighing.class_weights(members.classes, controls.classes)
+    members = members.where(matched)
+    alone = Comparison(controls.targets, (), controls.classes)
+    terms = [
+        Term(scores_of(members, chosen, 1.0)),
+        Term(scores_of(alone, chosen, 1.0, weights), -1.0),
+    ]
+    estimate, missing = estimate_of(terms)
+    return {
+        "crops": terms[0].scores[0].crops,
+        "unmatched": int(np.count_nonzero(~matched)),
+        **_ends(ADJUSTED, estimate, sum(term.value for term in terms)),
+        f"{ADJUSTED}_beta": 0.0,
+        "p_value": np.nan if estimate is None else float(intervals.p_value(estimate)),
+        "no_interval": missing,
+    }
+
+
+def _results(comparison: Comparison, replicate: int) -> tuple[Floats, Floats]:
+    sides = comparison.targets, comparison.references
+    target, reference = (side[replicate].correct.astype(np.float64) for side in sides)
+    return target, reference
+
+
+def _pooled_gap(gaps: Sequence[WeighedGap], sizes: Sequence[float]) -> Centred | None:
+    """What the adjusted gaps of replicates come to; None for two of them."""
+    if len(gaps) == 1:
+        return gaps[0]
+    if len(gaps) < LEAST_SEEDS:
+        return None
+    whole = 0.0
+    for side, size in zip(("member_parts", "control_parts"), sizes, strict=True):
+        parts = [getattr(gap, side) for gap in gaps]
+        found = [float(one @ other) for one, other in combinations(parts, 2)]
+        whole += max(float(np.mean(found)), float(least_covariance(size)))
+    values, centres = ([getattr(gap, what) for gap in gaps] for what in ("value", "centre"))
+    return intervals.pooled(values, centres, whole, most=np.inf)
+
+
+def rows_of_target(
+    pairs: Mapping[str, Mapping[str, Comparison]],
+    replicates: Mapping[str, Mapping[str, Sequence[int]]],
     fractions: Sequence[float],
-    bootstrap: Bootstrap,
-) -> Iterator[Row]:
-    """Rows of one target model and one reference, for every set and replicate.
+    test: str,
+) -> Iterator[tuple[str, Row]]:
+    """Rows of one target model in one kind of test, for every reference, replicate and set.
 
     Args:
-        comparisons: by what they hold: `A`, and as far as they exist `B` (two-model tests: on B's
-            crops, B's model as target), `control`, `first_half` and `second_half` of control.
-        replicates: for each value of the column `replicate` the replicates it is made of.
+        pairs: by reference the comparisons by what they hold: `A`, and as far as they exist `B`
+            (two-model tests: on B's crops, B's model as target), `control`, `first_half` and
+            `second_half` of control, `nonmember` (the target alone, on B's crops).
+        replicates: by reference, for each value of the column `replicate` the replicates that it
+            is made of.
         fractions: the confident fractions; 1 is all crops.
-        bootstrap: how to draw, and the names of target and reference.
+        test: `two_model` or `one_model`.
     """
-    sums = {"target": comparisons["A"]}
-    if "B" in comparisons:
-        sums["reference"] = comparisons["B"]
-        sums["symmetric"] = comparisons["A"] + comparisons["B"]
-    if "control" in comparisons:
-        sums["control"] = comparisons["control"]
-    pairs = {"calibrated": ("A", "control"), "placebo": ("first_half", "second_half")}
-    for replicate, chosen in replicates.items():
-        for fraction in fractions:
-            of_row = bootstrap.named(replicate, fraction)
-            facts = {"replicate": replicate, "confident": fraction}
-            for name, comparison in sums.items():
-                draw = of_row.named(*DRAWS[name])
-                row = score_row(comparison.replicates(chosen), fraction, draw)
-                yield {**facts, "set": name, **row}
-            for name, (first, second) in pairs.items():
-                if first in comparisons and second in comparisons:
-                    parts = [comparisons[part].replicates(chosen) for part in (first, second)]
-                    draw = of_row.named(*DRAWS[name])
-                    row = difference_row(parts[0], parts[1], fraction, draw)
-                    yield {**facts, "set": name, **row}
+    rows: list[tuple[str, Row]] = []
+    gaps: dict[str, list[tuple[Row, list[WeighedGap], Centred]]] = {}
+    for reference, comparisons in pairs.items():
+        for replicate, chosen in replicates[reference].items():
+            for fraction in fractions:
+                facts = {"replicate": replicate, "confident": fraction}
+                for name, row, several, found in _rows_of_sets(comparisons, chosen, fraction, test):
+                    row = {**facts, "set": name, **row}
+                    rows.append((reference, row))
+                    if name == "calibrated" and found is not None:
+                        gaps.setdefault(replicate, []).append((row, several, found))
+    for name in FAMILIES:
+        of_set = [row for _, row in rows if row["set"] == name]
+        for replicate in dict.fromkeys(row["replicate"] for row in of_set):
+            family = [row for row in of_set if row["replicate"] == replicate]
+            corrected = families.holm([row.get("p_value", np.nan) for row in family])
+            for row, p_value in zip(family, corrected, strict=True):
+                row["p_family"] = float(p_value)
+    for adjusted in gaps.values():
+        ends = families.simultaneous([found for *_, found in adjusted], _joint(adjusted))
+        for (row, *_), (low, high) in zip(adjusted, ends, strict=True):
+            row |= {"simultaneous_low": low, "simultaneous_high": high}
+    yield from rows
 
 
-def quadrants(comparison: Comparison) -> Row:
-    """Fractions of crops by who infers the label, mean over the replicates; nan without crops."""
-    target, reference = comparison.target_correct, comparison.reference_correct
+def _joint(adjusted: Sequence[tuple[Row, list[WeighedGap], Centred]]) -> Floats:
+    """Covariance over crops of the adjusted gaps against all references, the replicates' sum."""
+    whole = np.zeros((len(adjusted), len(adjusted)))
+    for side in ("member_parts", "control_parts"):
+        for several in zip(*(gaps for _, gaps, _ in adjusted), strict=True):
+            parts = np.stack([getattr(gap, side) for gap in several])
+            whole += parts @ parts.T
+    return whole
+
+
+def _rows_of_sets(
+    comparisons: Mapping[str, Comparison], chosen: Sequence[int], fraction: float, test: str
+) -> Iterator[tuple[str, Row, list[WeighedGap], Centred | None]]:
+    """Rows of every set, with the adjusted gaps of differences."""
+    # Against a reference of another kind, wins and losses tell the strength of the two.
+    alone = "sign" if test == "two_model" else "no"
+    for name, held in (("target", "A"), ("reference", "B"), ("control", "control")):
+        if held in comparisons:
+            yield name, score_row([comparisons[held]], chosen, fraction, alone), [], None
+        if name == "reference" and held in comparisons:
+            both = [comparisons["A"], comparisons["B"]]
+            yield "symmetric", score_row(both, chosen, fraction, "interval"), [], None
+    for name, (first, second) in PAIRS.items():
+        if first in comparisons and second in comparisons:
+            sides = comparisons[first], comparisons[second]
+            yield name, *difference_row(*sides, chosen, fraction)
+    if fraction == 1 and "nonmember" in comparisons and "control" in comparisons:
+        row = own_row(comparisons["nonmember"], comparisons["control"], chosen)
+        yield "nonmember", row, [], None
+
+
+def quadrants(sets: Sequence[tuple[Comparison, Comparison | None]], chosen: Sequence[int]) -> Row:
+    """Fractions of crops by who infers the label, mean over the replicates; nan without crops.
+
+    Args:
+        sets: one set of crops, or two directions of which each weighs one half; and control under
+            the same models, if there is one.
+        chosen: the replicates.
+
+    Returns:
+        Also `expected_false`: how many crops would be `memorized` as control's crops are, of the
+        same classes; nan without control.
+    """
+    crops = [comparison.crops for comparison, _ in sets]
+    fractions = [_fractions(comparison, chosen) for comparison, _ in sets]
+    row = {name: float(np.mean([each[name] for each in fractions])) for name in fractions[0]}
+    shares = [_control_share(*each, chosen) for each in sets]
+    return {"crops": sum(crops), **row, "expected_false": sum(crops) * float(np.mean(shares))}
+
+
+def _fractions(comparison: Comparison, chosen: Sequence[int]) -> dict[str, float]:
+    target = comparison.target_correct[:, list(chosen)]
+    reference = comparison.reference_correct[:, list(chosen)]
     cases = {
         "memorized": target & ~reference,
         "correlated": target & reference,
         "misrepresented": ~target & reference,
         "unassociated": ~target & ~reference,
     }
-    return {
-        "crops": comparison.crops,
-        **{name: float(case.mean()) if case.size else np.nan for name, case in cases.items()},
-    }
+    return {name: float(case.mean()) if case.size else np.nan for name, case in cases.items()}
+
+
+def _control_share(members: Comparison, control: Comparison | None, chosen: Sequence[int]) -> float:
+    """Fraction of control that looks memorized, with the members' shares of classes."""
+    if control is None:
+        return np.nan
+    _, weights = weighing.class_weights(members.classes, control.classes)
+    if not weights.any():
+        return np.nan
+    wins = control.target_correct & ~control.reference_correct
+    return float((weights @ wins[:, list(chosen)]).mean())
+
+
+def expected_false(confidence: Floats, members: Comparison, control: Comparison | None) -> Floats:
+    """How many of the first memorized crops control would have given, float64 [n].
+
+    Args:
+        confidence: memorization confidence of the memorized crops, the highest first.
+        members: all crops of the set, of whose first replicate they are.
+        control: under the same models; without it all is nan.
+
+    Returns:
+        For each crop the number of control's crops with at least its confidence, of the members'
+        classes and for as many crops as the members are.
+    """
+    if control is None:
+        return np.full(len(confidence), np.nan)
+    _, weights = weighing.class_weights(members.classes, control.classes)
+    positions, others = memorized(control.targets[0], control.references[0])
+    reached = np.concatenate([[0.0], np.cumsum(weights[positions])])
+    rounded = np.round(others, CONFIDENCE_DECIMALS)
+    places = np.searchsorted(-rounded, -np.round(confidence, CONFIDENCE_DECIMALS), side="right")
+    return members.crops * reached[places]
 
 
 def agreement(first: Bools, second: Bools) -> float:
@@ -145,38 +492,40 @@ def agreement(first: Bools, second: Bools) -> float:
     return float((first == second).mean()) if len(first) else np.nan
 
 
-def correlation_row(
-    top1: Bools, top5: Bools, inside: Bools, bootstrap: Bootstrap, optimum: Floats | None = None
-) -> Row:
+def correlation_row(top1: Bools, top5: Bools, inside: Bools, optimum: Floats | None = None) -> Row:
     """Dataset-level correlation accuracy of a reference, the mean over its replicates.
 
     Args:
         top1: whether the label was predicted, bool [crops, replicates].
         top5: whether it was among the five best, bool [crops, replicates].
         inside: which crops count, bool [crops, replicates].
-        bootstrap: how to draw, and the names of the reference and of the crops.
         optimum: of each crop the largest posterior that the world knows, float64 [crops].
 
     Returns:
         `crops` is their mean number, where the replicates' crops differ.
     """
-    row: Row = {"crops": round(float(inside.sum(axis=0).mean()))}
+    counts = inside.sum(axis=0)
+    row: Row = {"crops": round(float(counts.mean()))}
     for name, correct in (("accuracy_top1", top1), ("accuracy_top5", top5)):
-        cases, counts = np.unique(np.hstack([inside, correct & inside]), axis=0, return_counts=True)
-        counted, right = np.hsplit(cases.astype(np.float64), 2)
-        row[name] = float(_ratio(counts @ right, counts @ counted).mean())
-        if not len(top1):
-            row |= {f"{name}_low": np.nan, f"{name}_high": np.nan}
-            continue
-        drawn = intervals.multinomial_counts(
-            counts, bootstrap.replications, bootstrap.generator(name)
-        )
-        draws = bootstrap.over_seeds(_ratio(drawn @ right, drawn @ counted))
-        # A redraw of the images may hold none of a few crops, and then says nothing of them.
-        row.update(_interval(name, draws[np.isfinite(draws)]))
+        scores = [
+            Score(_accuracy(of_seed, counted), None, None)
+            for of_seed, counted in zip(correct.T, inside.T, strict=True)
+        ]
+        term = Term(scores)
+        estimate, row["no_interval"] = estimate_of([term])
+        row |= _ends(name, estimate, term.value)
     if optimum is not None:
-        row["optimum"] = float(_ratio(optimum @ inside, inside.sum(axis=0)).mean())
+        row["optimum"] = float(_ratio(optimum @ inside, counts).mean())
     return row
+
+
+def _accuracy(correct: Bools, inside: Bools) -> Subset:
+    """Accuracy on the crops inside."""
+    count = int(np.count_nonzero(inside))
+    if not count:
+        return Subset(np.nan, 0, 0.0, np.zeros(len(inside)))
+    accuracy = float(correct[inside].mean())
+    return Subset(accuracy, count, float(count), inside * (correct - accuracy) / count)
 
 
 def best_classes(correct: Bools, labels: Sequence[str]) -> list[Row]:
@@ -226,84 +575,12 @@ def confidence_bins(confidence: Floats) -> list[Row]:
     ]
 
 
-def _accuracies(comparison: Comparison, fraction: float) -> tuple[float, float]:
-    target, reference = (
-        float(np.mean([accuracy(judged, fraction) for judged in predictors]))
-        for predictors in (comparison.targets, comparison.references)
-    )
-    return target, reference
-
-
-def _score_draws(
-    comparison: Comparison, fraction: float, rng: np.random.Generator, replications: int
-) -> Floats:
-    """Bootstrap the score over crops, every replicate on the same: [replications, replicates]."""
-    count = confident_count(comparison.crops, fraction)
-    if not count:
-        return np.full((replications, len(comparison.targets)), np.nan)
-    if fraction == 1:
-        gap = comparison.target_correct.astype(np.int64) - comparison.reference_correct
-        return _mean_draws(gap, rng, replications)
-    draws = np.empty((replications, len(comparison.targets)))
-    chunk = max(1, CHUNK_NUMBERS // comparison.crops)
-    for start in range(0, replications, chunk):
-        drawn = _redraw(comparison.crops, min(chunk, replications - start), rng)
-        pairs = zip(comparison.targets, comparison.references, strict=True)
-        for replicate, (target, reference) in enumerate(pairs):
-            gap_of_chunk = _accuracy_draws(target, drawn, count)
-            gap_of_chunk -= _accuracy_draws(reference, drawn, count)
-            draws[start : start + chunk, replicate] = gap_of_chunk
-    return draws
-
-
-def _mean_draws(values: NDArray[Any], rng: np.random.Generator, replications: int) -> Floats:
-    """Bootstrap the means of values [crops, replicates], of which few rows are distinct."""
-    distinct, counts = np.unique(values, axis=0, return_counts=True)
-    return intervals.multinomial_means(distinct, counts, replications, rng)
-
-
-def _redraw(crops: int, replications: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """How often each crop is in each bootstrap sample, int32 [replications, crops]."""
-    drawn = rng.integers(0, crops, size=(replications, crops))
-    drawn += np.arange(replications)[:, None] * crops
-    counts = np.bincount(drawn.ravel(), minlength=replications * crops)
-    return counts.astype(np.int32).reshape(replications, crops)
-
-
-def _accuracy_draws(judged: Judged, drawn: NDArray[np.int32], count: int) -> Floats:
-    """Accuracy on the `count` most confident crops of each bootstrap sample, [replications]."""
-    reached = np.cumsum(drawn[:, judged.order], axis=1, dtype=np.int32)
-    taken = np.diff(np.minimum(reached, count), axis=1, prepend=np.int32(0))
-    return taken @ judged.correct[judged.order].astype(np.float64) / count
-
-
-def _adjusted(members: Comparison, controls: Comparison, bootstrap: Bootstrap) -> Row:
-    gaps = [
-        intervals.adjusted_gap(*pair)
-        for pair in zip(members.moments(), controls.moments(), strict=True)
-    ]
-    betas = np.array([beta for *_, beta in gaps])
-    name = "adjusted_accuracy"
-    row: Row = {
-        name: float(np.mean([gap for gap, *_ in gaps])),
-        f"{name}_beta": float(betas.mean()),
-    }
-    if len(gaps) == 1:
-        _, low, high, _ = gaps[0]
-        return {**row, f"{name}_low": low, f"{name}_high": high}
-    draws = []
-    for group, comparison in (("members", members), ("controls", controls)):
-        residuals = comparison.target_correct - betas * comparison.reference_correct
-        rng = bootstrap.generator("adjusted", group)
-        draws.append(bootstrap.over_seeds(_mean_draws(residuals, rng, bootstrap.replications)))
-    return {**row, **_interval(name, draws[0] - draws[1])}
-
-
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     """Divide, nan by zero."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
 
 
-def _interval(name: str, draws: Floats) -> Row:
-    low, high = intervals.percentile(draws) if len(draws) else (np.nan, np.nan)
-    return {f"{name}_low": low, f"{name}_high": high}
+def _ends(name: str, estimate: Estimate | None, value: float) -> Row:
+    """A score and the ends of its interval, which are empty where there is none."""
+    low, high = (np.nan, np.nan) if estimate is None else estimate.ends()
+    return {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}

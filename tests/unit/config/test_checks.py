@@ -94,7 +94,7 @@ def test_the_config_that_the_others_spoil_is_right(base):
 def test_defaults_are_filled_in_at_every_depth(base):
     completed = complete(config(), SCHEMA)
     vlm = completed["vlm"]
-    assert (completed["seed"], completed["replications"]) == (0, 2000)
+    assert completed["seed"] == 0
     assert (vlm["k"], vlm["queries"]) == ([1, 10, 100], ["t2i", "t2t"])
     assert vlm["sets"]["public"] == {"source": "photos", "fraction": 1, "shards": 2}
     assert vlm["sources"]["world"]["pictures"] == 6000
@@ -133,7 +133,6 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
         # What the schema says.
         ("extra", 1, ["(the whole file)", "extra", "seed", "vlm"]),
         ("seed", "x", ["seed", "'x'", "integer"]),
-        ("replications", 10, ["replications", "10", "100"]),
         ("vlm", None, ["vlm", "object"]),
         ("vlm/sources", REMOVED, ["vlm", "lacks", "'sources'"]),
         ("vlm/k", [], ["vlm.k"]),

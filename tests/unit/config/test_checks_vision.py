@@ -118,10 +118,12 @@ def test_comparisons_pair_seeds_and_change_places():
         "A": {"set": "A", "targets": a, "references": b},
         "B": {"set": "B", "targets": b, "references": a},
         "control": {"set": "control", "targets": a, "references": b},
+        "nonmember": {"set": "B", "targets": a, "references": []},
     }
     single = next(each for each in found if each["reference_model"] == "naive_bayes@3")
     assert single["sides"]["A"]["references"] == ["naive_bayes@3"] * 3
     assert "B" not in single["sides"]
+    assert single["sides"]["nonmember"] == vicreg["sides"]["nonmember"]
     references = plan_vision.references(vision)
     assert [each["name"] for each in references][:4] == ["vicreg_b", "barlow_b", "dino_b", "resnet"]
     assert references[1]["alone"]["replicates"] == {"0": [0]}

@@ -10,6 +10,7 @@ import pytest
 from dejavu.errors import InputError
 from dejavu.labels import annotations
 from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.texts import image_ids
 
 SAMPLES = pl.DataFrame({"sample": [3, 4, 5, 6], "id": ["a", "b", "a", "z"]})
 
@@ -166,12 +167,12 @@ def test_labels_reach_the_samples_of_their_image_from_the_threshold_on():
 
 def test_a_sample_of_one_caption_among_several_belongs_to_its_image():
     ids = pl.DataFrame({"id": ["a.jpg#0", "a#b#12", "c"]})
-    assert ids.select(annotations.image_ids(pl.col("id"), "each"))["id"].to_list() == [
+    assert ids.select(image_ids(pl.col("id"), "each"))["id"].to_list() == [
         "a.jpg",
         "a#b",
         "c",
     ]
-    assert ids.select(annotations.image_ids(pl.col("id"), "one"))["id"].to_list() == [*ids["id"]]
+    assert ids.select(image_ids(pl.col("id"), "one"))["id"].to_list() == [*ids["id"]]
 
 
 def test_kept_annotations_are_in_the_order_by_which_samples_are_split():

@@ -19,7 +19,7 @@ from dejavu.config.domains import DOMAINS
 from dejavu.files.csv import write_csv
 from dejavu.files.parquet import write_parquet
 from dejavu.scores import recovered
-from dejavu.scores.judged import among_top5, read_comparison, read_judged
+from dejavu.scores.judged import Classes, among_top5, read_comparison, read_judged
 
 SETTINGS = recovered.settings([1, 10], ["all"], ["all"])
 SHARDS = {"target": 2, "control": 1}
@@ -100,8 +100,6 @@ def scores(script, left_out):
         "predict": ["all"],
         "objects": ["all"],
         "memorized": 60,
-        "seed": 0,
-        "replications": 200,
         "digest": "config",
     }
     script.main(
@@ -164,7 +162,9 @@ def test_judged_crops_are_those_that_are_left(folder):
     crops = pl.DataFrame({"sample": samples[kept], "label": ["a"] * 17})
     assert np.array_equal(among_top5(path, crops), (samples % 3 > 0)[kept])
     side = {"set": "A", "targets": ["m"], "references": ["m"]}
-    assert read_comparison(side, {("m", "A"): path}, left_out).crops == 17
+    classes = Classes.of(pl.DataFrame({"sample": samples, "label": ["a", "b"] * 10}))
+    comparison = read_comparison(side, {("m", "A"): path}, left_out, classes)
+    assert comparison.classes.tolist() == (samples[kept] % 2).tolist()
 
 
 def test_contaminated_crops_have_a_status_of_their_own(folder):

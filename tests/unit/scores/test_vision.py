@@ -1,31 +1,33 @@
-"""Vision scores against explicit sorting, explicit resamples and hand-worked numbers."""
+"""Vision scores against explicit sorting, sums over crops and hand-worked numbers."""
 
 import math
-from itertools import chain
+from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dejavu.scores import vision
+from dejavu.scores import intervals, weighing
 from dejavu.scores.judged import Comparison, Judged
 from dejavu.scores.vision import (
-    Bootstrap,
-    accuracy,
+    Score,
+    Subset,
     agreement,
     best_classes,
     confidence_bins,
     confident_count,
     correlation_row,
     difference_row,
+    expected_false,
     memorized,
+    own_row,
     quadrants,
-    rows_of_pair,
+    rows_of_target,
     score_row,
 )
 
-BOOTSTRAP = Bootstrap(2000, ("test",))
+Z = 1.959963984540054
 
 
 def judged(correct, confidence=None, tiebreak=None, samples=None, entropy=None):
@@ -47,13 +49,19 @@ def random_judged(crops, rate, rng, samples=None):
     return judged(correct, confidence, rng.integers(0, 3, crops), samples)
 
 
-def random_comparison(crops, target, reference, seed=0, replicates=1):
+def random_comparison(crops, target, reference, seed=0, replicates=1, classes=1):
     rng = np.random.default_rng(seed)
     samples = rng.permutation(10 * crops)[:crops]
     return Comparison(
         tuple(random_judged(crops, target, rng, samples) for _ in range(replicates)),
         tuple(random_judged(crops, reference, rng, samples) for _ in range(replicates)),
+        rng.integers(0, classes, crops),
     )
+
+
+def compared(target, reference):
+    """Two predictors on crops of one class."""
+    return Comparison((target,), (reference,), np.zeros(len(target.samples), np.int64))
 
 
 def sorted_positions(one):
@@ -69,7 +77,17 @@ def sorted_positions(one):
     [(300, 0.05, 15), (100, 0.29, 29), (300, 1, 300), (19, 0.05, 0), (49, 0.2, 9), (0, 1.0, 0)],
 )
 def test_confident_subsets_are_rounded_down_as_decimals(crops, fraction, count):
-    assert confident_count(crops, fraction) == count
+    assert confident_count(weighing.equal_weights(crops), fraction) == count
+
+
+def test_confident_subsets_of_weighed_crops_hold_their_part_of_the_weight():
+    weights = np.array([0.1, 0.1, 0.3, 0.3, 0.2])
+    for fraction, count in ((0.05, 0), (0.1, 1), (0.2, 2), (0.4, 2), (0.5, 3), (0.8, 4), (1, 5)):
+        assert confident_count(weights, fraction) == count
+
+
+def accuracy(one, fraction):
+    return Subset.of(one, weighing.equal_weights(len(one.samples)), fraction).accuracy
 
 
 def test_equal_confidences_go_to_the_higher_tiebreak_then_the_lower_sample():
@@ -85,27 +103,10 @@ def test_equal_confidences_go_to_the_higher_tiebreak_then_the_lower_sample():
     assert math.isnan(accuracy(one, 0.1))
 
 
-@settings(deadline=None)
-@given(st.integers(1, 30), st.sampled_from([0.05, 0.2, 0.5, 0.9]), st.integers(0, 99))
-def test_bootstrap_of_a_subset_chooses_it_anew_in_every_resample(crops, fraction, seed):
-    comparison = random_comparison(crops, 0.7, 0.4, seed)
-    target = comparison.targets[0]
-    count = confident_count(crops, fraction)
-    if not count:
-        assert math.isnan(score_row(comparison, fraction, BOOTSTRAP)["dejavu_low"])
-        return
-    drawn = vision._redraw(crops, 20, np.random.default_rng(seed))
-    assert (drawn.sum(axis=1) == crops).all()
-    accuracies = vision._accuracy_draws(target, drawn, count)
-    for row, value in zip(drawn, accuracies, strict=True):
-        resample = chain.from_iterable([i] * row[i] for i in sorted_positions(target))
-        assert value == pytest.approx(target.correct[list(resample)[:count]].mean())
-
-
 @pytest.mark.parametrize("fraction", [1.0, 0.2])
 def test_score_is_the_difference_of_each_predictors_own_confident_accuracies(fraction):
     comparison = random_comparison(300, 0.8, 0.4)
-    row = score_row(comparison, fraction, BOOTSTRAP)
+    row = score_row([comparison], [0], fraction, "sign")
     means = [
         one.correct[sorted_positions(one)[: row["crops"]]].mean()
         for one in (comparison.targets[0], comparison.references[0])
@@ -116,153 +117,309 @@ def test_score_is_the_difference_of_each_predictors_own_confident_accuracies(fra
     assert ("p_value" in row) == (fraction == 1)
 
 
-def test_interval_over_all_crops_is_that_of_a_paired_mean():
-    comparison = random_comparison(2000, 0.7, 0.5)
-    row = score_row(comparison, 1.0, BOOTSTRAP)
+def test_interval_over_all_crops_is_that_of_wins_and_losses():
+    comparison = random_comparison(60, 0.7, 0.5)
     gap = comparison.target_correct[:, 0] * 1.0 - comparison.reference_correct[:, 0]
-    half = 1.96 * gap.std() / math.sqrt(2000)
-    assert row["dejavu_high"] - row["dejavu_low"] == pytest.approx(2 * half, rel=0.08)
+    expected = intervals.mean_of(60, gap.sum(), np.abs(gap).sum()).ends()
+    row = score_row([comparison], [0], 1.0, "sign")
+    assert [row["dejavu_low"], row["dejavu_high"]] == pytest.approx(expected)
 
 
-def test_both_kinds_of_bootstrap_agree_where_the_subset_is_nearly_all():
-    comparison = random_comparison(1000, 0.7, 0.5)
-    whole = score_row(comparison, 1.0, BOOTSTRAP)
-    nearly = score_row(comparison, 0.999, BOOTSTRAP)
-    for name in ("dejavu", "dejavu_low", "dejavu_high"):
-        assert nearly[name] == pytest.approx(whole[name], abs=0.006)
+def test_confident_intervals_know_what_crops_the_two_subsets_share():
+    """Two predictors with the same order: the correlation is that of their results."""
+    rng = np.random.default_rng(0)
+    g = rng.random(500) < 0.5
+    t = np.where(rng.random(500) < 0.8, g, rng.random(500) < 0.5)
+    confidence = -np.arange(500.0)
+    comparison = compared(judged(t, confidence), judged(g, confidence))
+    row = score_row([comparison], [0], 0.2, "no")
+    t, g = t[:100].astype(float), g[:100].astype(float)
+    sides = intervals.Proportion(t.mean(), 100), intervals.Proportion(g.mean(), 100)
+    expected = intervals.Difference(*sides, np.corrcoef(t, g)[0, 1]).ends()
+    assert [row["dejavu_low"], row["dejavu_high"]] == pytest.approx(expected)
+    apart = compared(judged(t, confidence[:100]), judged(g, -confidence[:100]))
+    one, other = (
+        Subset.of(judge, weighing.equal_weights(100), 0.2)
+        for judge in (apart.targets[0], apart.references[0])
+    )
+    assert one.parts @ other.parts == 0
+
+
+def test_subsets_of_fewer_than_15_crops_have_no_interval_and_say_so():
+    for crops, missing in ((74, "fewer than 15 crops"), (75, None)):
+        row = score_row([random_comparison(crops, 0.7, 0.4)], [0], 0.2, "interval")
+        assert row["no_interval"] == missing
+        assert math.isnan(row["dejavu_low"]) == (missing is not None)
+        assert math.isnan(row["p_value"]) == (missing is not None)
+        assert math.isfinite(row["dejavu"])
+    assert score_row([random_comparison(3, 0.7, 0.4)], [0], 1.0, "sign")["no_interval"] is None
 
 
 def test_p_value_is_the_exact_two_sided_binomial():
     wins, losses = 7, 2
-    comparison = Comparison(
-        (judged([1] * wins + [0] * losses + [1, 0]),), (judged([0] * wins + [1] * losses + [1, 0]),)
+    comparison = compared(
+        judged([1] * wins + [0] * losses + [1, 0]), judged([0] * wins + [1] * losses + [1, 0])
     )
     tail = sum(math.comb(9, k) for k in range(7, 10)) / 2**9
-    assert score_row(comparison, 1.0, BOOTSTRAP)["p_value"] == pytest.approx(2 * tail)
-    tied = Comparison((judged([1, 0]),), (judged([1, 0]),))
-    assert score_row(tied, 1.0, BOOTSTRAP)["p_value"] == 1
+    assert score_row([comparison], [0], 1.0, "sign")["p_value"] == pytest.approx(2 * tail)
+    tied = compared(judged([1, 0]), judged([1, 0]))
+    assert score_row([tied], [0], 1.0, "sign")["p_value"] == 1
 
 
-def test_calibrated_subtracts_control_and_the_adjusted_gap_weighs_the_reference():
-    members = random_comparison(400, 0.8, 0.5, seed=1)
-    controls = random_comparison(300, 0.6, 0.5, seed=2)
-    row = difference_row(members, controls, 1.0, BOOTSTRAP)
-    t, g, u, h = (
-        array[:, 0].astype(float)
-        for array in (
-            members.target_correct,
-            members.reference_correct,
-            controls.target_correct,
-            controls.reference_correct,
+def test_each_direction_of_a_symmetric_score_weighs_one_half():
+    one, other = random_comparison(200, 0.8, 0.5, seed=1), random_comparison(60, 0.7, 0.2, seed=2)
+    row = score_row([one, other], [0], 1.0, "interval")
+    means = [intervals.mean_of(*counts_of(each)) for each in (one, other)]
+    expected = intervals.Average(*means)
+    assert row["dejavu"] == pytest.approx(float(expected.value))
+    assert [row["dejavu_low"], row["dejavu_high"]] == pytest.approx(
+        [float(end) for end in expected.ends()]
+    )
+    assert row["crops"] == 260
+
+
+def counts_of(comparison):
+    gap = comparison.target_correct[:, 0] * 1.0 - comparison.reference_correct[:, 0]
+    return comparison.crops, gap.sum(), np.abs(gap).sum()
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.3])
+def test_control_is_weighed_by_the_members_classes(fraction):
+    """As if control's crops were copied until its classes have the members' shares."""
+    members = random_comparison(300, 0.8, 0.5, seed=1, classes=3)
+    controls = random_comparison(300, 0.6, 0.5, seed=2, classes=3)
+    members = members.where(np.isin(np.arange(300), np.concatenate([
+        np.flatnonzero(members.classes == number)[: 20 * (number + 1)] for number in range(3)
+    ])))  # fmt: skip
+    controls = controls.where(np.isin(np.arange(300), np.concatenate([
+        np.flatnonzero(controls.classes == number)[:60] for number in range(3)
+    ])))  # fmt: skip
+    copies = np.repeat(np.arange(180), controls.classes + 1)
+    copied = [
+        Judged(
+            one.samples[copies], one.correct[copies], one.confidence[copies], one.tiebreak[copies]
         )
+        for one in (controls.targets[0], controls.references[0])
+    ]
+    row, _, _ = difference_row(members, controls, [0], fraction)
+    means = [
+        side[0] - side[1]
+        for side in (
+            [accuracy(each[0], fraction) for each in (members.targets, members.references)],
+            [accuracy(each, fraction) for each in copied],
+        )
+    ]
+    # A subset of copies may end amid the copies of a crop.
+    assert row["dejavu"] == pytest.approx(means[0] - means[1], abs=1e-9 if fraction == 1 else 0.02)
+    assert (row["crops"], row["unmatched"]) == (int(120 * fraction), 0)
+    assert ("adjusted_accuracy" in row) == (fraction == 1)
+
+
+def test_classes_without_control_leave_both_sides_and_are_counted():
+    members = random_comparison(100, 0.8, 0.5, seed=1, classes=4)
+    controls = random_comparison(50, 0.6, 0.5, seed=2, classes=4)
+    controls = controls.where(controls.classes != 2)
+    row, _, _ = difference_row(members, controls, [0], 1.0)
+    left = members.where(members.classes != 2)
+    assert row["unmatched"] == 100 - left.crops > 0
+    assert row["crops"] == left.crops
+    again, _, _ = difference_row(left, controls, [0], 1.0)
+    assert {**row, "unmatched": 0} == again
+
+
+def test_the_adjusted_gap_is_that_of_the_weighed_crops():
+    members = random_comparison(200, 0.8, 0.5, seed=1, classes=3)
+    controls = random_comparison(150, 0.6, 0.5, seed=2, classes=3)
+    row, _, _ = difference_row(members, controls, [0], 1.0)
+    results = [
+        tuple(each[0].correct.astype(float) for each in (side.targets, side.references))
+        for side in (members, controls)
+    ]
+    _, weights = weighing.class_weights(members.classes, controls.classes)
+    gap = weighing.adjusted_gap(*results, controls.classes, weights)
+    ends = ("", "_low", "_high", "_beta")
+    assert [row[f"adjusted_accuracy{end}"] for end in ends] == pytest.approx(
+        [float(each) for each in (gap.value, *gap.ends(), gap.beta)]
     )
-    score = (t.mean() - g.mean()) - (u.mean() - h.mean())
-    assert row["dejavu"] == pytest.approx(score)
-    spread = math.sqrt((t - g).var() / 400 + (u - h).var() / 300)
-    assert row["dejavu_high"] - row["dejavu_low"] == pytest.approx(2 * 1.96 * spread, rel=0.08)
-    slope = (((t - t.mean()) * (g - g.mean())).sum() + ((u - u.mean()) * (h - h.mean())).sum()) / (
-        ((g - g.mean()) ** 2).sum() + ((h - h.mean()) ** 2).sum()
+    assert row["p_value"] == pytest.approx(float(gap.p_value()))
+
+
+def test_a_target_alone_is_compared_on_what_it_has_not_learned():
+    others = random_comparison(80, 0.5, 0.5, seed=3)
+    controls = random_comparison(60, 0.5, 0.5, seed=4)
+    row = own_row(Comparison(others.targets, (), others.classes), controls, [0])
+    sides = [each.targets[0].correct for each in (others, controls)]
+    expected = intervals.Difference(*(intervals.Proportion(s.mean(), len(s)) for s in sides))
+    assert row["adjusted_accuracy"] == pytest.approx(sides[0].mean() - sides[1].mean())
+    assert [row["adjusted_accuracy_low"], row["adjusted_accuracy_high"]] == pytest.approx(
+        [float(end) for end in expected.ends()]
     )
-    adjusted = t.mean() - u.mean() - slope * (g.mean() - h.mean())
-    half = 1.96 * math.sqrt((t - slope * g).var(ddof=1) / 400 + (u - slope * h).var(ddof=1) / 300)
-    assert row["adjusted_accuracy_beta"] == pytest.approx(slope)
-    assert row["adjusted_accuracy"] == pytest.approx(adjusted)
-    assert row["adjusted_accuracy_low"] == pytest.approx(adjusted - half)
-    assert row["adjusted_accuracy_high"] == pytest.approx(adjusted + half)
-    assert "adjusted_accuracy" not in difference_row(members, controls, 0.2, BOOTSTRAP)
+    assert row["adjusted_accuracy_beta"] == 0
+
+
+def parts_of(replicates=1):
+    a, b, control = (
+        random_comparison(*each, replicates=replicates)
+        for each in ((200, 0.8, 0.3, 1), (100, 0.7, 0.3, 2), (150, 0.4, 0.3, 3))
+    )
+    half = np.arange(150) % 2 == 0
+    return {
+        **{"A": a, "B": b, "control": control},
+        **{"first_half": control.where(half), "second_half": control.where(~half)},
+        "nonmember": Comparison(b.references, (), b.classes),
+    }
+
+
+def table_of(parts, replicates, fractions, test="two_model"):
+    rows = rows_of_target({"b": parts}, {"b": replicates}, fractions, test)
+    return {(row["set"], row["replicate"], row["confident"]): row for _, row in rows}
 
 
 def test_rows_of_a_two_model_test():
-    # On B's crops the models change places: B's model is the target there.
-    comparisons = {
-        "A": random_comparison(200, 0.8, 0.3, seed=1, replicates=2),
-        "B": random_comparison(100, 0.9, 0.4, seed=2, replicates=2),
-        "control": random_comparison(150, 0.5, 0.5, seed=3, replicates=2),
-    }
-    first = np.arange(150) < 70
-    comparisons["first_half"] = comparisons["control"].where(first)
-    comparisons["second_half"] = comparisons["control"].where(~first)
-    replicates = {"0": [0], "1": [1], "pooled": [0, 1]}
-    rows = list(rows_of_pair(comparisons, replicates, [1.0, 0.2], BOOTSTRAP))
-    table = {(row["set"], row["replicate"], row["confident"]): row for row in rows}
+    parts = parts_of(3)
+    replicates = {"0": [0], "1": [1], "2": [2], "pooled": [0, 1, 2]}
+    table = table_of(parts, replicates, [1.0, 0.2])
     sets = ["target", "reference", "symmetric", "control", "calibrated", "placebo"]
-    assert set(table) == {
+    assert list(table) == [
         (name, replicate, fraction)
-        for name in sets
         for replicate in replicates
         for fraction in (1.0, 0.2)
-    }
-    assert len(table) == len(rows)
-    parts = [table[name, "0", 1.0] for name in ("target", "reference", "symmetric")]
-    assert [part["crops"] for part in parts] == [200, 100, 300]
-    a, b, both = (part["accuracy_target"] for part in parts)
-    assert both == pytest.approx((200 * a + 100 * b) / 300)
+        for name in ([*sets, "nonmember"] if fraction == 1 else sets)
+    ]
+    of_sets = [table[name, "0", 1.0] for name in ("target", "reference", "symmetric")]
+    assert [row["crops"] for row in of_sets] == [200, 100, 300]
+    a, b, both = (row["accuracy_target"] for row in of_sets)
+    assert both == pytest.approx((a + b) / 2)
     for name in sets:
-        each = [table[name, replicate, 0.2]["dejavu"] for replicate in ("0", "1")]
+        each = [table[name, replicate, 0.2]["dejavu"] for replicate in ("0", "1", "2")]
         assert table[name, "pooled", 0.2]["dejavu"] == pytest.approx(np.mean(each))
-    control, calibrated = table["control", "0", 0.2], table["calibrated", "0", 0.2]
-    member = table["target", "0", 0.2]
-    assert calibrated["dejavu"] == pytest.approx(member["dejavu"] - control["dejavu"])
-    halves = [comparisons[half].replicates([0]) for half in ("first_half", "second_half")]
-    one, two = (score_row(half, 0.2, BOOTSTRAP)["dejavu"] for half in halves)
-    assert table["placebo", "0", 0.2]["dejavu"] == pytest.approx(one - two)
-    assert "p_value" in table["symmetric", "0", 1.0]
-    assert "p_value" not in table["symmetric", "pooled", 1.0]
-    pooled = table["calibrated", "pooled", 1.0]
-    assert (
-        pooled["adjusted_accuracy_low"]
-        < pooled["adjusted_accuracy"]
-        < pooled["adjusted_accuracy_high"]
-    )
+    for name in ("symmetric", "calibrated"):
+        family = [table[name, "0", fraction] for fraction in (1.0, 0.2)]
+        known = [row["p_value"] for row in family if "p_value" in row]
+        assert family[0]["p_family"] == pytest.approx(family[0]["p_value"] * len(known))
+    assert "p_family" not in table["placebo", "0", 1.0]
+    for replicate in replicates:
+        row = table["calibrated", replicate, 1.0]
+        # One reference alone: the family is the row itself.
+        for end in ("low", "high"):
+            assert row[f"simultaneous_{end}"] == pytest.approx(
+                row[f"adjusted_accuracy_{end}"], abs=4e-3
+            )
 
 
-def test_rows_of_a_one_model_test_without_control():
-    rows = list(rows_of_pair({"A": random_comparison(50, 0.8, 0.3)}, {"0": [0]}, [1.0], BOOTSTRAP))
-    assert [row["set"] for row in rows] == ["target"]
+def test_raw_rows_of_one_model_tests_have_no_p_value():
+    parts = parts_of()
+    del parts["B"]
+    table = table_of(parts, {"0": [0]}, [1.0], "one_model")
+    assert [name for name, *_ in table] == [
+        *("target", "control", "calibrated", "placebo", "nonmember")
+    ]
+    for name in ("target", "control"):
+        assert "p_value" not in table[name, "0", 1.0]
+    alone = table_of({"A": parts["A"]}, {"0": [0]}, [1.0], "one_model")
+    assert [name for name, *_ in alone] == ["target"]
+
+
+def test_references_of_a_target_are_one_family():
+    parts, replicates = parts_of(), {"0": [0]}
+    pairs = {"x": parts, "y": parts}
+    rows = list(rows_of_target(pairs, dict.fromkeys(pairs, replicates), [1.0], "one_model"))
+    calibrated = [row for _, row in rows if row["set"] == "calibrated"]
+    # The same twice: a family of two p-values, and a largest of two equal gaps.
+    for row in calibrated:
+        assert row["p_family"] == pytest.approx(2 * row["p_value"])
+        for end in ("low", "high"):
+            assert row[f"simultaneous_{end}"] == pytest.approx(
+                row[f"adjusted_accuracy_{end}"], abs=4e-3
+            )
 
 
 def test_pooled_interval_covers_the_seeds_too():
     rng = np.random.default_rng(4)
     reference = judged(np.zeros(4000))
     targets = tuple(judged(rng.random(4000) < rate) for rate in (0.2, 0.5, 0.8))
-    comparison = Comparison(targets, (reference,) * 3)
-    row = score_row(comparison, 1.0, BOOTSTRAP)
-    # Three seeds drawn with replacement: the mean's standard deviation is 0.245 / √3.
-    assert row["dejavu_high"] - row["dejavu_low"] == pytest.approx(4 * 0.141, rel=0.15)
+    comparison = Comparison(targets, (reference,) * 3, np.zeros(4000, np.int64))
+    row = score_row([comparison], [0, 1, 2], 1.0, "interval")
+    # Three seeds whose standard deviation is .3: Student's t with 2 degrees of freedom.
+    half = 4.303 * 0.3 / math.sqrt(3)
+    assert row["dejavu_high"] == pytest.approx(min(1, 0.5 + half), rel=0.05)
     assert row["dejavu"] == pytest.approx(0.5, abs=0.02)
 
 
-def test_every_replicate_is_drawn_on_the_same_crops():
-    comparison = random_comparison(100, 0.7, 0.4)
-    twice = Comparison(comparison.targets * 2, comparison.references * 2)
-    for fraction in (1.0, 0.2):
-        draws = vision._score_draws(twice, fraction, np.random.default_rng(0), 50)
-        np.testing.assert_array_equal(draws[:, 0], draws[:, 1])
+@pytest.mark.parametrize("fraction", [1.0, 0.25])
+def test_pooled_interval_is_hilliss(fraction):
+    comparison = random_comparison(120, 0.7, 0.4, replicates=3)
+    row = score_row([comparison], [0, 1, 2], fraction, "interval")
+    weights = weighing.equal_weights(120)
+    scores = [Score.of(comparison, replicate, weights, fraction) for replicate in range(3)]
+    count = int(120 * fraction)
+    values = np.array([score.value for score in scores])
+    # What a crop adds: 1 / count times the deviation of its result in either subset.
+    parts = np.zeros((3, 120))
+    for replicate in range(3):
+        for sign, side in ((1, comparison.targets), (-1, comparison.references)):
+            one = side[replicate]
+            chosen = sorted_positions(one)[:count]
+            right = one.correct[chosen].astype(float)
+            parts[replicate, chosen] += sign * (right - right.mean()) / count
+    centres = count * values / (count + 2)
+    products = [
+        count**2 * parts[a] @ parts[b]
+        + count * (values[a] - centres[a]) * (values[b] - centres[b])
+        + 1
+        + 2 * centres[a] * centres[b]
+        for a, b in combinations(range(3), 2)
+    ]
+    covariance = max(np.mean(products), 1) / (count + 2) ** 2
+    expected = intervals.pooled(values, centres, covariance, most=1)
+    assert row["dejavu"] == pytest.approx(values.mean())
+    assert [row["dejavu_low"], row["dejavu_high"]] == pytest.approx(expected.ends())
 
 
-def test_draws_do_not_depend_on_the_size_of_chunks(monkeypatch):
-    comparison = random_comparison(60, 0.7, 0.4, replicates=2)
-    whole = score_row(comparison, 0.2, BOOTSTRAP)
-    monkeypatch.setattr(vision, "CHUNK_NUMBERS", 7 * 60 + 1)
-    assert score_row(comparison, 0.2, BOOTSTRAP) == whole
+def test_two_seeds_are_pooled_without_an_interval():
+    table = table_of(parts_of(2), {"0": [0], "1": [1], "pooled": [0, 1]}, [1.0])
+    for (_, replicate, _), row in table.items():
+        assert row["no_interval"] == ("two seeds" if replicate == "pooled" else None)
+        if replicate == "pooled":
+            assert all(math.isnan(value) for name, value in row.items() if name.endswith("_low"))
 
 
 def test_quadrants_agreement_and_memorized_crops_by_hand():
     target = judged([1, 1, 1, 0, 0, 1], confidence=[5] * 6, entropy=[0.2, 0.1, 0, 0, 0, 0.4])
     reference = judged([0, 1, 0, 1, 0, 0], entropy=[0.9, 0, 0.5, 0, 0, 1.1])
-    assert quadrants(Comparison((target,), (reference,))) == pytest.approx(
+    members = compared(target, reference)
+    control = compared(judged([1, 0, 1, 1, 0]), judged([0, 0, 1, 1, 1]))
+    row = quadrants([(members, control)], [0])
+    assert row == pytest.approx(
         {
             "crops": 6,
             "memorized": 3 / 6,
             "correlated": 1 / 6,
             "misrepresented": 1 / 6,
             "unassociated": 1 / 6,
+            "expected_false": 6 / 5,
         }
     )
+    both = quadrants([(members, control), (control, None)], [0])
+    assert both["crops"] == 11 and both["memorized"] == pytest.approx((3 / 6 + 1 / 5) / 2)
+    assert math.isnan(both["expected_false"])
     assert agreement(target.correct, reference.correct) == pytest.approx(2 / 6)
     positions, confidence = memorized(target, reference)
     assert positions.tolist() == [0, 5, 2]
     assert confidence == pytest.approx([0.7, 0.7, 0.5])
+
+
+def test_false_entries_are_those_of_control_at_the_same_confidence():
+    nothing = np.zeros(8)
+    members = Comparison((judged(nothing),), (judged(nothing),), np.array([0] * 6 + [1] * 2))
+    # Class 0 has 4 crops in control, of which 3 look memorized; class 1 has 1, which does.
+    target = judged([1, 1, 1, 0, 1], confidence=[0, 0, 0, 0, 0])
+    reference = judged([0, 0, 0, 0, 0], confidence=[-0.9, -0.5, -0.3, 0, -0.5])
+    control = Comparison((target,), (reference,), np.array([0, 0, 0, 0, 1]))
+    found = expected_false(np.array([1.2, 0.9, 0.5, 0.4, 0.1]), members, control)
+    # A crop of class 0 stands for 6 / 4 members, that of class 1 for 2.
+    assert found == pytest.approx([0, 1.5, 1.5 + 1.5 + 2, 5, 6.5])
+    assert np.isnan(expected_false(np.array([1.0]), members, None)).all()
 
 
 def test_correlation_accuracy_counts_only_the_crops_inside():
@@ -270,22 +427,32 @@ def test_correlation_accuracy_counts_only_the_crops_inside():
     top5 = np.array([[1, 1], [1, 1], [0, 1], [0, 1]], dtype=bool)
     inside = np.array([[1, 1], [1, 0], [1, 0], [0, 0]], dtype=bool)
     optimum = np.array([0.5, 0.3, 0.1, 0.9])
-    row = correlation_row(top1, top5, inside, BOOTSTRAP, optimum)
+    row = correlation_row(top1, top5, inside, optimum)
     assert row["crops"] == 2
     assert row["accuracy_top1"] == pytest.approx((2 / 3 + 0) / 2)
     assert row["accuracy_top5"] == pytest.approx((2 / 3 + 1) / 2)
     assert row["optimum"] == pytest.approx((0.3 + 0.5) / 2)
-    assert row["accuracy_top1_low"] <= row["accuracy_top1"] <= row["accuracy_top1_high"]
+    assert row["no_interval"] == "two seeds"
 
 
-def test_correlation_interval_is_that_of_a_mean():
+def test_correlation_interval_is_wilsons_of_the_crops_inside():
     rng = np.random.default_rng(0)
-    correct, inside = rng.random((3000, 1)) < 0.3, rng.random((3000, 1)) < 0.5
-    row = correlation_row(correct, correct, inside, BOOTSTRAP)
-    half = 1.96 * math.sqrt(0.3 * 0.7 / inside.sum())
-    width = row["accuracy_top1_high"] - row["accuracy_top1_low"]
-    assert width == pytest.approx(2 * half, rel=0.08)
+    correct, inside = rng.random((300, 1)) < 0.3, rng.random((300, 1)) < 0.5
+    row = correlation_row(correct, correct, inside)
+    right = int((correct & inside).sum())
+    expected = intervals.wilson(right, int(inside.sum()))
+    assert [row["accuracy_top1_low"], row["accuracy_top1_high"]] == pytest.approx(expected)
     assert "optimum" not in row
+
+
+def test_correlation_of_three_seeds_has_a_wider_interval_than_that_of_one():
+    rng = np.random.default_rng(0)
+    correct = np.stack([rng.random(400) < rate for rate in (0.2, 0.3, 0.4)], axis=1)
+    inside = np.ones_like(correct)
+    row = correlation_row(correct, correct, inside)
+    low, high = intervals.wilson(int(correct[:, 1].sum()), 400)
+    assert row["accuracy_top1_high"] - row["accuracy_top1_low"] > 2 * (high - low)
+    assert row["accuracy_top1"] == pytest.approx(correct.mean())
 
 
 def test_best_classes_are_the_first_five_by_percent_then_label():
@@ -303,16 +470,17 @@ def test_best_classes_are_the_first_five_by_percent_then_label():
 def test_nothing_to_compare_gives_nan_and_no_crash():
     nothing = random_comparison(0, 0.5, 0.5, replicates=2)
     for row in (
-        score_row(nothing, 1.0, BOOTSTRAP),
-        score_row(nothing, 0.2, BOOTSTRAP),
-        difference_row(nothing, nothing, 1.0, BOOTSTRAP),
+        score_row([nothing], [0], 1.0, "sign"),
+        score_row([nothing], [0], 0.2, "sign"),
+        difference_row(nothing, nothing, [0], 1.0)[0],
     ):
         assert math.isnan(row["dejavu"]) and math.isnan(row["dejavu_low"])
-    assert math.isnan(quadrants(nothing)["memorized"])
+        assert row["no_interval"] == "too few crops"
+    assert math.isnan(quadrants([(nothing, nothing)], [0])["memorized"])
     assert math.isnan(agreement(np.zeros(0, bool), np.zeros(0, bool)))
     outside = np.zeros((3, 2), dtype=bool)
     for mask in (outside, outside[:0]):
-        row = correlation_row(mask, mask, mask, BOOTSTRAP)
+        row = correlation_row(mask, mask, mask)
         assert row["crops"] == 0 and math.isnan(row["accuracy_top1_low"])
 
 

@@ -25,7 +25,11 @@ CROPS = 40
 TAGS = pa.list_(pa.struct([("tag", pa.string())]))
 VISION = {
     "sets": {"A": {}, "B": {}, "control": {}},
-    "models": {"a": {"kind": "ssl", "seeds": [3, 5]}, "b": {"kind": "ssl"}, "resnet": {}},
+    "models": {
+        "a": {"kind": "ssl", "seeds": [3, 5], "train_on": "A"},
+        "b": {"kind": "ssl", "train_on": "B"},
+        "resnet": {},
+    },
     "tests": {
         "two_model": [{"target": "a", "reference": "b"}],
         "one_model": {"targets": ["a"], "references": ["resnet", "naive_bayes@2"]},
@@ -85,7 +89,6 @@ def table(script, crops, **inputs):
         "preferred": None,
         "memorized": 100,
         "seed": 0,
-        "replications": 100,
         "digest": "config",
     }
     handed = {"predictions": crops.paths, "left_out": [], **inputs}
@@ -97,12 +100,16 @@ def table(script, crops, **inputs):
     return pl.read_csv("table.csv", schema_overrides=types, infer_schema_length=None)
 
 
+def records_of(crops, *sets):
+    return [crops.records[name] for name in sets]
+
+
 def right(crops, predictor, name="A"):
     return crops.known[predictor, name]["correct"]
 
 
 def test_every_set_has_the_accuracies_of_its_crops(crops):
-    found = table(vision_dejavu, crops, control=[crops.records["control"]])
+    found = table(vision_dejavu, crops, records=records_of(crops, "A", "B", "control"))
     assert found.columns[:3] == ["test", "target_model", "reference_model"]
     sides = {"target": ("A", "a_s5", "b"), "reference": ("B", "b", "a_s5")}
     sides["control"] = ("control", "a_s5", "b")
@@ -112,12 +119,12 @@ def test_every_set_has_the_accuracies_of_its_crops(crops):
         assert [row["accuracy_target"], row["accuracy_reference"]] == pytest.approx(means)
         assert row["dejavu"] == pytest.approx(means[0] - means[1])
     assert set(found.filter(reference_model="resnet")["set"]) == {
-        *("target", "control", "calibrated", "placebo")
+        *("target", "control", "calibrated", "placebo", "nonmember")
     }
 
 
 def test_quadrants_have_the_sets_of_the_scores(crops):
-    found = table(vision_quadrants, crops)
+    found = table(vision_quadrants, crops, records=records_of(crops, "A", "B", "control"))
     wins = right(crops, "a_s3") & ~right(crops, "b")
     others = right(crops, "b", "B") & ~right(crops, "a_s3", "B")
     rows = found.filter(reference_model="b", replicate="3")
@@ -128,6 +135,9 @@ def test_quadrants_have_the_sets_of_the_scores(crops):
             "symmetric": (wins.mean() + others.mean()) / 2,
         }
     )
+    false = right(crops, "a_s3", "control") & ~right(crops, "b", "control")
+    [row] = rows.filter(set="target").to_dicts()
+    assert row["expected_false"] == pytest.approx(CROPS * false.mean())
     assert found.select("test", "reference_model").unique(maintain_order=True).rows() == [
         ("two_model", "b"),
         ("one_model", "resnet"),
@@ -136,7 +146,7 @@ def test_quadrants_have_the_sets_of_the_scores(crops):
 
 
 def test_memorized_crops_and_their_bins_are_of_the_first_replicate(crops):
-    memorized = table(vision_memorized, crops, records=[crops.records["A"]])
+    memorized = table(vision_memorized, crops, records=records_of(crops, "A", "control"))
     bins = table(vision_confidence, crops)
     for test, reference in (("two_model", "b"), ("one_model", "resnet")):
         wins = right(crops, "a_s3") & ~right(crops, reference)
@@ -173,7 +183,7 @@ def test_tags_are_those_of_the_crops(crops):
 
 
 def test_examples_have_the_neighbours_under_their_own_model(crops):
-    table(vision_memorized, crops, records=[crops.records["A"]])
+    table(vision_memorized, crops, records=records_of(crops, "A", "control"))
     samples = crops.known["b", "A"]["sample"]
     near = {"a_s3": 7, "b": 9}
     public = ranges.first_number(domains.DOMAINS["vision"].sets.index("public"), 0)
