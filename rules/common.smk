@@ -10,6 +10,7 @@ from dejavu.config import (
     checks,
     clip_retrieval,
     domains,
+    endings,
     faults,
     kinds,
     layout,

@@ -1,4 +1,29 @@
-"""Figures of both domains: the trainings."""
+"""Figures of both domains: the verdicts and the trainings."""
+
+
+rule figure_verdicts:
+    """Primary scores of all tests with their checks and verdicts."""
+    input:
+        expand("results/tables/{domain}_checks.csv", domain=plan.configured(config)),
+    output:
+        svg=report("results/figures/verdicts.svg", caption="legends/verdicts.rst", category="Page"),
+        png="results/figures/verdicts.png",
+        json="results/figures/verdicts.json",
+    log:
+        "results/logs/figure_verdicts/verdicts.log",
+    benchmark:
+        "results/benchmarks/figure_verdicts/verdicts.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        versions=versions(*DRAWING),
+        code=code_version("figure_verdicts.py"),
+    script:
+        "../scripts/figure_verdicts.py"
 
 
 rule figure_training:

@@ -69,6 +69,37 @@ rule vision_dejavu:
         "../../scripts/vision_dejavu.py"
 
 
+rule vision_checks:
+    """The verdict of every test, and the checks that it rests on."""
+    input:
+        scores="results/tables/vision_dejavu.csv",
+        blind=["results/tables/vision_blind.csv"] if "blind" in config["vision"] else [],
+    output:
+        report(
+            "results/tables/vision_checks.csv",
+            caption="../legends/checks.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
+    log:
+        "results/logs/vision_checks/vision.log",
+    benchmark:
+        "results/benchmarks/vision_checks/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(10, 10),
+    params:
+        sources={name: each["source"] for name, each in config["vision"]["sets"].items()},
+        smallest=config["smallest"],
+        versions=versions("polars"),
+        code=code_version("vision_checks.py"),
+    script:
+        "../../scripts/vision_checks.py"
+
+
 rule vision_correlation:
     """How well the references infer the labels of A's crops."""
     input:

@@ -39,23 +39,23 @@ rule figure_vlm_population:
         "../../scripts/figure_vlm_population.py"
 
 
-rule figure_vlm_checks:
+rule figure_vlm_sets:
     """Scores beside their controls, placebo and non-member check."""
     input:
         "results/tables/vlm_ppg.csv",
     output:
         svg=report(
-            "results/figures/vlm_checks.svg",
-            caption="../legends/vlm_checks.rst",
+            "results/figures/vlm_sets.svg",
+            caption="../legends/vlm_sets.rst",
             category="Vision–language",
             subcategory="Figures",
         ),
-        png="results/figures/vlm_checks.png",
-        json="results/figures/vlm_checks.json",
+        png="results/figures/vlm_sets.png",
+        json="results/figures/vlm_sets.json",
     log:
-        "results/logs/figure_vlm_checks/vlm.log",
+        "results/logs/figure_vlm_sets/vlm.log",
     benchmark:
-        "results/benchmarks/figure_vlm_checks/vlm.jsonl"
+        "results/benchmarks/figure_vlm_sets/vlm.jsonl"
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -65,9 +65,9 @@ rule figure_vlm_checks:
     params:
         headline=plan_vlm.headline(config["vlm"]),
         versions=versions(*DRAWING),
-        code=code_version("figure_vlm_checks.py"),
+        code=code_version("figure_vlm_sets.py"),
     script:
-        "../../scripts/figure_vlm_checks.py"
+        "../../scripts/figure_vlm_sets.py"
 
 
 rule figure_vlm_records:

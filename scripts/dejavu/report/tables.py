@@ -6,9 +6,22 @@ import polars as pl
 
 # What is written as text is read as text: a label 007 or 1.0 keeps its spelling.
 TEXT = (
-    *("crop_status", "domain", "encoder", "first", "first_set", "id", "index"),
-    *("input", "item", "label", "metric", "model", "objects", "on", "order", "predict", "query"),
-    *("reason", "reference_model", "replicate", "second", "second_set", "set"),
+    *("check", "crop_status", "domain", "encoder", "first", "first_set", "id", "index"),
+    *(
+        "input",
+        "item",
+        "label",
+        "metric",
+        "model",
+        "objects",
+        "no_interval",
+        "on",
+        "order",
+        "outcome",
+        "predict",
+        "query",
+    ),
+    *("reason", "reference_model", "replicate", "score", "second", "second_set", "sentence", "set"),
     *("source", "tag", "target_model", "task", "test"),
 )
 

@@ -166,14 +166,22 @@ def test_parsing_the_workflow_imports_nothing_heavy():
 
 
 def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
-    asked = {"queries": ["t2t", "t2i"], "k": [1, 10], "predict": ["all", "top10"]}
-    assert plan_vlm.headline({**asked, "objects": ["unnamed", "all"]}) == {
+    asked = {"queries": ["t2t", "t2i"], "k": [1, 10], "predict": ["all", "top10"], "headline": {}}
+    asked["objects"] = ["unnamed", "all"]
+    assert plan_vlm.headline({**asked, "headline": {"k": 1, "objects": "unnamed"}}) == {
+        "query": "t2i",
+        "k": 1,
+        "predict": "top10",
+        "objects": "unnamed",
+    }
+    assert plan_vlm.headline(asked) == {
         "query": "t2i",
         "k": 10,
         "predict": "top10",
         "objects": "all",
     }
     asked = {"queries": ["t2t"], "k": [5, 7], "predict": ["top1"], "objects": ["unnamed"]}
+    asked["headline"] = {}
     assert plan_vlm.headline(asked) == {
         "query": "t2t",
         "k": 5,

@@ -13,7 +13,7 @@ import figure_training
 import figure_vision_confidence
 import figure_vision_dejavu
 import figure_vision_quadrants
-import figure_vlm_checks
+import figure_vlm_sets
 from dejavu.report import figures
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_the_same_rows_give_the_same_bytes_and_all_words_are_text(tmp_path):
     ]  # fmt: skip
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
-        chart = figure_vlm_checks.drawn(rows)
+        chart = figure_vlm_sets.drawn(rows)
         figures.save(chart, outputs(folder), "A title", "sizes", "words", "a choice")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     svg, png, chart = contents(tmp_path / "one")

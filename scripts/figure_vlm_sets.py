@@ -27,7 +27,7 @@ def main(job: Any) -> None:
     figures.save(
         drawn(rows),
         job.output,
-        "Scores and their checks",
+        "Scores on every set",
         figures.setting(job.params.headline) + "; 95 % intervals",
         "PPG on training captions, on control and after calibration, with placebo and non-member"
         " checks, which must be near 0.",

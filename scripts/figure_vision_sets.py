@@ -24,7 +24,7 @@ def main(job: Any) -> None:
     figures.save(
         drawn(rows),
         job.output,
-        "Scores and their checks",
+        "Scores on every set",
         "all crops; 95 % intervals; placebo must be near 0, and control tells how raw scores lean",
         "Déjà vu scores on the training sets, on control and after calibration, with the placebo.",
     )
