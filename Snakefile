@@ -96,7 +96,9 @@ onsuccess:
 
 # Readable names of classes, where a source of the config has some.
 asked_class_names = (
-    ["results/vision/class_names.json"] if "vision" in config and class_name_files else []
+    ["results/vision/class_names.json"]
+    if "vision" in config and plan_vision.class_name_files(config["vision"])
+    else []
 )
 
 

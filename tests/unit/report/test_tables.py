@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from dejavu.files.csv import write_csv
+from dejavu.report import verdict
 from dejavu.report.tables import TEXT, read_csv
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
