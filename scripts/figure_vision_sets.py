@@ -1,4 +1,4 @@
-"""Figure: déjà vu scores beside their control and placebo."""
+"""Figure: what the verdict judges, and what stands beside it, on every set."""
 
 from typing import Any
 
@@ -8,14 +8,21 @@ import polars as pl
 from dejavu.job import run
 from dejavu.report import figures
 
-SETS = {
-    "target": "A's crops, raw",
-    "reference": "B's crops, raw",
-    "control": "control, raw",
-    "symmetric": "symmetric",
-    "calibrated": "calibrated",
-    "placebo": "placebo",
-}
+# By kind of test and set the score that is drawn, and its name; ★: the verdict judges it.
+SHOWN = [
+    ("two_model", "target", "dejavu", "A's crops, raw"),
+    ("two_model", "reference", "dejavu", "B's crops, raw"),
+    ("two_model", "control", "dejavu", "control, raw"),
+    ("two_model", "symmetric", "dejavu", "symmetric ★"),
+    ("two_model", "placebo", "dejavu", "placebo"),
+    ("two_model", "nonmember", "adjusted_accuracy", "non-members"),
+    ("one_model", "target", "dejavu", "A's crops, raw"),
+    ("one_model", "control", "dejavu", "control, raw"),
+    ("one_model", "calibrated", "dejavu", "calibrated"),
+    ("one_model", "calibrated", "adjusted_accuracy", "adjusted gap ★"),
+    ("one_model", "placebo", "adjusted_accuracy", "placebo"),
+    ("one_model", "nonmember", "adjusted_accuracy", "non-members"),
+]
 
 
 def main(job: Any) -> None:
@@ -25,20 +32,29 @@ def main(job: Any) -> None:
         drawn(rows),
         job.output,
         "Scores on every set",
-        "all crops; 95 % intervals; placebo must be near 0, and control tells how raw scores lean",
-        "Déjà vu scores on the training sets, on control and after calibration, with the placebo.",
+        "all crops; 95 % intervals; ★ the verdict judges this, against the first reference; placebo"
+        " and non-members must be near 0",
+        "Déjà vu scores on the training sets, on control and after calibration, with placebo and"
+        " non-members.",
     )
 
 
 def rows_of(frame: pl.DataFrame) -> figures.Rows:
-    """A row for each target, reference and set."""
+    """A row for each shown score of a target and reference."""
     frame = frame.filter(pl.col("confident") == 1)
-    rows = figures.summaries(frame, ["target_model", "reference_model", "set"]).to_dicts()
-    names = ("target_model", "reference_model", "against")
-    scores = ("crops", "dejavu", "dejavu_low", "dejavu_high")
+    keys = ["test", "target_model", "reference_model", "set"]
+    held = figures.with_against(figures.summaries(frame, keys).to_dicts())
     return [
-        {**{key: row[key] for key in (*names, *scores)}, "what": SETS[row["set"]]}
-        for row in figures.with_against(rows)
+        {
+            **{key: row[key] for key in (*keys, "against", "crops")},
+            "score": row[column],
+            "score_low": row[f"{column}_low"],
+            "score_high": row[f"{column}_high"],
+            "what": what,
+        }
+        for row in held
+        for kind, set_name, column, what in SHOWN
+        if (kind, set_name) == (row["test"], row["set"]) and row[column] is not None
     ]
 
 
@@ -46,15 +62,15 @@ def drawn(rows: figures.Rows) -> Any:
     """A panel for each target model."""
     references = list(dict.fromkeys(row["against"] for row in rows))
     layers = figures.estimates(
-        "dejavu",
-        "déjà vu score",
-        figures.bands("what", list(SETS.values())),
+        "score",
+        "difference of accuracies",
+        figures.bands("what", list(dict.fromkeys(what for *_, what in SHOWN))),
         alt.Color("against:N").sort(references).legend(columns=3),
         [
             alt.Tooltip("target_model:N", title="target"),
             alt.Tooltip("reference_model:N", title="reference"),
-            alt.Tooltip("what:N", title="set"),
-            *figures.score_tooltips("dejavu"),
+            alt.Tooltip("what:N", title="score"),
+            *figures.score_tooltips("score"),
             alt.Tooltip("crops:Q", format=","),
         ],
         yOffset=alt.YOffset("against:N").sort(references),

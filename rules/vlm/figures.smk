@@ -64,6 +64,7 @@ rule figure_vlm_sets:
         runtime=minutes(10),
     params:
         headline=plan_vlm.headline(config["vlm"]),
+        kinds={name: test["kind"] for name, test in config["vlm"]["tests"].items()},
         versions=versions(*DRAWING),
         code=code_version("figure_vlm_sets.py"),
     script:
