@@ -106,9 +106,19 @@ onerror:
             print(f"Error: {sentence}", file=sys.stderr)
 
 
+onsuccess:
+    for domain in plan.configured(config):
+        tables = Path("results/tables")
+        scores = tables / f"{domain}_{domains.DOMAINS[domain].tables[0]}.csv"
+        for line in endings.verdict_lines(tables / f"{domain}_checks.csv", scores):
+            print(line)
+
+
 # Readable names of classes, where a source of the config has some.
 asked_class_names = (
-    ["results/vision/class_names.json"] if "vision" in config and class_name_files else []
+    ["results/vision/class_names.json"]
+    if "vision" in config and plan_vision.class_name_files(config["vision"])
+    else []
 )
 
 

@@ -1,4 +1,4 @@
-"""Audits: near-duplicates between sets, and whether target and control differ without any model.
+"""Audits: near-duplicates between sets, and whether sets differ without any model.
 
 In: embeddings under an encoder other than the audited ones. Out: results/{domain}/duplicates/,
 results/tables/{domain}_contamination.csv, results/tables/{domain}_blind.csv.
@@ -55,31 +55,23 @@ def found_duplicates(wildcards):
     return of_sets(domain, f"results/{domain}/duplicates/{{set}}/{{shard}}.parquet", measured)
 
 
-def told_apart(side):
-    """Input: embeddings of one of the two sets that the blind baseline tells apart."""
-
-    def embeddings(wildcards):
-        domain = domains.DOMAINS[wildcards.domain]
-        model = audit(domain.key, "blind")["model"]
-        return embedded(domain.key, model, domain.asks, [blind_set(domain, side)])
-
-    return embeddings
+def blind_sets(domain):
+    """The sets that the blind baseline tells apart, each once."""
+    pairs = plan.told_apart(domain, config[domain])
+    return list(dict.fromkeys(name for pair in pairs for name in pair))
 
 
-def records_told_apart(side):
-    """Input: records of one of the two sets that the blind baseline tells apart."""
-
-    def records(wildcards):
-        domain = domains.DOMAINS[wildcards.domain]
-        pattern = f"results/{domain.key}/records/{{set}}/{{shard}}.parquet"
-        return of_sets(domain.key, pattern, [blind_set(domain, side)])
-
-    return records
+def told_apart(wildcards):
+    """Input: embeddings of the sets that the blind baseline tells apart."""
+    domain = domains.DOMAINS[wildcards.domain]
+    model = audit(domain.key, "blind")["model"]
+    return embedded(domain.key, model, domain.asks, blind_sets(domain.key))
 
 
-def blind_set(domain, side):
-    """The set of a side of the blind baseline: the targets', and control."""
-    return domain.measured[0] if side == "target" else "control"
+def records_told_apart(wildcards):
+    """Input: records of the sets that the blind baseline tells apart."""
+    pattern = f"results/{wildcards.domain}/records/{{set}}/{{shard}}.parquet"
+    return of_sets(wildcards.domain, pattern, blind_sets(wildcards.domain))
 
 
 rule embed_pixels:
@@ -165,12 +157,10 @@ rule contamination:
 
 
 rule blind:
-    """Try to tell the measured samples from control by an encoder that saw neither."""
+    """Try to tell sets apart by an encoder that saw neither."""
     input:
-        target=told_apart("target"),
-        target_records=records_told_apart("target"),
-        control=told_apart("control"),
-        control_records=records_told_apart("control"),
+        embeddings=told_apart,
+        records=records_told_apart,
         left_out=lambda wildcards: left_out(wildcards.domain),
     output:
         report(
@@ -193,6 +183,10 @@ rule blind:
         runtime=minutes(240),
     params:
         model=lambda wildcards: audit(wildcards.domain, "blind")["model"],
+        pairs=lambda wildcards: plan.told_apart(wildcards.domain, config[wildcards.domain]),
+        shards=lambda wildcards: {
+            name: len(shards(wildcards.domain, name)) for name in blind_sets(wildcards.domain)
+        },
         samples=lambda wildcards: audit(wildcards.domain, "blind")["samples"],
         seed=config["seed"],
         digest=lambda wildcards: digest_of(wildcards.domain),

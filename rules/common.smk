@@ -13,6 +13,7 @@ from dejavu.config import (
     contents,
     digests,
     domains,
+    endings,
     faults,
     kinds,
     layout,

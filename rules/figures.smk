@@ -1,4 +1,32 @@
-"""Figures of both domains: the trainings."""
+"""Figures of both domains: the verdicts and the trainings."""
+
+
+rule figure_verdicts:
+    """Primary scores of all tests with their checks and verdicts."""
+    input:
+        tables=[described(f"{domain}_checks")[0] for domain in plan.configured(config)],
+        descriptions=[described(f"{domain}_checks")[1] for domain in plan.configured(config)],
+    output:
+        svg=report("results/figures/verdicts.svg", caption="legends/verdicts.rst", category="Page"),
+        png="results/figures/verdicts.png",
+        json="results/figures/verdicts.json",
+    log:
+        "results/logs/figure_verdicts/verdicts.log",
+    benchmark:
+        "results/benchmarks/figure_verdicts/verdicts.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        digests=[digest_of(domain) for domain in plan.configured(config)],
+        digest=digest_of(None),
+        versions=versions(*DRAWING),
+        code=code_version("figure_verdicts.py"),
+    script:
+        "../scripts/figure_verdicts.py"
 
 
 def histories(name):

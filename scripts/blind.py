@@ -1,4 +1,4 @@
-"""Whether target and control differ without any model: results/tables/{domain}_blind.csv."""
+"""Whether sets differ without any model: results/tables/{domain}_blind.csv."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,41 +17,51 @@ from dejavu.job import run
 from dejavu.samples.hashes import keyed_hash, row_of
 
 COLUMNS = {
-    "encoder": pl.String,
+    **dict.fromkeys(("encoder", "first_set", "second_set"), pl.String),
     **dict.fromkeys(("auc", "auc_low", "auc_high"), pl.Float64),
-    **dict.fromkeys(("target", "control"), pl.Int64),
+    **dict.fromkeys(("first_samples", "second_samples"), pl.Int64),
 }
 
 
 def main(job: Any) -> None:
-    """Take a part of either side by a keyed hash, and try to tell them apart."""
+    """Take a part of every set by a keyed hash, and try to tell the sets of each pair apart."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
-    sides = {
-        name: blind.lowest_rows(
-            hashed(job.input[name], job.input[f"{name}_records"], params.seed, left_out),
-            params.samples,
-        )
-        for name in ("target", "control")
-    }
-    for name, rows in sides.items():
+    left_out = duplicates.contaminated(job.input.left_out, params.digest)
+    embeddings, records = iter(job.input.embeddings), iter(job.input.records)
+    taken = {}
+    for name, shards in params.shards.items():
+        paths = [(next(embeddings), next(records)) for _ in range(shards)]
+        rows = blind.lowest_rows(hashed(paths, params.seed, left_out), params.samples)
         if len(rows) < blind.LEAST:
             raise InputError(
                 f"The blind baseline needs {blind.LEAST} samples of either side, and {name} has"
                 f" {len(rows)}: enlarge the set, or leave {job.wildcards.domain}.blind out."
             )
-    with threadpool_limits(job.threads):
-        area = blind.cross_validated_area(sides["target"], sides["control"])
-    row = {"encoder": params.model, "auc": area.value, "auc_low": area.low, "auc_high": area.high}
-    counts = {name: len(rows) for name, rows in sides.items()}
-    write_csv(job.output[0], [{**row, **counts}], COLUMNS, job.params.digest)
+        taken[name] = rows
+    found = []
+    for first, second in params.pairs:
+        with threadpool_limits(job.threads):
+            area = blind.cross_validated_area(taken[first], taken[second])
+        found.append(
+            {
+                "encoder": params.model,
+                "first_set": first,
+                "second_set": second,
+                "auc": area.value,
+                "auc_low": area.low,
+                "auc_high": area.high,
+                "first_samples": len(taken[first]),
+                "second_samples": len(taken[second]),
+            }
+        )
+    write_csv(job.output[0], found, COLUMNS, params.digest)
 
 
 def hashed(
-    embeddings: Sequence[str], records: Sequence[str], seed: int, left_out: np.ndarray
+    paths: Sequence[tuple[str, str]], seed: int, left_out: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Hashes and vectors of a set, shard by shard, without the samples that are left out."""
-    for path, known in zip(embeddings, records, strict=True):
+    for path, known in paths:
         shard = read_embeddings(path)
         kept = ~np.isin(shard.samples, left_out)
         ids = read_parquet(known, ["id"])["id"]

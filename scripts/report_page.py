@@ -10,7 +10,7 @@ from dejavu.files import csvw
 from dejavu.files.csv import scan_csv
 from dejavu.files.facts import read_json
 from dejavu.job import run, whole_file
-from dejavu.report import page, verdict
+from dejavu.report import page
 
 
 def main(job: Any) -> None:
@@ -22,9 +22,14 @@ def main(job: Any) -> None:
     }
     domains = [domain(key, job, asked) for key in params.domains]
     subjects = [card["target"] for each in domains for card in each["cards"]]
+    pictures = {Path(path).stem: Path(path) for path in job.input.pictures}
+    [verdicts] = [path for path in map(Path, job.input.charts) if path.stem == "verdicts"]
     content = {
         "title": f"{'Does' if len(subjects) == 1 else 'Do'} {listed(subjects)} memorize?",
         "lead": " ".join(each["lead"] for each in domains),
+        "verdicts": page.figure(
+            verdicts, pictures["verdicts"], params.legends["verdicts"], params.digests["verdicts"]
+        ),
         "domains": domains,
         "tables": [page.table(name, rows, params.legends[name]) for name, rows in asked.items()],
         "run": run_facts(job),
@@ -50,20 +55,15 @@ def domain(key: str, job: Any, asked: dict[str, pl.LazyFrame]) -> dict[str, Any]
     config = params.config[key]
     rows = {
         name: asked[name].collect().to_dicts()
-        for name in (f"{key}_ppg", f"{key}_dejavu", f"{key}_blind", "utility")
+        for name in (f"{key}_ppg", f"{key}_checks", "utility")
         if name in asked
     }
-    blind = rows.get(f"{key}_blind", [])
     if key == "vlm":
         rows["vlm_ppg"] = [
             row
             for row in rows["vlm_ppg"]
             if all(row[name] == value for name, value in params.headline.items())
         ]
-        kinds = {name: test["kind"] for name, test in config["tests"].items()}
-        verdicts = verdict.vlm_verdicts(rows["vlm_ppg"], kinds, params.headline, blind)
-    else:
-        verdicts = verdict.vision_verdicts(rows["vision_dejavu"], blind)
     pictures = {Path(path).stem: Path(path) for path in job.input.pictures}
     charts = [Path(path) for path in job.input.charts]
     [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
@@ -72,8 +72,7 @@ def domain(key: str, job: Any, asked: dict[str, pl.LazyFrame]) -> dict[str, Any]
         "key": key,
         "name": params.domains[key],
         "lead": page.lead(key, config),
-        "cards": page.cards(verdicts),
-        "verdicts": verdicts,
+        "cards": page.cards(rows[f"{key}_checks"]),
         "facts": page.facts(key, asked, rows, read_json(data)),
         "figures": [
             page.figure(

@@ -36,23 +36,23 @@ rule figure_vision_dejavu:
         "../../scripts/figure_vision_dejavu.py"
 
 
-rule figure_vision_checks:
+rule figure_vision_sets:
     """Scores beside their control and placebo."""
     input:
         described("vision_dejavu"),
     output:
         svg=report(
-            "results/figures/vision_checks.svg",
-            caption="../legends/vision_checks.rst",
+            "results/figures/vision_sets.svg",
+            caption="../legends/vision_sets.rst",
             category="Images",
             subcategory="Figures",
         ),
-        png="results/figures/vision_checks.png",
-        json="results/figures/vision_checks.json",
+        png="results/figures/vision_sets.png",
+        json="results/figures/vision_sets.json",
     log:
-        "results/logs/figure_vision_checks/vision.log",
+        "results/logs/figure_vision_sets/vision.log",
     benchmark:
-        "results/benchmarks/figure_vision_checks/vision.jsonl"
+        "results/benchmarks/figure_vision_sets/vision.jsonl"
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -62,9 +62,9 @@ rule figure_vision_checks:
     params:
         digest=digest_of("vision"),
         versions=versions(*DRAWING),
-        code=code_version("figure_vision_checks.py"),
+        code=code_version("figure_vision_sets.py"),
     script:
-        "../../scripts/figure_vision_checks.py"
+        "../../scripts/figure_vision_sets.py"
 
 
 rule figure_vision_quadrants:

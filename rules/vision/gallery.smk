@@ -8,6 +8,7 @@ shown_predictors = {
     name: replicates.path_names(name, config["vision"]["models"].get(name, {}))[0]
     for name in plan_vision.predictors_in_tests(config["vision"])
 }
+shown_references = plan_vision.references(config["vision"])
 shown_models = [each["model"] for each in plan.searches("vision", config["vision"])]
 
 
@@ -15,7 +16,7 @@ rule vision_gallery:
     """Show memorized and correlated crops of every target, and where references disagree."""
     input:
         memorized=described("vision_memorized"),
-        tags=described("vision_tags") if most_tags else [],
+        tags=described("vision_tags") if plan_vision.most_tags(config["vision"]) else [],
         predictions=[layout.prediction_path(name, "A") for name in shown_predictors.values()],
         neighbors=[
             f"results/vision/neighbors/{shown_predictors[name]}/crop/A/{shard}.parquet"
@@ -40,8 +41,8 @@ rule vision_gallery:
     params:
         pairs=plan_vision.shown_pairs(config["vision"]),
         predictors=shown_predictors,
-        references=[each["name"] for each in references],
-        two_model=[each["name"] for each in references if each["two_model"]],
+        references=[each["name"] for each in shown_references],
+        two_model=[each["name"] for each in shown_references if each["two_model"]],
         digest=digest_of("vision"),
         versions=versions("pillow"),
         code=code_version("vision_gallery.py"),

@@ -70,6 +70,39 @@ rule vision_dejavu:
         "../../scripts/vision_dejavu.py"
 
 
+rule vision_checks:
+    """The verdict of every test, and the checks that it rests on."""
+    input:
+        scores=described("vision_dejavu"),
+        blind=described("vision_blind") if "blind" in config["vision"] else [],
+    output:
+        report(
+            "results/tables/vision_checks.csv",
+            caption="../legends/checks.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
+        "results/tables/vision_checks.csv-metadata.json",
+    log:
+        "results/logs/vision_checks/vision.log",
+    benchmark:
+        "results/benchmarks/vision_checks/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(10, 10),
+    params:
+        sources={name: each["source"] for name, each in config["vision"]["sets"].items()},
+        smallest=config["smallest"],
+        digest=digest_of("vision"),
+        versions=versions("polars"),
+        code=code_version("vision_checks.py"),
+    script:
+        "../../scripts/vision_checks.py"
+
+
 rule vision_correlation:
     """How well the references infer the labels of A's crops."""
     input:

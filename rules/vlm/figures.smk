@@ -40,23 +40,23 @@ rule figure_vlm_population:
         "../../scripts/figure_vlm_population.py"
 
 
-rule figure_vlm_checks:
+rule figure_vlm_sets:
     """Scores beside their controls, placebo and non-member check."""
     input:
         described("vlm_ppg"),
     output:
         svg=report(
-            "results/figures/vlm_checks.svg",
-            caption="../legends/vlm_checks.rst",
+            "results/figures/vlm_sets.svg",
+            caption="../legends/vlm_sets.rst",
             category="Vision–language",
             subcategory="Figures",
         ),
-        png="results/figures/vlm_checks.png",
-        json="results/figures/vlm_checks.json",
+        png="results/figures/vlm_sets.png",
+        json="results/figures/vlm_sets.json",
     log:
-        "results/logs/figure_vlm_checks/vlm.log",
+        "results/logs/figure_vlm_sets/vlm.log",
     benchmark:
-        "results/benchmarks/figure_vlm_checks/vlm.jsonl"
+        "results/benchmarks/figure_vlm_sets/vlm.jsonl"
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -65,11 +65,12 @@ rule figure_vlm_checks:
         runtime=minutes(10),
     params:
         headline=plan_vlm.headline(config["vlm"]),
+        kinds={name: test["kind"] for name, test in config["vlm"]["tests"].items()},
         digest=digest_of("vlm"),
         versions=versions(*DRAWING),
-        code=code_version("figure_vlm_checks.py"),
+        code=code_version("figure_vlm_sets.py"),
     script:
-        "../../scripts/figure_vlm_checks.py"
+        "../../scripts/figure_vlm_sets.py"
 
 
 rule figure_vlm_records:

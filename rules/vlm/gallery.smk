@@ -4,7 +4,9 @@ In: neighbours, samples and the table of memorized captions. Out: results/galler
 """
 
 shown_comparisons = [
-    each for each in comparisons if each["query"] == plan_vlm.headline(config["vlm"])["query"]
+    each
+    for each in plan_vlm.comparisons(config["vlm"])
+    if each["query"] == plan_vlm.headline(config["vlm"])["query"]
 ]
 
 

@@ -53,6 +53,41 @@ rule vlm_ppg:
         "../../scripts/vlm_ppg.py"
 
 
+rule vlm_checks:
+    """The verdict of every test, and the checks that it rests on."""
+    input:
+        scores=described("vlm_ppg"),
+        blind=described("vlm_blind") if "blind" in config["vlm"] else [],
+    output:
+        report(
+            "results/tables/vlm_checks.csv",
+            caption="../legends/checks.rst",
+            category="Vision–language",
+            subcategory="Tables",
+        ),
+        "results/tables/vlm_checks.csv-metadata.json",
+    log:
+        "results/logs/vlm_checks/vlm.log",
+    benchmark:
+        "results/benchmarks/vlm_checks/vlm.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 1),
+        runtime=minutes(10, 10),
+    params:
+        tests=config["vlm"]["tests"],
+        headline=plan_vlm.headline(config["vlm"]),
+        sources={name: each["source"] for name, each in config["vlm"]["sets"].items()},
+        smallest=config["smallest"],
+        digest=digest_of("vlm"),
+        versions=versions("polars"),
+        code=code_version("vlm_checks.py"),
+    script:
+        "../../scripts/vlm_checks.py"
+
+
 rule vlm_samples:
     """Gaps over the first records, ordered by how memorized they look."""
     input:

@@ -1,22 +1,24 @@
-"""The page of models names weights that exist, of the activation that they were trained with."""
+"""Configs and pages name weights that exist, of the activation that they were trained with."""
 
 import open_clip
 import pytest
 import timm
+import torchvision
 import yaml
 
 from dejavu.encoders import published
+from tests.conftest import ROOT
 from tests.docs.test_documentation import blocks
 
 TAGS = set(open_clip.list_pretrained())
 
 
-def models():
-    """Every model of the page's configs, by name."""
+def models(pages=("docs/models.md",)):
+    """Every model of some pages' configs, by name."""
     found = {}
     for page, text in blocks("yaml"):
         given = yaml.safe_load(text)
-        if page == "docs/models.md":
+        if page in pages:
             for domain in (given, given.get("vlm", {}), given.get("vision", {})):
                 found |= domain.get("models", {})
     return found
@@ -28,7 +30,33 @@ def of_kind(kind):
     ]
 
 
-@pytest.mark.parametrize("model", of_kind("open_clip"))
+def named(config, key):
+    """Every mapping that has a key, at any depth."""
+    if isinstance(config, dict):
+        if key in config:
+            yield config
+        config = config.values()
+    elif not isinstance(config, list):
+        return
+    for below in config:
+        yield from named(below, key)
+
+
+GIVEN = [
+    *((page, yaml.safe_load(text)) for page, text in blocks("yaml")),
+    *((path.name, yaml.safe_load(path.read_text())) for path in (ROOT / "config").glob("*.yaml")),
+]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(model, id=f"{page}-{model['architecture']}-{model.get('pretrained')}")
+        for page, config in GIVEN
+        for model in named(config, "architecture")
+        if not model["architecture"].startswith("local-dir:")
+    ],
+)
 def test_a_tag_exists_and_has_the_activation_of_its_architecture(model):
     architecture = model["architecture"]
     assert architecture in open_clip.list_models()
@@ -37,6 +65,22 @@ def test_a_tag_exists_and_has_the_activation_of_its_architecture(model):
         weights = open_clip.get_pretrained_cfg(architecture, model["pretrained"])
         built = open_clip.get_model_config(architecture)
         assert bool(weights.get("quick_gelu")) == bool(built.get("quick_gelu"))
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        pytest.param(model["backbone"], id=f"{page}-{model['backbone']['name']}")
+        for page, config in GIVEN
+        for model in named(config, "backbone")
+        if "name" in model["backbone"]
+    ],
+)
+def test_the_backbone_of_every_config_exists(backbone):
+    known = timm.list_models()
+    if backbone.get("library", "timm") == "torchvision":
+        known = torchvision.models.list_models()
+    assert backbone["name"] in known
 
 
 @pytest.mark.parametrize("model", of_kind("checkpoint"))

@@ -67,11 +67,15 @@ def test_vision_language_scores_in_figures_are_those_of_the_table(smoke_run):
         held = one(ppg, **of(row, "test", "query", "k", "predict", "objects", "set"))
         measure = row["panel"][:3].lower()
         assert [row[f"score{end}"] for end in ENDS] == [held[f"{measure}{end}"] for end in ENDS]
-    rows = chart_rows(folder, "vlm_checks")
-    assert len(rows) == len(ppg.filter(*(pl.col(key) == value for key, value in HEADLINE.items())))
+    rows = chart_rows(folder, "vlm_sets")
+    assert len(rows) == 12
     for row in rows:
         held = one(ppg, **of(row, "test", "set"), **HEADLINE)
-        assert of(row, "ppg", "ppg_low", "ppg_high") == of(held, "ppg", "ppg_low", "ppg_high")
+        measure = "ppg" if row["what"].startswith("PPG") else "adjusted_precision"
+        assert [row[f"score{end}"] for end in ENDS] == [held[f"{measure}{end}"] for end in ENDS]
+    judged = table(folder, "vlm_checks").filter(check="verdict")
+    primary = [row for row in rows if row["role"] == "primary score"]
+    assert [row["score"] for row in primary] == judged["value"].to_list()
 
 
 def test_gaps_and_agreement_in_figures_are_those_of_the_tables(smoke_run):
@@ -131,10 +135,15 @@ def test_vision_scores_in_figures_are_those_of_the_tables(vision_smoke_run):
     for row in rows:
         held = one(dejavu, **of(row, "target_model", "reference_model", "confident", "set"))
         assert of(row, *scores) == of(held, *scores)
-    rows = chart_rows(folder, "vision_checks")
-    assert len(rows) == len(dejavu.filter(pl.col("confident") == 1))
-    whole = dejavu.filter(pl.col("confident") == 1)
-    assert sorted(row["dejavu"] for row in rows) == sorted(whole["dejavu"].to_list())
+    rows = chart_rows(folder, "vision_sets")
+    # Six scores of the two-model test and six of each of three references.
+    assert len(rows) == 6 + 3 * 6
+    for row in rows:
+        held = one(dejavu, **of(row, "target_model", "reference_model", "set"), confident=1.0)
+        gap = row["what"] in ("adjusted gap ★", "non-members")
+        gap |= row["test"] == "one_model" and row["what"] == "placebo"
+        measure = "adjusted_accuracy" if gap else "dejavu"
+        assert [row[f"score{end}"] for end in ENDS] == [held[f"{measure}{end}"] for end in ENDS]
     quadrants = table(folder, "vision_quadrants")
     for row in chart_rows(folder, "vision_quadrants"):
         held = one(quadrants, **of(row, "target_model", "reference_model", "set"))
@@ -293,7 +302,7 @@ def test_the_page_changes_with_times_alone(smoke_run, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(smoke_run[0], folder, symlinks=True)
     pages = [folder / "results/report/index.html", smoke_run[0] / "results/report/index.html"]
-    figure = folder / "results/figures/vlm_checks.svg"
+    figure = folder / "results/figures/vlm_sets.svg"
     drawn = figure.read_bytes()
     for path in (pages[0], figure):
         path.unlink()

@@ -6,6 +6,7 @@ Standard library only: the Snakefile imports it.
 from collections.abc import Mapping
 from typing import Any
 
+from dejavu.config import plan
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS
 from dejavu.errors import InputError
@@ -53,15 +54,19 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
         )
     if "blind" not in domain:
         return
-    if "control" not in domain["sets"]:
+    pairs = plan.told_apart(where, domain)
+    if not pairs:
         raise InputError(
             f"Config key {where}.blind: it tells {first} from control: add `control` to"
             f" {where}.sets, or leave `blind` out."
         )
     name = domain["blind"]["model"]
     trained_on = MODELS[models[name]["kind"]].trained_on
-    if name in targets or (trained_on is not None and models[name][trained_on] == first):
-        raise InputError(
-            f"Config key {where}.blind.model: {name!r} saw {first}, and may tell it from control by"
-            " its memory: name a model that saw neither."
-        )
+    seen = None if trained_on is None else models[name][trained_on]
+    for one, other in pairs:
+        known = first if name in targets else seen
+        if known in (one, other):
+            raise InputError(
+                f"Config key {where}.blind.model: {name!r} saw {known}, and may tell {one} from"
+                f" {other} by its memory: name a model that saw neither."
+            )

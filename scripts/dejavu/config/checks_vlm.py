@@ -22,6 +22,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
         _check_annotations(f"vlm.sources.{name}", source, base)
     _check_models(vlm, base)
     _check_tests(vlm)
+    _check_headline(vlm)
     _check_apart(vlm, base)
     tests = vlm["tests"].values()
     targets = {test["target"] for test in tests}
@@ -41,6 +42,16 @@ def _check_sets(domain: Mapping[str, Any], where: str) -> None:
             raise InputError(
                 f"Config key {where}.sets: the fractions of the source {source!r} add up to"
                 f" {total:g} ({names}): lower them to 1 at most, so that no sample is in two sets."
+            )
+
+
+def _check_headline(vlm: Mapping[str, Any]) -> None:
+    asked = {"query": "queries", "k": "k", "predict": "predict", "objects": "objects"}
+    for key, value in vlm["headline"].items():
+        if value not in vlm[asked[key]]:
+            raise InputError(
+                f"Config key vlm.headline.{key}: {value!r} is not among vlm.{asked[key]}"
+                f" ({', '.join(map(str, vlm[asked[key]]))}): name one of them, or add it there."
             )
 
 

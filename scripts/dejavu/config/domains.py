@@ -20,7 +20,7 @@ class Domain:
         queries: what each query searches.
         asks: what queries ask with.
         useful_rule: the rule that tells what a model is good for.
-        tables: its tables, but for those that not every config has.
+        tables: its tables, that of the scores first, but for those that not every config has.
         figures: its figures, likewise.
     """
 
@@ -49,8 +49,8 @@ DOMAINS = {
         queries={"t2i": "image", "t2t": "caption"},
         asks="caption",
         useful_rule="zero_shot",
-        tables=("ppg", "samples", "distributions", "agreement", "memorized", "rejected"),
-        figures=("population", "checks", "records", "distributions"),
+        tables=("ppg", "checks", "samples", "distributions", "agreement", "memorized", "rejected"),
+        figures=("population", "sets", "records", "distributions"),
     ),
     "vision": Domain(
         key="vision",
@@ -61,9 +61,9 @@ DOMAINS = {
         asks="crop",
         useful_rule="linear_probe",
         tables=(
-            *("correlation", "dejavu", "quadrants", "classes", "agreement", "memorized"),
+            *("dejavu", "checks", "correlation", "quadrants", "classes", "agreement", "memorized"),
             *("confidence", "crops", "rejected"),
         ),
-        figures=("dejavu", "checks", "quadrants", "confidence", "correlation", "classes"),
+        figures=("dejavu", "sets", "quadrants", "confidence", "correlation", "classes"),
     ),
 }

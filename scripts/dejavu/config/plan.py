@@ -10,6 +10,10 @@ from dejavu.config.replicates import Config, Plan, path_names
 from dejavu.config.replicates import trainings as trainings_of
 
 IN_TESTS = {"vlm": plan_vlm.models_in_tests, "vision": plan_vision.predictors_in_tests}
+HAS_TWO_MODEL_TESTS = {
+    "vlm": plan_vlm.has_two_model_tests,
+    "vision": plan_vision.has_two_model_tests,
+}
 
 
 def configured(config: Config) -> list[str]:
@@ -71,6 +75,21 @@ def headline_sets(settings: Config) -> dict[str, str]:
     }
 
 
+def told_apart(domain: str, settings: Config) -> list[list[str]]:
+    """The pairs of sets that the blind baseline tries to tell apart.
+
+    One-model tests compare the targets with control. Two-model tests compare the two sets that the
+    models were trained on: those of one source are told apart by a keyed hash, and need no look.
+    """
+    sets = settings["sets"]
+    first, second, _ = DOMAINS[domain].measured
+    pairs = [[first, "control"]] if "control" in sets else []
+    is_asked = HAS_TWO_MODEL_TESTS[domain](settings) and second in sets
+    if is_asked and sets[first]["source"] != sets[second]["source"]:
+        pairs.append([first, second])
+    return pairs
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -108,4 +127,4 @@ def figures(config: Config) -> list[str]:
         if trainings(domain, settings):
             names.append("training")
         asked += [f"{domain}_{name}" for name in names]
-    return asked
+    return ["verdicts", *asked]

@@ -21,6 +21,11 @@ def shown_pairs(vision: Config) -> list[dict[str, str]]:
     return list(pairs.values())
 
 
+def has_two_model_tests(vision: Config) -> bool:
+    """Whether some test compares two models of a kind."""
+    return bool(vision["tests"]["two_model"])
+
+
 def predictors_in_tests(vision: Config) -> list[str]:
     """The models and other predictors that some vision test measures or refers to."""
     tests = vision["tests"]

@@ -107,13 +107,18 @@ def references_to_agree(vlm: Config) -> list[Plan]:
     ]
 
 
+def has_two_model_tests(vlm: Config) -> bool:
+    """Whether some test compares two models of a kind."""
+    return any(test["kind"] == "two_model" for test in vlm["tests"].values())
+
+
 def headline(vlm: Config) -> Plan:
     """The one setting that figures, galleries and the verdict speak of.
 
-    Source: method.md, raw scores, placebo.
-
-    It is `t2i`, k = 10, `top10`, `all`; where a config leaves one of these out, its first value.
+    It is `headline` of the config, or else `t2i`, k = 10, `top10`, `all`; where a config does not
+    ask for one of these, its first value.
     """
-    chosen = {"query": "t2i", "k": 10, "predict": "top10", "objects": "all"}
+    usual = {"query": "t2i", "k": 10, "predict": "top10", "objects": "all"}
+    chosen = {**usual, **vlm["headline"]}
     asked = {"query": vlm["queries"], **{key: vlm[key] for key in ("k", "predict", "objects")}}
     return {key: value if value in asked[key] else asked[key][0] for key, value in chosen.items()}

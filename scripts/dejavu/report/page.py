@@ -8,7 +8,6 @@ shown by their codes.
 import base64
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -250,26 +249,24 @@ def _contaminated(table: pl.LazyFrame) -> list[str]:
     ] or ["No near-duplicates between the sets were found."]
 
 
-def cards(verdicts: Sequence[verdict.Verdict]) -> list[dict[str, Any]]:
-    """For each target model its verdict and its tests: of each the first, and how the others go."""
-    found = []
-    for target, kind in verdict.overall(verdicts):
-        tests: dict[str, list[verdict.Verdict]] = {}
-        for each in verdicts:
-            if each.target == target:
-                tests.setdefault(each.test, []).append(each)
-        shown = [{"first": several[0], "all": _kinds(several)} for several in tests.values()]
-        found.append({"target": target, "kind": kind, "tests": shown})
-    return found
+def cards(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each target model its tests: verdict, checks and what stands beside, from a checks table.
 
-
-def _kinds(several: Sequence[verdict.Verdict]) -> str:
-    """How often which verdict was found, where there are several references."""
-    if len(several) == 1:
-        return ""
-    counts = Counter(each.kind for each in several)
-    told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-    return f"Against all {len(several)} references: {told}."
+    Args:
+        rows: of {domain}_checks.csv.
+    """
+    found: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
+    for row in rows:
+        pair = tuple(row[name] for name in verdict.PAIR)
+        tests = found.setdefault(row["target_model"], {})
+        test = tests.setdefault(pair, {"checks": [], "beside": []})
+        if row["check"] == verdict.VERDICT:
+            test.update(row)
+        elif row["check"] == verdict.BESIDE:
+            test["beside"].append({"score": row["score"], "told": verdict.Score.of(row, "value")})
+        else:
+            test["checks"].append(row)
+    return [{"target": target, "tests": list(tests.values())} for target, tests in found.items()]
 
 
 def times(folder: Path) -> list[dict[str, Any]]:

@@ -1,30 +1,56 @@
-"""The verdict in plain language: what the headline rows and their checks say (method: raw scores).
+"""The verdict: what each test's primary score and its checks say, in one of seven kinds (method).
 
-Two-model tests are judged by the symmetric score, one-model tests by the adjusted gap, which has
-the most power; both with their 95 % intervals. Checks look at the score that the verdict rests on,
-at 99 %: placebo (one half of control against the other) and, for captions, non-members must be
-consistent with 0. A test whose checks fail measures nothing, whatever its score.
+One score a test is declared before: of two-model tests the symmetric score, of one-model tests the
+gap adjusted for the reference. Checks look for what is not memory and would move that score. A
+check that fails undoes it, one that is too weak or missing makes it weaker, and none makes it
+stronger.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import polars as pl
 
 Row = Mapping[str, Any]
 
 PAIR = ("test", "target_model", "reference_model")
+# Of {domain}_checks.csv.
+COLUMNS = {
+    **dict.fromkeys((*PAIR, "check", "score"), pl.String),
+    **dict.fromkeys(("value", "value_low", "value_high", "bound"), pl.Float64),
+    **dict.fromkeys(("outcome", "sentence"), pl.String),
+}
 
-MEMORIZES, NOT_SHOWN, UNCLEAR, FAILED = (
-    "memorizes",
-    "no memorization shown",
-    "not clear",
-    "not measurable",
+MEMORIZES = "memorizes"
+WEAKLY_CHECKED = "memorizes, checks too weak"
+NOT_CLEAR = "not clear"
+BELOW = "below 0: not memory"
+NOT_SHOWN = "not shown"
+UNDERPOWERED = "underpowered"
+NOT_MEASURABLE = "not measurable"
+KINDS = (
+    MEMORIZES,
+    WEAKLY_CHECKED,
+    NOT_CLEAR,
+    BELOW,
+    NOT_SHOWN,
+    UNDERPOWERED,
+    NOT_MEASURABLE,
 )
-HOLDS, FAILS, NOT_CHECKED = "holds", "fails", "not checked"
+
+HOLDS, TOO_WEAK, FAILS, MISSING = "holds", "too weak", "fails", "missing"
+# Names of the rows of a checks table that are no checks.
+VERDICT, BESIDE = "verdict", "beside"
+# How the names of the blind baseline's checks begin.
+BLIND = "blind baseline"
+
+LEVEL_OF_FAILURE = 0.01
 # From the ends of a 95 % interval to those of a 99 % one, as for a normal distribution.
 WIDER = 2.5758 / 1.9600
-# A blind classifier's AUC counts as clearly above 0.5 if its interval is above this.
-CLEARLY_BLIND = 0.55
+# A blind AUC has a scale of its own: its interval must lie within this of 0.5.
+BLIND_BOUND = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,21 +73,41 @@ class Score:
         low, high = number(self.low), number(self.high)
         return f"{number(self.value)}, 95 % interval {low} to {high}"
 
-    @property
-    def near_zero(self) -> bool:
-        """Whether 0 is inside the interval, widened to 99 %."""
+    def excludes(self, truth: float) -> bool:
+        """Whether a value lies outside the interval, widened to 99 %."""
         low = self.value - (self.value - self.low) * WIDER
         high = self.value + (self.high - self.value) * WIDER
-        return low <= 0 <= high
+        return not low <= truth <= high
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold for a score to mean memory."""
+    """One thing that must be so for a score to mean memory."""
 
     name: str
-    status: str
+    outcome: str
     sentence: str
+    score: Score | None = None
+    bound: float | None = None
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The one score that a test is judged by.
+
+    Args:
+        name: in words.
+        score: with its interval; None where there are too few samples.
+        samples: how many of each set it rests on.
+        smallest: the least score that matters (`smallest` of the config).
+        gain: what the score means, in words that the score's number completes.
+    """
+
+    name: str
+    score: Score | None
+    samples: int
+    smallest: float
+    gain: str
 
 
 @dataclass(frozen=True)
@@ -73,8 +119,9 @@ class Verdict:
     reference: str
     kind: str
     sentence: str
-    score: Score | None
-    checks: Sequence[Check] = field(default_factory=tuple)
+    primary: Primary
+    checks: Sequence[Check] = ()
+    beside: Sequence[tuple[str, Score | None]] = ()
 
 
 def number(value: float) -> str:
@@ -88,214 +135,328 @@ def points(value: float) -> str:
 
 
 def row_of(rows: Iterable[Row], **wanted: Any) -> Row | None:
-    """The row with some values: the pooled one, or the only one; None where there is none."""
+    """The row with some values; None where there is none.
+
+    That is the row pooled over replicates, if it has an interval, or else the first replicate's.
+    """
     found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-    pooled = [row for row in found if row["replicate"] == "pooled"]
+    pooled = [row for row in found if row["replicate"] == "pooled" and not row.get("no_interval")]
     return next(iter(pooled or found), None)
 
 
+def kind_of(score: Score | None, outcomes: Iterable[str], smallest: float) -> str:
+    """The one kind that a primary score and the outcomes of its checks allow.
+
+    A failing or missing check never gives a stronger kind than the same score without it.
+    """
+    outcomes = set(outcomes)
+    if score is None or FAILS in outcomes:
+        return NOT_MEASURABLE
+    if score.high < 0:
+        return BELOW
+    if score.low <= 0:
+        return NOT_SHOWN if score.high <= smallest else UNDERPOWERED
+    if MISSING in outcomes:
+        return NOT_CLEAR
+    return WEAKLY_CHECKED if TOO_WEAK in outcomes else MEMORIZES
+
+
+def samples_needed(primary: Primary) -> int:
+    """Samples of each set with which an interval around 0 would end at `smallest`.
+
+    The width of an interval falls with the root of the number of samples.
+    """
+    assert primary.score is not None
+    half = (primary.score.high - primary.score.low) / 2
+    needed = primary.samples * (half / primary.smallest) ** 2
+    return max(primary.samples + 1, math.ceil(needed))
+
+
+def judged(
+    test: str,
+    target: str,
+    reference: str,
+    primary: Primary,
+    checks: Sequence[Check],
+    beside: Sequence[tuple[str, Score | None]] = (),
+) -> Verdict:
+    """The verdict of a primary score and its checks, in words."""
+    kind = kind_of(primary.score, (check.outcome for check in checks), primary.smallest)
+    by_outcome = {
+        outcome: " and ".join(check.name for check in checks if check.outcome == outcome)
+        for outcome in (FAILS, TOO_WEAK, MISSING)
+    }
+    told = f"the {primary.name} is {primary.score}"
+    gain = f"{primary.gain} ({primary.name}: {primary.score})"
+    if kind == NOT_MEASURABLE and primary.score is None:
+        sentence = f"there is no {primary.name}: too few samples are left to score."
+    elif kind == NOT_MEASURABLE:
+        sentence = (
+            f"{told}, but it can't be read as memory: the check of {by_outcome[FAILS]} fails."
+        )
+    elif kind == UNDERPOWERED:
+        sentence = (
+            f"{told}; a score of {primary.smallest:g} could be there and not be seen. About"
+            f" {samples_needed(primary):,} samples of each set would tell, instead of"
+            f" {primary.samples:,}."
+        )
+    elif kind == NOT_SHOWN:
+        assert primary.score is not None
+        sentence = f"{told}: memory is not shown, and is at most {number(primary.score.high)}."
+    elif kind == BELOW:
+        sentence = (
+            f"{told}, below 0: the target infers less of what it was trained on, which is no"
+            " memory."
+        )
+    elif kind == NOT_CLEAR:
+        sentence = f"{gain}, but the check of {by_outcome[MISSING]} is missing."
+    elif kind == WEAKLY_CHECKED:
+        sentence = (
+            f"{gain}; the check of {by_outcome[TOO_WEAK]} could not see a bias of half that size."
+        )
+    else:
+        sentence = f"{gain}."
+    sentence = sentence[:1].upper() + sentence[1:]
+    return Verdict(test, target, reference, kind, sentence, primary, tuple(checks), tuple(beside))
+
+
+def near_zero(name: str, row: Row, column: str, primary: Score | None) -> Check:
+    """A check whose score is 0 where nothing but memory moves the primary score.
+
+    It holds if its 95 % interval contains 0 and lies within half of the primary score, fails if
+    its 99 % interval excludes 0 (p < .01), and is too weak in between.
+    """
+    score = Score.of(row, column)
+    bound = abs(primary.value) / 2 if primary else 0.0
+    if score is None:
+        return Check(name, TOO_WEAK, "There are too few samples for an interval.", None, bound)
+    if row["p_value"] is not None and row["p_value"] < LEVEL_OF_FAILURE:
+        return Check(name, FAILS, f"At {score} it differs from 0 at 99 %.", score, bound)
+    if -bound <= score.low <= 0 <= score.high <= bound:
+        told = f"At {score} it is 0 within ±{number(bound)}, half of the score."
+        return Check(name, HOLDS, told, score, bound)
+    told = f"At {score} it can't tell 0 from half of the score."
+    return Check(name, TOO_WEAK, told, score, bound)
+
+
+def blind_check(name: str, rows: Sequence[Row], is_needed: bool) -> list[Check]:
+    """Whether two sets can be told apart without the model, by rows of {domain}_blind.csv.
+
+    None is asked for where one source gave both sets, by a keyed hash of the ids.
+    """
+    scored = [(row, Score.of(row, "auc")) for row in rows]
+    known = [(row, auc) for row, auc in scored if auc is not None]
+    if not known:
+        told = "The sets come from different sources, and nothing tells whether they are alike."
+        return [Check(name, MISSING, told)] if is_needed else []
+    row, auc = max(known, key=lambda each: abs(each[1].value - 0.5))
+    told = f"{row['encoder']} alone tells the two sets apart with an AUC of {auc}"
+    if auc.excludes(0.5):
+        outcome, told = FAILS, f"{told}: other than chance at 99 %."
+    elif 0.5 - BLIND_BOUND <= auc.low <= 0.5 <= auc.high <= 0.5 + BLIND_BOUND:
+        outcome, told = HOLDS, f"{told}: chance, within ±{BLIND_BOUND:g}."
+    else:
+        outcome, told = TOO_WEAK, f"{told}: it can't tell chance from more than {BLIND_BOUND:g}."
+    return [Check(name, outcome, told, auc, BLIND_BOUND)]
+
+
 def vlm_verdicts(
-    rows: Sequence[Row], kinds: Mapping[str, str], headline: Row, blind: Sequence[Row] = ()
+    rows: Sequence[Row],
+    tests: Mapping[str, Row],
+    headline: Row,
+    sources: Mapping[str, str],
+    smallest: Mapping[str, float],
+    blind: Sequence[Row] = (),
 ) -> list[Verdict]:
     """Judge every test of vlm_ppg.csv.
 
     Args:
         rows: of the table.
-        kinds: `two_model` or `one_model`, by test.
+        tests: `kind`, `target` and `reference` by test.
         headline: query, k, predict and objects of the rows that are judged.
+        sources: the source that each configured set is taken from.
+        smallest: the least `gap` and `ppg` that matter.
         blind: rows of vlm_blind.csv, if there is one.
     """
-    return [
-        (_vlm_two_model if kind == "two_model" else _vlm_one_model)(
-            [row for row in rows if row["test"] == test], test, headline, blind
+    found = []
+    for name, test in tests.items():
+        of_test = [row for row in rows if row["test"] == name]
+        sets = {
+            set_name: row_of(of_test, set=set_name, **headline)
+            for set_name in ("target", "symmetric", "calibrated", "nonmember")
+        }
+        pair = (name, test["target"], test["reference"])
+        samples = int((sets["target"] or {}).get("targets") or 0)
+        if test["kind"] == "two_model":
+            primary = Primary(
+                "symmetric PPG",
+                score := Score.of(sets["symmetric"], "ppg"),
+                samples,
+                smallest["ppg"],
+                "On captions that only one of the two models was trained on, that model recovers"
+                f" objects more precisely than the other {said(score)} more often than the reverse",
+            )
+            checks = alike("target", "reference", sources, blind)
+            checks += nonmembers(sets["nonmember"], "adjusted_precision", score)
+            found.append(judged(*pair, primary, checks))
+            continue
+        raw, calibrated = Score.of(sets["target"], "ppg"), Score.of(sets["calibrated"], "ppg")
+        primary = Primary(
+            "adjusted gap of precision",
+            score := Score.of(sets["calibrated"], "adjusted_precision"),
+            samples,
+            smallest["gap"],
+            f"On its training captions, {test['target']} recovers objects with a precision that is"
+            f" {said(score)} higher than on captions that no model saw, less what"
+            f" {test['reference']} explains",
         )
-        for test, kind in kinds.items()
-    ]
+        if "control" not in sources:
+            found.append(uncalibrated(pair, primary, "PPG", raw))
+            continue
+        checks = alike("target", "control", sources, blind)
+        checks += nonmembers(sets["nonmember"], "adjusted_precision", score)
+        found.append(judged(*pair, primary, checks, [("calibrated PPG", calibrated)]))
+    return found
 
 
-def _vlm_two_model(rows: Sequence[Row], test: str, headline: Row, blind: Sequence[Row]) -> Verdict:
-    row = row_of(rows, set="symmetric", **headline) or {}
-    score = Score.of(row, "ppg")
-    placebo = Score.of(row_of(rows, set="placebo", **headline), "ppg")
-    control = Score.of(row_of(rows, set="control", **headline), "ppg")
-    target, reference = row.get("target_model", ""), row.get("reference_model", "")
-    gain = (
-        "On captions that only one of the two models was trained on, that model recovers objects"
-        f" more precisely than the other {points(score.value)} more often than the reverse"
-        if score
-        else ""
-    )
-    checks = [_near_zero("placebo", placebo), _leaning(control, "captions")]
-    return _judged(test, target, reference, "symmetric PPG", score, gain, checks)
+def vision_verdicts(
+    rows: Sequence[Row],
+    sources: Mapping[str, str],
+    smallest: Mapping[str, float],
+    blind: Sequence[Row] = (),
+) -> list[Verdict]:
+    """Judge every target of vision_dejavu.csv over all crops, and its one-model test once.
 
+    The first reference of a one-model test decides; others are told beside it.
 
-def _vlm_one_model(rows: Sequence[Row], test: str, headline: Row, blind: Sequence[Row]) -> Verdict:
-    raw = row_of(rows, set="target", **headline) or {}
-    target, reference = raw.get("target_model", ""), raw.get("reference_model", "")
-    calibrated = row_of(rows, set="calibrated", **headline)
-    score, ppg = Score.of(calibrated, "adjusted_precision"), Score.of(calibrated, "ppg")
-    if calibrated is None:
-        return _uncalibrated(test, target, reference, "PPG", Score.of(raw, "ppg"))
-    checks = [
-        _near_zero(name, Score.of(row_of(rows, set=set_name, **headline), "adjusted_precision"))
-        for name, set_name in (("placebo", "placebo"), ("non-members", "nonmember"))
-    ]
-    checks.append(blind_check(blind))
-    gain = (
-        f"On its training captions, {target} recovers objects with a precision that is"
-        f" {points(score.value)} higher than on captions that no model saw, less what {reference}"
-        f" explains; the calibrated PPG is {ppg}"
-        if score
-        else ""
-    )
-    return _judged(test, target, reference, "adjusted gap of precision", score, gain, checks)
-
-
-def vision_verdicts(rows: Sequence[Row], blind: Sequence[Row] = ()) -> list[Verdict]:
-    """Judge every target of vision_dejavu.csv against every reference, over all crops."""
+    Args:
+        rows: of the table.
+        sources: the source that each configured set is taken from.
+        smallest: the least `gap` that matters.
+        blind: rows of vision_blind.csv, if there is one.
+    """
     rows = [row for row in rows if row["confident"] == 1]
+    found: list[Verdict] = []
     pairs = dict.fromkeys(tuple(row[name] for name in PAIR) for row in rows)
-    return [
-        (_vision_two_model if test == "two_model" else _vision_one_model)(
-            [row for row in rows if tuple(row[name] for name in PAIR) == (test, target, reference)],
-            target,
-            reference,
-            blind,
+    for test, target, reference in pairs:
+        of_pair = [
+            row for row in rows if tuple(row[name] for name in PAIR) == (test, target, reference)
+        ]
+        sets = {
+            name: row_of(of_pair, set=name)
+            for name in ("target", "symmetric", "calibrated", "nonmember")
+        }
+        samples = int((sets["target"] or {}).get("crops") or 0)
+        pair = (test, target, reference)
+        if test == "two_model":
+            primary = Primary(
+                "symmetric score",
+                score := Score.of(sets["symmetric"], "dejavu"),
+                samples,
+                smallest["gap"],
+                f"From the background alone, a model infers the label of {said(score)} more of the"
+                " pictures that it was trained on than its twin, which never saw them",
+            )
+            checks = alike("A", "B", sources, blind)
+            checks += nonmembers(sets["nonmember"], "adjusted_accuracy", score)
+            found.append(judged(*pair, primary, checks))
+            continue
+        if any((each.test, each.target) == (test, target) for each in found):
+            continue
+        primary = Primary(
+            "adjusted gap",
+            score := Score.of(sets["calibrated"], "adjusted_accuracy"),
+            samples,
+            smallest["gap"],
+            f"From the background alone, {target} infers the label of {said(score)} more of its"
+            f" training pictures than of pictures that no model saw, less what {reference}"
+            " explains",
         )
-        for test, target, reference in pairs
-    ]
+        if "control" not in sources:
+            raw = Score.of(sets["target"], "dejavu")
+            found.append(uncalibrated(pair, primary, "score", raw))
+            continue
+        checks = alike("A", "control", sources, blind)
+        checks += nonmembers(sets["nonmember"], "adjusted_accuracy", score)
+        beside = [
+            (
+                f"adjusted gap against {other}",
+                Score.of(
+                    row_of(
+                        rows,
+                        test=test,
+                        target_model=target,
+                        reference_model=other,
+                        set="calibrated",
+                    ),
+                    "adjusted_accuracy",
+                ),
+            )
+            for each_test, each_target, other in pairs
+            if (each_test, each_target) == (test, target) and other != reference
+        ]
+        found.append(judged(*pair, primary, checks, beside))
+    return found
 
 
-def _vision_two_model(
-    rows: Sequence[Row], target: str, reference: str, blind: Sequence[Row]
+def nonmembers(row: Row | None, column: str, primary: Score | None) -> list[Check]:
+    """The check on samples that the target did not learn from, where there are any."""
+    return [] if row is None else [near_zero("non-members", row, column, primary)]
+
+
+def alike(first: str, second: str, sources: Mapping[str, str], blind: Sequence[Row]) -> list[Check]:
+    """Whether two sets are of one distribution, as far as a blind classifier can tell."""
+    rows = [row for row in blind if (row["first_set"], row["second_set"]) == (first, second)]
+    return blind_check(f"{BLIND} of {second}", rows, sources.get(first) != sources.get(second))
+
+
+def uncalibrated(
+    pair: tuple[str, str, str], primary: Primary, name: str, raw: Score | None
 ) -> Verdict:
-    score = Score.of(row_of(rows, set="symmetric"), "dejavu")
-    checks = [
-        _near_zero("placebo", Score.of(row_of(rows, set="placebo"), "dejavu")),
-        _leaning(Score.of(row_of(rows, set="control"), "dejavu"), "pictures"),
-    ]
-    gain = (
-        f"From the background alone, a model infers the label of {points(score.value)} more of the"
-        " pictures that it was trained on than its twin, which never saw them"
-        if score
-        else ""
-    )
-    return _judged("two_model", target, reference, "symmetric score", score, gain, checks)
-
-
-def _vision_one_model(
-    rows: Sequence[Row], target: str, reference: str, blind: Sequence[Row]
-) -> Verdict:
-    calibrated = row_of(rows, set="calibrated")
-    if calibrated is None:
-        raw = Score.of(row_of(rows, set="target"), "dejavu")
-        return _uncalibrated("one_model", target, reference, "score", raw)
-    score = Score.of(calibrated, "adjusted_accuracy")
-    checks = [
-        _near_zero("placebo", Score.of(row_of(rows, set="placebo"), "adjusted_accuracy")),
-        blind_check(blind),
-    ]
-    gain = (
-        f"From the background alone, {target} infers the label of {points(score.value)} more of its"
-        f" training pictures than of pictures that no model saw, less what {reference} explains;"
-        f" the calibrated score is {Score.of(calibrated, 'dejavu')}"
-        if score
-        else ""
-    )
-    return _judged("one_model", target, reference, "adjusted gap", score, gain, checks)
-
-
-def _judged(
-    test: str,
-    target: str,
-    reference: str,
-    name: str,
-    score: Score | None,
-    gain: str,
-    checks: list[Check],
-) -> Verdict:
-    """The verdict that a score and its checks allow."""
-    failed = [check.name for check in checks if check.status == FAILS]
-    if score is None:
-        kind, sentence = FAILED, f"There is no {name}: too few samples are left to score."
-    elif failed:
-        kind = FAILED
-        sentence = (
-            f"The {name} is {score}, but it can't be read as memory: the check of"
-            f" {' and '.join(failed)} fails."
-        )
-    elif score.low > 0:
-        kind, sentence = MEMORIZES, f"{gain} ({name}: {score})."
-    elif score.high < 0:
-        kind = NOT_SHOWN
-        sentence = (
-            f"The {name} is {score}, below 0: the target infers less of what it was trained on,"
-            " which is no memory."
-        )
-    else:
-        kind = NOT_SHOWN
-        sentence = f"The {name} is {score}: it can't be told from 0."
-    return Verdict(test, target, reference, kind, sentence, score, tuple(checks))
-
-
-def _uncalibrated(test: str, target: str, reference: str, name: str, raw: Score | None) -> Verdict:
     """A one-model test without control, whose raw score may be anything."""
+    _, target, reference = pair
     sentence = (
         f"There is no control set, so nothing is calibrated. The raw {name} is {raw}; it compares"
         f" the strength of {target} and {reference} and may reflect the reference and not memory."
         " Give the config a control set: samples of the same distribution that no model saw."
     )
     missing = Check("control", FAILS, "There is no control set.")
-    return Verdict(test, target, reference, FAILED, sentence, raw, (missing,))
+    return Verdict(*pair, NOT_MEASURABLE, sentence, primary, (missing,))
 
 
-def _near_zero(name: str, score: Score | None) -> Check:
-    if score is None:
-        return Check(name, NOT_CHECKED, f"There is no {name} row.")
-    said = "is consistent with 0" if score.near_zero else "differs from 0"
-    status = HOLDS if score.near_zero else FAILS
-    return Check(name, status, f"At {score} it {said} at 99 %.")
+def said(score: Score | None) -> str:
+    """The size of a score in words."""
+    return points(score.value) if score else ""
 
 
-def _leaning(score: Score | None, what: str) -> Check:
-    """What the two models' difference is where neither can remember anything."""
-    if score is None:
-        return Check("control", NOT_CHECKED, "There is no control set.")
-    if score.near_zero:
-        said = f"On {what} that neither saw, the two models are alike: {score}."
-    else:
-        said = (
-            f"On {what} that neither saw, one model is the better one: {score}. The symmetric score"
-            " cancels that, a raw score does not."
-        )
-    return Check("control", HOLDS, said)
-
-
-def blind_check(rows: Sequence[Row]) -> Check:
-    """Whether target and control can be told apart without the model, from {domain}_blind.csv."""
-    name = "blind baseline"
-    if not rows:
-        return Check(name, NOT_CHECKED, "No blind baseline was asked for.")
-    worst = max(rows, key=lambda row: row["auc_low"])
-    auc = Score.of(worst, "auc")
-    told = f"{worst['encoder']} alone tells training samples from control with an AUC of {auc}"
-    if auc is None:
-        return Check(name, NOT_CHECKED, "The blind baseline has no interval.")
-    if auc.low > CLEARLY_BLIND:
-        return Check(name, FAILS, f"{told}: calibration compares different distributions.")
-    if auc.low > 0.5:
-        return Check(name, HOLDS, f"{told}: slightly better than chance; keep that in mind.")
-    return Check(name, HOLDS, f"{told}, no better than chance.")
-
-
-def overall(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """For each target model the kind of verdict that its tests together allow."""
-    kinds: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        kinds.setdefault(verdict.target, []).append(verdict.kind)
+def rows_of(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """Rows of {domain}_checks.csv: of each test the verdict, its checks, what stands beside it."""
     found = []
-    for target, several in kinds.items():
-        sound = {kind for kind in several if kind != FAILED}
-        kind = sound.pop() if len(sound) == 1 else (UNCLEAR if sound else FAILED)
-        found.append((target, kind))
+    for each in verdicts:
+        names = (each.test, each.target, each.reference)
+        lines = [
+            (
+                VERDICT,
+                each.primary.name,
+                each.primary.score,
+                each.primary.smallest,
+                each.kind,
+                each.sentence,
+            ),
+            *((c.name, c.name, c.score, c.bound, c.outcome, c.sentence) for c in each.checks),
+            *((BESIDE, name, score, None, None, None) for name, score in each.beside),
+        ]
+        for check, name, score, bound, outcome, sentence in lines:
+            ends = (score.value, score.low, score.high) if score else (None, None, None)
+            found.append(
+                {
+                    **dict(zip(PAIR, names, strict=True)),
+                    "check": check,
+                    "score": name,
+                    **dict(zip(("value", "value_low", "value_high"), ends, strict=True)),
+                    "bound": bound,
+                    "outcome": outcome,
+                    "sentence": sentence,
+                }
+            )
     return found

@@ -82,6 +82,7 @@ def test_a_mistake_is_one_sentence(key, value, told):
 def test_a_shared_source_gives_a_and_b_alike():
     other = changed("sources.other", {"kind": "foregrounds", "seed": 1})
     other["vision"]["sets"]["B"] = {"source": "other"}
+    del other["vision"]["blind"]
     with pytest.raises(InputError, match="a shared source gives A and B alike"):
         checked(other)
     other["vision"]["sets"]["A"] = {"source": "third"}

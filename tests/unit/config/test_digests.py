@@ -28,7 +28,7 @@ def changed(key, value):
     ("key", "value", "of"),
     [
         ("seed", 1, {"vlm", "vision", None}),
-        ("replications", 5, {"vlm", "vision", None}),
+        ("smallest.gap", 0.5, {"vlm", "vision", None}),
         ("vlm.k", [1], {"vlm", None}),
         ("vlm.embedding.batch", 3, {"vlm", None}),
         ("vision.models.net.epochs", 4, {"vision", None}),

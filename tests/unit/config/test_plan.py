@@ -166,14 +166,22 @@ def test_parsing_the_workflow_imports_nothing_heavy():
 
 
 def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
-    asked = {"queries": ["t2t", "t2i"], "k": [1, 10], "predict": ["all", "top10"]}
-    assert plan_vlm.headline({**asked, "objects": ["unnamed", "all"]}) == {
+    asked = {"queries": ["t2t", "t2i"], "k": [1, 10], "predict": ["all", "top10"], "headline": {}}
+    asked["objects"] = ["unnamed", "all"]
+    assert plan_vlm.headline({**asked, "headline": {"k": 1, "objects": "unnamed"}}) == {
+        "query": "t2i",
+        "k": 1,
+        "predict": "top10",
+        "objects": "unnamed",
+    }
+    assert plan_vlm.headline(asked) == {
         "query": "t2i",
         "k": 10,
         "predict": "top10",
         "objects": "all",
     }
     asked = {"queries": ["t2t"], "k": [5, 7], "predict": ["top1"], "objects": ["unnamed"]}
+    asked["headline"] = {}
     assert plan_vlm.headline(asked) == {
         "query": "t2t",
         "k": 5,
@@ -254,7 +262,8 @@ def test_tables_and_figures_are_those_that_the_config_has_something_for():
     small = {**vlm(), "index": {"factory": "Flat"}, "sets": {"target": {}, "public": {}}}
     small["tests"] = {"one_model": small["tests"]["one_model"]}
     tables, figures = plan.tables({"vlm": small}), plan.figures({"vlm": small})
-    assert {name.partition("_")[0] for name in tables + figures} == {"vlm"}
+    assert figures[0] == "verdicts"
+    assert {name.partition("_")[0] for name in tables + figures[1:]} == {"vlm"}
     for missing in ("recall", "blind", "contamination", "tags"):
         assert f"vlm_{missing}" not in tables
     assert "utility" not in tables and "vlm_agreement" not in figures

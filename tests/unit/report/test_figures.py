@@ -13,7 +13,7 @@ import figure_training
 import figure_vision_confidence
 import figure_vision_dejavu
 import figure_vision_quadrants
-import figure_vlm_checks
+import figure_vlm_sets
 from dejavu.files.csv import write_csv
 from dejavu.files.csvw import write_frames
 from dejavu.report import figures
@@ -79,18 +79,18 @@ def test_a_menu_shows_the_rows_of_its_value_alone(tmp_path):
 def test_the_same_rows_give_the_same_bytes_and_all_words_are_text(tmp_path):
     rows = [
         {
-            "test": "t", "set": name, "targets": 10, "ppg": 0.2, "ppg_low": 0.1, "ppg_high": 0.3,
-            "comparison": "t: a against b", "what": name, "role": "raw score",
+            "test": "t", "set": "target", "targets": 10, "comparison": "t: a against b",
+            "score": 0.2, "score_low": 0.1, "score_high": 0.3, "what": name, "role": "raw score",
         }
-        for name in ("target", "control")
+        for name in ("PPG, training captions", "PPG, control")
     ]  # fmt: skip
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
-        chart = figure_vlm_checks.drawn(rows)
+        chart = figure_vlm_sets.drawn(rows)
         figures.save(chart, outputs(folder), "config", "A title", "sizes", "words", "a choice")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     svg, png, chart = contents(tmp_path / "one")
-    for words in ("A title", "sizes; a choice", "PPG", "control"):
+    for words in ("A title", "sizes; a choice", "PPG, or gap of precision", "PPG, control"):
         assert f">{words}<" in svg.decode()
     assert png.startswith(b"\x89PNG")
     held = json.loads(chart)

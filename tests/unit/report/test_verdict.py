@@ -1,21 +1,40 @@
-"""The verdict: its words follow the numbers, and checks that fail come before any score."""
+"""The verdict: one kind for every case, and no check that fails or lacks makes it stronger."""
 
+import itertools
+
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dejavu.report import verdict
 from dejavu.report.verdict import (
-    FAILED,
+    BELOW,
     FAILS,
     HOLDS,
+    KINDS,
     MEMORIZES,
-    NOT_CHECKED,
+    MISSING,
+    NOT_CLEAR,
+    NOT_MEASURABLE,
     NOT_SHOWN,
-    UNCLEAR,
+    TOO_WEAK,
+    UNDERPOWERED,
+    WEAKLY_CHECKED,
     Score,
 )
 
 HEADLINE = {"query": "t2i", "k": 10, "predict": "top10", "objects": "all"}
-KINDS = {"two": "two_model", "one": "one_model"}
+TESTS = {
+    "two": {"kind": "two_model", "target": "net", "reference": "other"},
+    "one": {"kind": "one_model", "target": "net", "reference": "text"},
+}
+ONE_SOURCE = dict.fromkeys(("target", "reference", "public", "control"), "world")
+SMALLEST = {"gap": 0.02, "ppg": 0.05}
+OUTCOMES = (HOLDS, TOO_WEAK, FAILS, MISSING)
+# From what says nothing to what says most.
+STRENGTH = [NOT_MEASURABLE, NOT_CLEAR, WEAKLY_CHECKED, MEMORIZES]
+YES, NO, WIDE = (0.3, 0.2, 0.4), (0.0, -0.01, 0.01), (0.02, -0.2, 0.24)
 
 
 def score(name, value, low, high):
@@ -23,98 +42,154 @@ def score(name, value, low, high):
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-def vlm_row(test, set_name, ppg=(0.0, -0.05, 0.05), adjusted=None, **others):
+def vlm_row(test, set_name, ppg=NO, adjusted=None, p_value=0.5, **others):
     """A row of vlm_ppg.csv at the headline setting."""
     facts = {"test": test, "set": set_name, "replicate": "0", "target_model": "net", **HEADLINE}
-    facts |= {"reference_model": "other", **score("ppg", *ppg)}
-    adjusted = adjusted or (None, None, None)
-    return {**facts, **score("adjusted_precision", *adjusted), **others}
+    facts |= {"reference_model": TESTS[test]["reference"], "targets": 1000, "p_value": p_value}
+    facts |= {"no_interval": None, **score("ppg", *ppg)}
+    return {**facts, **score("adjusted_precision", *(adjusted or (None,) * 3)), **others}
 
 
-def vlm_rows(
-    symmetric=(0.3, 0.2, 0.4),
-    adjusted=(0.05, 0.02, 0.08),
-    placebo=(0.0, -0.02, 0.02),
-    nonmember=(0.0, -0.02, 0.02),
-):
-    """Rows of a two-model and a one-model test."""
-    nothing = (0.0, -0.05, 0.05)
+def vlm_rows(symmetric=YES, adjusted=YES, nonmember=(0.0, -0.05, 0.05), p_value=0.9):
+    """Rows of a two-model and a one-model test; `p_value` of non-members."""
     return [
         vlm_row("two", "target"),
-        vlm_row("two", "control"),
         vlm_row("two", "symmetric", symmetric),
-        vlm_row("two", "placebo", placebo, placebo),
+        vlm_row("two", "nonmember", NO, nonmember, p_value),
         vlm_row("one", "target", (-0.4, -0.5, -0.3)),
-        vlm_row("one", "control", (-0.7, -0.8, -0.6)),
-        vlm_row("one", "calibrated", (0.3, 0.2, 0.4), adjusted),
-        vlm_row("one", "placebo", nothing, placebo),
-        vlm_row("one", "nonmember", nothing, nonmember),
+        vlm_row("one", "calibrated", YES, adjusted),
+        vlm_row("one", "nonmember", NO, nonmember, p_value),
     ]
 
 
-def kinds(rows, blind=()):
-    """The kinds of verdict of both tests."""
-    return [each.kind for each in verdict.vlm_verdicts(rows, KINDS, HEADLINE, blind)]
+def judged(rows, sources=ONE_SOURCE, blind=()):
+    """Verdicts of the tests of captions."""
+    return verdict.vlm_verdicts(rows, TESTS, HEADLINE, sources, SMALLEST, blind)
 
 
-def test_a_model_memorizes_if_its_score_is_surely_above_zero():
-    two, one = verdict.vlm_verdicts(vlm_rows(), KINDS, HEADLINE)
-    assert (two.kind, one.kind) == (MEMORIZES, MEMORIZES)
-    assert "30.0 percentage points" in two.sentence
-    assert "0.300, 95 % interval 0.200 to 0.400" in two.sentence
-    assert "5.0 percentage points" in one.sentence and "0.050" in one.sentence
-    assert [check.status for check in two.checks] == [HOLDS, HOLDS]
-    assert [check.status for check in one.checks] == [HOLDS, HOLDS, NOT_CHECKED]
+def kinds(*args, **named):
+    """The kinds of both verdicts."""
+    return [each.kind for each in judged(*args, **named)]
 
 
-@pytest.mark.parametrize("interval", [(0.02, -0.01, 0.05), (0.0, 0.0, 0.0), (-0.2, -0.3, -0.1)])
-def test_no_memorization_is_shown_unless_the_interval_is_above_zero(interval):
-    rows = vlm_rows(symmetric=interval, adjusted=interval)
-    verdicts = verdict.vlm_verdicts(rows, KINDS, HEADLINE)
-    for each in verdicts:
-        assert each.kind == NOT_SHOWN
-        assert ("below 0" in each.sentence) == (interval[2] < 0)
-        assert "memorizes" not in each.sentence
-
-
-def test_a_failed_placebo_leaves_nothing_measured():
-    assert kinds(vlm_rows(placebo=(0.1, 0.07, 0.13))) == [FAILED, FAILED]
-
-
-def test_failed_non_members_leave_the_one_model_test_unmeasured():
-    assert kinds(vlm_rows(nonmember=(0.1, 0.07, 0.13))) == [MEMORIZES, FAILED]
-
-
-def test_checks_are_judged_at_99_percent():
-    # The interval of 95 % leaves 0 out, that of 99 % does not.
-    assert kinds(vlm_rows(placebo=(0.1, 0.01, 0.19))) == [MEMORIZES, MEMORIZES]
-    assert Score(0.1, 0.01, 0.19).near_zero and not Score(0.1, 0.03, 0.17).near_zero
-    assert Score(-0.1, -0.19, -0.01).near_zero and not Score(-0.1, -0.17, -0.03).near_zero
+def blind_row(second, *auc):
+    """A row of a blind table."""
+    return {
+        "encoder": "minilm",
+        "first_set": "target",
+        "second_set": second,
+        **score("auc", *auc),
+    }
 
 
 @pytest.mark.parametrize(
-    ("auc", "kind", "status"),
+    ("interval", "kind"),
     [
-        ((0.5, 0.46, 0.54), MEMORIZES, HOLDS),
-        ((0.53, 0.51, 0.55), MEMORIZES, HOLDS),
-        ((0.7, 0.66, 0.74), FAILED, FAILS),
+        ((0.3, 0.2, 0.4), MEMORIZES),
+        ((0.3, 0.0, 0.6), UNDERPOWERED),
+        ((0.0, -0.01, 0.02), NOT_SHOWN),
+        ((0.0, -0.01, 0.021), UNDERPOWERED),
+        ((-0.1, -0.2, 0.0), NOT_SHOWN),
+        ((-0.1, -0.2, -0.001), BELOW),
+        ((0.0, 0.0, 0.0), NOT_SHOWN),
     ],
 )
-def test_a_blind_classifier_that_tells_the_sets_apart_undoes_calibration(auc, kind, status):
-    blind = [{"encoder": "minilm", **score("auc", *auc)}]
-    assert kinds(vlm_rows(), blind) == [MEMORIZES, kind]
-    check = verdict.blind_check(blind)
-    assert check.status == status
-    assert ("no better than chance" in check.sentence) == (auc[1] < 0.5)
+def test_without_a_blemish_the_interval_decides(interval, kind):
+    assert verdict.kind_of(Score(*interval), [HOLDS, HOLDS], 0.02) == kind
+    assert verdict.kind_of(Score(*interval), [], 0.02) == kind
+
+
+def test_every_combination_gets_exactly_one_kind_and_blemishes_never_strengthen_it():
+    intervals = [YES, NO, WIDE, (-0.3, -0.4, -0.2), None]
+    seen = set()
+    for interval in intervals:
+        value = Score(*interval) if interval else None
+        plain = verdict.kind_of(value, [], 0.02)
+        for count in range(4):
+            for outcomes in itertools.product(OUTCOMES, repeat=count):
+                kind = verdict.kind_of(value, outcomes, 0.02)
+                assert KINDS.count(kind) == 1
+                seen.add(kind)
+                for place in range(count):
+                    for worse in OUTCOMES[1:]:
+                        changed = (*outcomes[:place], worse, *outcomes[place + 1 :])
+                        below = verdict.kind_of(value, changed, 0.02)
+                        if outcomes[place] == HOLDS and kind in STRENGTH and below in STRENGTH:
+                            assert STRENGTH.index(below) <= STRENGTH.index(kind)
+                if kind in (MEMORIZES, WEAKLY_CHECKED, NOT_CLEAR):
+                    assert plain == MEMORIZES
+                assert (kind == NOT_MEASURABLE) == (value is None or FAILS in outcomes)
+    assert seen == set(KINDS)
+
+
+def test_the_verdict_tells_score_interval_and_what_it_means():
+    two, one = judged(vlm_rows())
+    assert (two.kind, one.kind) == (MEMORIZES, MEMORIZES)
+    assert "30.0 percentage points" in two.sentence and "net" in one.sentence
+    assert "0.300, 95 % interval 0.200 to 0.400" in two.sentence
+    assert [check.outcome for check in (*two.checks, *one.checks)] == [HOLDS, HOLDS]
+
+
+def test_smallest_is_that_of_the_score():
+    """0.03 is below the least PPG that matters and above the least gap."""
+    within = (0.0, -0.03, 0.03)
+    assert kinds(vlm_rows(symmetric=within, adjusted=within)) == [NOT_SHOWN, UNDERPOWERED]
+    two, one = judged(vlm_rows(symmetric=within, adjusted=within))
+    assert "at most 0.030" in two.sentence
+    # The half width 0.03 becomes 0.02 with 2.25 times as many samples.
+    assert "2,250 samples of each set" in one.sentence and "instead of 1,000" in one.sentence
+
+
+def test_below_zero_is_no_memory():
+    [two, one] = judged(vlm_rows(symmetric=(-0.2, -0.3, -0.1)))
+    assert (two.kind, one.kind) == (BELOW, MEMORIZES)
+    assert "below 0" in two.sentence and "memorizes" not in two.sentence
+
+
+def test_checks_hold_fail_or_are_too_weak():
+    """The score is 0.3, so that a check must be known within 0.15; it fails at p < .01."""
+    for interval, p_value, kind, outcome in (
+        ((0.01, -0.1, 0.12), 0.9, MEMORIZES, HOLDS),
+        ((0.01, -0.13, 0.16), 0.9, WEAKLY_CHECKED, TOO_WEAK),
+        ((0.05, 0.01, 0.09), 0.02, WEAKLY_CHECKED, TOO_WEAK),
+        ((0.05, 0.03, 0.07), 0.0099, NOT_MEASURABLE, FAILS),
+        ((None, None, None), None, WEAKLY_CHECKED, TOO_WEAK),
+    ):
+        for each in judged(vlm_rows(nonmember=interval, p_value=p_value)):
+            assert (each.kind, each.checks[0].outcome) == (kind, outcome)
+            assert each.checks[0].bound == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("auc", "kind", "outcome"),
+    [
+        ((0.5, 0.46, 0.54), MEMORIZES, HOLDS),
+        ((0.5, 0.44, 0.56), WEAKLY_CHECKED, TOO_WEAK),
+        ((0.53, 0.505, 0.555), WEAKLY_CHECKED, TOO_WEAK),
+        ((0.53, 0.515, 0.545), NOT_MEASURABLE, FAILS),
+        ((0.4, 0.37, 0.43), NOT_MEASURABLE, FAILS),
+        (None, NOT_CLEAR, MISSING),
+    ],
+)
+def test_sets_of_different_sources_need_a_blind_baseline(auc, kind, outcome):
+    sources = {**ONE_SOURCE, "control": "later", "reference": "later"}
+    blind = [blind_row(name, *auc) for name in ("control", "reference")] if auc else []
+    for each in judged(vlm_rows(), sources, blind):
+        assert each.kind == kind
+        assert outcome in [check.outcome for check in each.checks]
+
+
+def test_a_blind_baseline_judges_the_test_of_its_sets():
+    blind = [blind_row("control", 0.8, 0.7, 0.9)]
+    assert kinds(vlm_rows(), blind=blind) == [MEMORIZES, NOT_MEASURABLE]
 
 
 def test_without_control_a_one_model_test_measures_nothing_and_says_so():
-    rows = [vlm_row("two", "target"), vlm_row("two", "symmetric", (0.3, 0.2, 0.4))]
-    rows.append(vlm_row("one", "target", (0.9, 0.8, 1.0)))
-    two, one = verdict.vlm_verdicts(rows, KINDS, HEADLINE)
-    assert (two.kind, one.kind) == (MEMORIZES, FAILED)
+    rows = [row for row in vlm_rows() if row["set"] in ("target", "symmetric")]
+    sources = {name: "world" for name in ONE_SOURCE if name != "control"}
+    two, one = judged(rows, sources)
+    assert (two.kind, one.kind) == (MEMORIZES, NOT_MEASURABLE)
     assert "no control set" in one.sentence and "may reflect the reference" in one.sentence
-    assert [check.status for check in two.checks] == [NOT_CHECKED, NOT_CHECKED]
 
 
 def test_other_settings_are_not_looked_at_and_pooled_rows_come_first():
@@ -125,56 +200,65 @@ def test_other_settings_are_not_looked_at_and_pooled_rows_come_first():
     for row in several:
         row |= score("ppg", 0, -1, 1) | score("adjusted_precision", 0, -1, 1)
     assert kinds(decoys + several + pooled) == [MEMORIZES, MEMORIZES]
+    # Two seeds are pooled without an interval: the first one's is judged.
+    for row in pooled:
+        row |= {"no_interval": "two seeds"}
+    assert kinds(decoys + several + pooled) == [UNDERPOWERED, UNDERPOWERED]
 
 
 def test_a_score_that_is_missing_is_no_verdict():
-    assert kinds(vlm_rows(symmetric=(None, None, None))) == [FAILED, MEMORIZES]
+    assert kinds(vlm_rows(symmetric=(None, None, None))) == [NOT_MEASURABLE, MEMORIZES]
     assert Score.of(None, "ppg") is None
 
 
-def vision_rows(symmetric, adjusted, control=True):
-    """Rows of vision_dejavu.csv for one target."""
-    nothing = score("dejavu", 0.0, -0.03, 0.03) | score("adjusted_accuracy", 0.0, -0.03, 0.03)
+def vision_rows(symmetric, adjusted, references=("resnet", "naive_bayes@1"), control=True):
+    """Rows of vision_dejavu.csv for one target; the second reference says the reverse."""
 
     def row(test, reference, name, **scores):
-        empty = score("adjusted_accuracy", None, None, None)
+        empty = score("dejavu", 0.4, 0.3, 0.5) | score("adjusted_accuracy", None, None, None)
         facts = {"test": test, "target_model": "net_a", "reference_model": reference}
-        return {**facts, "confident": 1.0, "set": name, "replicate": "0", **empty, **scores}
+        facts |= {"confident": 1.0, "set": name, "replicate": "0", "crops": 500, "p_value": 0.5}
+        return {**facts, "no_interval": None, **empty, **scores}
 
-    rows = [row("two_model", "net_b", "symmetric", **score("dejavu", *symmetric))]
-    rows.append(row("one_model", "resnet", "target", **score("dejavu", 0.4, 0.3, 0.5)))
-    if control:
-        for test, reference in (("two_model", "net_b"), ("one_model", "resnet")):
-            rows.append(row(test, reference, "control", **nothing))
-            rows.append(row(test, reference, "placebo", **nothing))
-        calibrated = score("dejavu", 0.4, 0.3, 0.5) | score("adjusted_accuracy", *adjusted)
-        rows.append(row("one_model", "resnet", "calibrated", **calibrated))
+    rows = [row("two_model", "net_b", "target")]
+    rows.append(row("two_model", "net_b", "symmetric", **score("dejavu", *symmetric)))
+    for place, reference in enumerate(references):
+        rows.append(row("one_model", reference, "target"))
+        if control:
+            told = adjusted if place == 0 else (-0.5, -0.6, -0.4)
+            gap = score("adjusted_accuracy", *told)
+            rows.append(row("one_model", reference, "calibrated", **gap))
     low = [{**each, "confident": 0.2, **score("dejavu", -1, -1, -1)} for each in rows]
     return low + rows
 
 
-def test_vision_is_judged_over_all_crops_by_symmetric_and_adjusted_scores():
-    yes, no = (0.3, 0.2, 0.4), (0.01, -0.02, 0.04)
-    for symmetric, adjusted, control, expected in (
-        (yes, yes, True, [MEMORIZES, MEMORIZES]),
-        (no, yes, True, [NOT_SHOWN, MEMORIZES]),
-        (yes, no, True, [MEMORIZES, NOT_SHOWN]),
-        (yes, no, False, [MEMORIZES, FAILED]),
+def test_vision_is_judged_over_all_crops_and_by_the_first_reference():
+    sources = dict.fromkeys(("A", "B", "public", "control"), "folder")
+    alone = dict.fromkeys(("A", "B", "public"), "folder")
+    for symmetric, adjusted, given_sources, expected in (
+        (YES, YES, sources, [MEMORIZES, MEMORIZES]),
+        (NO, YES, sources, [NOT_SHOWN, MEMORIZES]),
+        (YES, WIDE, sources, [MEMORIZES, UNDERPOWERED]),
+        (YES, NO, alone, [MEMORIZES, NOT_MEASURABLE]),
+        (YES, YES, {**sources, "control": "later"}, [MEMORIZES, NOT_CLEAR]),
+        (YES, YES, {**sources, "B": "later"}, [NOT_CLEAR, MEMORIZES]),
     ):
-        verdicts = verdict.vision_verdicts(vision_rows(symmetric, adjusted, control))
-        assert [each.kind for each in verdicts] == expected
+        rows = vision_rows(symmetric, adjusted, control="control" in given_sources)
+        found = verdict.vision_verdicts(rows, given_sources, SMALLEST)
+        assert [each.kind for each in found] == expected
+        assert [each.reference for each in found] == ["net_b", "resnet"]
+    [(name, beside)] = verdict.vision_verdicts(vision_rows(YES, YES), sources, SMALLEST)[1].beside
+    assert "naive_bayes@1" in name and beside.value == -0.5
 
 
-@pytest.mark.parametrize(
-    ("several", "together"),
-    [
-        ([MEMORIZES, MEMORIZES], MEMORIZES),
-        ([MEMORIZES, FAILED], MEMORIZES),
-        ([NOT_SHOWN, NOT_SHOWN], NOT_SHOWN),
-        ([MEMORIZES, NOT_SHOWN], UNCLEAR),
-        ([FAILED, FAILED], FAILED),
-    ],
-)
-def test_a_target_gets_one_verdict_that_its_tests_agree_on(several, together):
-    verdicts = [verdict.Verdict("t", "net", "other", kind, "", None) for kind in several]
-    assert verdict.overall(verdicts) == [("net", together)]
+@given(st.lists(st.sampled_from(OUTCOMES), max_size=3), st.sampled_from([YES, NO, WIDE]))
+def test_the_table_holds_every_verdict_and_check_once(outcomes, interval):
+    primary = verdict.Primary("gap", Score(*interval), 100, 0.02, "It knows")
+    checks = [verdict.Check(f"check {place}", each, "") for place, each in enumerate(outcomes)]
+    each = verdict.judged("one", "net", "text", primary, checks, [("other", None)])
+    rows = verdict.rows_of([each])
+    frame = pl.DataFrame(rows, schema=verdict.COLUMNS)
+    assert frame["check"].to_list() == ["verdict", *(c.name for c in checks), "beside"]
+    assert frame["outcome"].to_list() == [each.kind, *outcomes, None]
+    assert frame["value_high"][0] == interval[2]
+    assert each.sentence[0].isupper() and each.sentence.endswith(".")

@@ -1,0 +1,43 @@
+"""What a run says at its end."""
+
+import csv
+import os
+
+from dejavu.config import endings
+
+
+def write(path, rows):
+    """A checks table of some rows."""
+    columns = ["test", "target_model", "reference_model", "check", "score"]
+    columns += ["value", "value_low", "value_high", "outcome"]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_each_verdict_is_told_in_one_line(tmp_path):
+    scores, checks = tmp_path / "vlm_ppg.csv", tmp_path / "vlm_checks.csv"
+    scores.write_text("")
+    pair = {"test": "two", "target_model": "net", "reference_model": "other"}
+    score = {"score": "symmetric PPG", "value": 0.25, "value_low": 0.1, "value_high": 0.4004}
+    lacking = {"score": "gap", "outcome": "not measurable"}
+    rows = [
+        {**pair, "check": "verdict", **score, "outcome": "memorizes"},
+        {**pair, "check": "non-members", "outcome": "holds"},
+        {**pair, "test": "one", "check": "verdict", **lacking},
+    ]
+    write(checks, rows)
+    assert list(endings.verdict_lines(checks, scores)) == [
+        "two, net against other: memorizes (symmetric PPG 0.250 [0.100, 0.400])",
+        "one, net against other: not measurable (gap)",
+    ]
+
+
+def test_a_table_that_is_older_than_its_scores_or_missing_says_nothing(tmp_path):
+    scores, checks = tmp_path / "vlm_ppg.csv", tmp_path / "vlm_checks.csv"
+    scores.write_text("")
+    assert list(endings.verdict_lines(checks, scores)) == []
+    write(checks, [{"check": "verdict"}])
+    os.utime(checks, ns=(0, 0))
+    assert list(endings.verdict_lines(checks, scores)) == []
