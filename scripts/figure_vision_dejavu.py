@@ -29,7 +29,8 @@ def main(job: Any) -> None:
 def rows_of(frame: pl.DataFrame, sets: dict[str, str]) -> figures.Rows:
     """A row for each target, reference and confident fraction."""
     keys = ["target_model", "reference_model", "set", "confident"]
-    rows = figures.with_against(figures.summaries(frame, keys).to_dicts())
+    summaries = figures.summaries(frame.filter(pl.col("top") == 1), keys)
+    rows = figures.with_against(summaries.to_dicts())
     shown = (*keys, "against", "dejavu", "dejavu_low", "dejavu_high")
     return [
         {

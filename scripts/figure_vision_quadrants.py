@@ -35,7 +35,7 @@ def rows_of(frame: pl.DataFrame) -> figures.Rows:
     """A row for each quadrant, target and reference."""
     pair = ["target_model", "reference_model"]
     both = pl.col("set") == "symmetric"
-    frame = frame.filter(both | ~both.any().over(pair))
+    frame = frame.filter(both | ~both.any().over(pair), pl.col("top") == 1)
     rows = figures.with_against(figures.summaries(frame, pair).to_dicts())
     return [
         {

@@ -43,7 +43,7 @@ def main(job: Any) -> None:
 
 def rows_of(frame: pl.DataFrame) -> figures.Rows:
     """A row for each shown score of a target and reference."""
-    frame = frame.filter(pl.col("confident") == 1)
+    frame = frame.filter(pl.col("confident") == 1, pl.col("top") == 1)
     keys = ["test", "target_model", "reference_model", "set"]
     held = figures.with_against(figures.summaries(frame, keys).to_dicts())
     return [

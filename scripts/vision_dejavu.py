@@ -1,5 +1,6 @@
 """Déjà vu scores of every target model and reference: results/tables/vision_dejavu.csv."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from dejavu.files.csv import write_csv
 from dejavu.job import Progress, run
 from dejavu.samples.hashes import in_first_half
 from dejavu.samples.images import read_crops
-from dejavu.scores.judged import Classes, read_comparison
+from dejavu.scores.judged import TOPS, Classes, read_comparison
 from dejavu.scores.vision import rows_of_target
 
 NAMES = ("test", "target_model", "reference_model")
@@ -21,6 +22,7 @@ ADJUSTED = [f"adjusted_accuracy{end}" for end in ("", "_low", "_high", "_beta")]
 SIMULTANEOUS = ("simultaneous_low", "simultaneous_high")
 COLUMNS = {
     **dict.fromkeys((*NAMES, "replicate"), pl.String),
+    "top": pl.Int64,
     "confident": pl.Float64,
     "set": pl.String,
     **dict.fromkeys(("crops", "unmatched"), pl.Int64),
@@ -41,22 +43,26 @@ def main(job: Any) -> None:
     rows = []
     for test, target in dict.fromkeys((c["test"], c["target_model"]) for c in params.comparisons):
         pairs, replicates = {}, {}
-        for each in params.comparisons:
-            if (each["test"], each["target_model"]) != (test, target):
-                continue
+        of_target = [
+            each
+            for each in params.comparisons
+            if (each["test"], each["target_model"]) == (test, target)
+        ]
+        for top, each in product(TOPS, of_target):
             parts = {
-                name: read_comparison(side, predictions, left_out, classes)
+                name: read_comparison(side, predictions, left_out, classes, top)
                 for name, side in each["sides"].items()
             }
             if "control" in parts:
                 halves = np.isin(parts["control"].targets[0].samples, first_half)
                 parts["first_half"] = parts["control"].where(halves)
                 parts["second_half"] = parts["control"].where(~halves)
-            reference = each["reference_model"]
-            pairs[reference], replicates[reference] = parts, each["replicates"]
-        for reference, row in rows_of_target(pairs, replicates, params.confident, test):
-            rows.append({**dict(zip(NAMES, (test, target, reference), strict=True)), **row})
-        progress.advance(len(pairs))
+            asked = each["reference_model"], top
+            pairs[asked], replicates[asked] = parts, each["replicates"]
+        for (reference, top), row in rows_of_target(pairs, replicates, params.confident, test):
+            names = dict(zip(NAMES, (test, target, reference), strict=True))
+            rows.append({**names, "top": top, **row})
+        progress.advance(len(of_target))
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 

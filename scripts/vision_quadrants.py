@@ -1,5 +1,6 @@
 """Who infers the label of a crop, target or reference: results/tables/vision_quadrants.csv."""
 
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -9,14 +10,14 @@ from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.samples.images import read_crops
-from dejavu.scores.judged import Classes, read_comparison
+from dejavu.scores.judged import TOPS, Classes, read_comparison
 from dejavu.scores.vision import quadrants
 
 NAMES = ("test", "target_model", "reference_model")
 QUADRANTS = ("memorized", "correlated", "misrepresented", "unassociated", "expected_false")
 COLUMNS = {
     **dict.fromkeys((*NAMES, "replicate", "set"), pl.String),
-    "crops": pl.Int64,
+    **dict.fromkeys(("top", "crops"), pl.Int64),
     **dict.fromkeys(QUADRANTS, pl.Float64),
 }
 
@@ -27,9 +28,9 @@ def main(job: Any) -> None:
     classes = Classes.of(read_crops(job.input.records))
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
-    for each in job.params.comparisons:
+    for top, each in product(TOPS, job.params.comparisons):
         parts = {
-            name: read_comparison(side, predictions, left_out, classes)
+            name: read_comparison(side, predictions, left_out, classes, top)
             for name, side in each["sides"].items()
             if name in ("A", "B", "control")
         }
@@ -42,7 +43,7 @@ def main(job: Any) -> None:
         names = {key: each[key] for key in NAMES}
         for replicate, chosen in each["replicates"].items():
             for name, several in sets.items():
-                facts = {**names, "replicate": replicate, "set": name}
+                facts = {**names, "replicate": replicate, "set": name, "top": top}
                 rows.append({**facts, **quadrants(several, chosen)})
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)
 

@@ -128,7 +128,7 @@ def test_the_area_between_the_curves_of_recall_is_the_aucg(smoke_run):
 
 def test_vision_scores_in_figures_are_those_of_the_tables(vision_smoke_run):
     folder = vision_smoke_run
-    dejavu = table(folder, "vision_dejavu")
+    dejavu = table(folder, "vision_dejavu").filter(top=1)
     scores = ("dejavu", "dejavu_low", "dejavu_high")
     rows = chart_rows(folder, "vision_dejavu")
     assert len(rows) == 3 * (1 + 3)
@@ -144,7 +144,7 @@ def test_vision_scores_in_figures_are_those_of_the_tables(vision_smoke_run):
         gap |= row["test"] == "one_model" and row["what"] == "placebo"
         measure = "adjusted_accuracy" if gap else "dejavu"
         assert [row[f"score{end}"] for end in ENDS] == [held[f"{measure}{end}"] for end in ENDS]
-    quadrants = table(folder, "vision_quadrants")
+    quadrants = table(folder, "vision_quadrants").filter(top=1)
     for row in chart_rows(folder, "vision_quadrants"):
         held = one(quadrants, **of(row, "target_model", "reference_model", "set"))
         assert row["fraction"] == held[row["quadrant"]]
@@ -174,7 +174,7 @@ def test_the_histogram_counts_all_memorized_crops(vision_smoke_run):
     bins = table(folder, "vision_confidence")
     shown = [of(row, *bins.columns) for row in chart_rows(folder, "vision_confidence")]
     assert shown == bins.to_dicts()
-    quadrants = table(folder, "vision_quadrants").filter(pl.col("set") == "target")
+    quadrants = table(folder, "vision_quadrants").filter(set="target", top=1)
     for (reference,), group in bins.group_by("reference_model"):
         memorized = one(quadrants, reference_model=reference)
         assert group["crops"].sum() == round(memorized["memorized"] * memorized["crops"])

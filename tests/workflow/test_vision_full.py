@@ -28,7 +28,7 @@ def table(folder, name):
 def vicreg(default_run):
     """Rows of VICReg over all crops, pooled over the seeds."""
     return table(default_run, "vision_dejavu").filter(
-        target_model="vicreg_a", replicate="pooled", confident=1.0
+        target_model="vicreg_a", replicate="pooled", confident=1.0, top=1
     )
 
 

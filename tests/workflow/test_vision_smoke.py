@@ -27,16 +27,17 @@ SHARDS = {"A": 2, "B": 1, "public": 2, "control": 1}
 CONTRACT = {
     "vision_correlation": (
         "reference_model replicate on crops accuracy_top1 accuracy_top1_low accuracy_top1_high"
-        " accuracy_top5 accuracy_top5_low accuracy_top5_high optimum"
+        " accuracy_top5 accuracy_top5_low accuracy_top5_high optimum no_interval"
     ),
     "vision_dejavu": (
-        "test target_model reference_model replicate confident set crops dejavu dejavu_low"
-        " dejavu_high accuracy_target accuracy_reference p_value adjusted_accuracy"
-        " adjusted_accuracy_low adjusted_accuracy_high adjusted_accuracy_beta"
+        "test target_model reference_model replicate top confident set crops unmatched dejavu"
+        " dejavu_low dejavu_high accuracy_target accuracy_reference p_value p_family"
+        " adjusted_accuracy adjusted_accuracy_low adjusted_accuracy_high adjusted_accuracy_beta"
+        " simultaneous_low simultaneous_high no_interval"
     ),
     "vision_quadrants": (
-        "test target_model reference_model replicate set crops memorized correlated"
-        " misrepresented unassociated"
+        "test target_model reference_model replicate set top crops memorized correlated"
+        " misrepresented unassociated expected_false"
     ),
     "vision_classes": "reference_model rank label crops percent",
     "vision_tags": "label tag crops p_tag_given_label lift",
@@ -228,12 +229,35 @@ def confident(answers, fraction):
     return sum(each["correct"] for each in chosen) / len(chosen)
 
 
-def test_scores_follow_from_the_predictions(vision_smoke_run):
+def with_labels(answers, crops):
+    """The label of each crop and the five best that were predicted for it."""
+    return answers.join(crops.select("sample", "label"), on="sample").select("label", "top5").rows()
+
+
+def by_class(answers, crops):
+    """Whether each crop's label was inferred, by label."""
+    joined = answers.join(crops.select("sample", "label"), on="sample")
+    return {
+        label: group["correct"].to_numpy().astype(float)
+        for (label,), group in joined.sort("sample").group_by("label", maintain_order=True)
+    }
+
+
+def test_scores_follow_from_the_predictions(vision_smoke_run, samples):
     scores, quadrants = (
         table(vision_smoke_run, "vision_dejavu"),
         table(vision_smoke_run, "vision_quadrants"),
     )
-    assert len(scores) == 3 * (2 + 4 + 3 * 4)
+    # Over all crops five sets with one model's reference and seven with the two-model one, in
+    # confident subsets those but non-members; for the best label and the five best.
+    assert len(scores) == 2 * (7 + 3 * 5 + 2 * (6 + 3 * 4))
+    of_five = scores.filter(top=5)
+    right = predictions(vision_smoke_run, "vicreg_a", "A")
+    among = [label in best for label, best in with_labels(right, samples["A"])]
+    found = row(of_five, set="target", confident=1.0, reference_model="vicreg_b")
+    assert found["accuracy_target"] == pytest.approx(np.mean(among))
+    assert found["accuracy_target"] > right["correct"].mean()
+    scores, quadrants = scores.filter(top=1), quadrants.filter(top=1)
     for reference in PREDICTORS[1:]:
         keys = {"target_model": "vicreg_a", "reference_model": reference, "replicate": "0"}
         for name, group in (("A", "target"), ("control", "control")):
@@ -250,7 +274,9 @@ def test_scores_follow_from_the_predictions(vision_smoke_run):
             right, wrong = target["correct"].to_numpy(), other["correct"].to_numpy()
             wins, losses = (right & ~wrong).sum(), (wrong & ~right).sum()
             found = row(scores, set=group, confident=1.0, **keys)
-            if wins + losses:
+            if reference != "vicreg_b":
+                assert found["p_value"] is None
+            elif wins + losses:
                 assert found["p_value"] == pytest.approx(binomtest(wins, wins + losses).pvalue)
             if group == "target":
                 quadrant = row(quadrants, set="target", **keys)
@@ -258,37 +284,56 @@ def test_scores_follow_from_the_predictions(vision_smoke_run):
                 assert quadrant["misrepresented"] == pytest.approx(losses / 300)
                 assert quadrant["correlated"] == pytest.approx((right & wrong).mean())
                 assert quadrant["unassociated"] == pytest.approx((~right & ~wrong).mean())
-        parts = [
-            row(scores, set=s, confident=1.0, **keys)["dejavu"]
-            for s in ("target", "control", "calibrated")
-        ]
-        assert parts[2] == pytest.approx(parts[0] - parts[1])
-
-
-def test_the_adjusted_gap_is_the_regression_adjustment(vision_smoke_run):
-    scores = table(vision_smoke_run, "vision_dejavu")
-    for reference in PREDICTORS[1:]:
         groups = [
             [
-                predictions(vision_smoke_run, each, name)["correct"].to_numpy().astype(float)
+                by_class(predictions(vision_smoke_run, each, name), samples[name])
                 for each in ("vicreg_a", reference)
             ]
             for name in ("A", "control")
         ]
-        deviations = [(t - t.mean(), g - g.mean()) for t, g in groups]
-        beta = sum((t * g).sum() for t, g in deviations) / sum((g * g).sum() for _, g in deviations)
-        residuals = [t - beta * g for t, g in groups]
-        gap = residuals[0].mean() - residuals[1].mean()
-        half = 1.96 * math.sqrt(sum(r.var(ddof=1) / len(r) for r in residuals))
+        sizes = {label: len(right) for label, right in groups[0][0].items()}
+        gap = sum(
+            size * np.mean(target[label] - other[label]) * sign
+            for (target, other), sign in zip(groups, (1, -1), strict=True)
+            for label, size in sizes.items()
+        ) / sum(sizes.values())
+        assert row(scores, set="calibrated", confident=1.0, **keys)["dejavu"] == pytest.approx(gap)
+
+
+def test_the_adjusted_gap_is_read_off_controls_regression_within_classes(vision_smoke_run, samples):
+    scores = table(vision_smoke_run, "vision_dejavu").filter(top=1)
+    for reference in PREDICTORS[1:]:
+        members, controls = (
+            [
+                by_class(predictions(vision_smoke_run, each, name), samples[name])
+                for each in ("vicreg_a", reference)
+            ]
+            for name in ("A", "control")
+        )
+        sizes = {label: len(right) for label, right in members[0].items()}
+        t, g = (
+            np.concatenate([each[label] - each[label].mean() for label in sizes])
+            for each in controls
+        )
+        beta = (t * g).sum() / (g * g).sum() if g.any() else 0.0
+        gap = sum(
+            size
+            * (
+                members[0][label].mean()
+                - controls[0][label].mean()
+                - beta * (members[1][label].mean() - controls[1][label].mean())
+            )
+            for label, size in sizes.items()
+        ) / sum(sizes.values())
         found = row(scores, reference_model=reference, set="calibrated", confident=1.0)
-        wanted = (gap, gap - half, gap + half, beta)
-        for end, value in zip(("", "_low", "_high", "_beta"), wanted, strict=True):
-            assert found[f"adjusted_accuracy{end}"] == pytest.approx(value, abs=1e-9)
+        assert found["adjusted_accuracy"] == pytest.approx(gap, abs=1e-9)
+        assert found["adjusted_accuracy_beta"] == pytest.approx(beta, abs=1e-9)
+        assert found["adjusted_accuracy_low"] < gap < found["adjusted_accuracy_high"]
 
 
 def test_two_model_tests_have_both_models_in_both_places(vision_smoke_run):
     scores = table(vision_smoke_run, "vision_dejavu").filter(
-        pl.col("confident") == 1, pl.col("reference_model") == "vicreg_b"
+        pl.col("confident") == 1, pl.col("reference_model") == "vicreg_b", top=1
     )
     sides = (("target", "A", "vicreg_a", "vicreg_b"), ("reference", "B", "vicreg_b", "vicreg_a"))
     for name, crops, own, other in sides:
@@ -305,7 +350,7 @@ def test_two_model_tests_have_both_models_in_both_places(vision_smoke_run):
 
 
 def test_memorization_shows_and_control_does_not(vision_smoke_run):
-    scores = table(vision_smoke_run, "vision_dejavu").filter(pl.col("confident") == 1)
+    scores = table(vision_smoke_run, "vision_dejavu").filter(confident=1, top=1)
     pair = scores.filter(pl.col("reference_model") == "vicreg_b")
     assert row(pair, set="symmetric")["dejavu_low"] >= 0.15
     assert abs(row(pair, set="control")["dejavu"]) < 0.08

@@ -335,7 +335,7 @@ def vision_verdicts(
         smallest: the least `gap` that matters.
         blind: rows of vision_blind.csv, if there is one.
     """
-    rows = [row for row in rows if row["confident"] == 1]
+    rows = [row for row in rows if row["confident"] == 1 and row["top"] == 1]
     found: list[Verdict] = []
     pairs = dict.fromkeys(tuple(row[name] for name in PAIR) for row in rows)
     for test, target, reference in pairs:

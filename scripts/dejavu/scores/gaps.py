@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 Shards = Callable[[], Iterable[tuple[Recovered, Recovered]]]
 
-POINTS = 20
+# Shares of the records that come first, in thousandths: as published from .1 % on, and twentieths.
+PER_MILLE = (1, 10, *range(50, 1001, 50))
 ORDERS = ("min_distance", "correct", "gap")
 MEASURES = [(role, kind) for role in ("target", "reference") for kind in ("precision", "recall")]
 
@@ -77,28 +78,28 @@ class Sums:
     """Sums of precision and recall of target and reference between the points of an order."""
 
     def __init__(self, samples: int) -> None:
-        """Set the points: 20 evenly spaced numbers of first records, that end at all."""
-        self.tops = [-(-samples * point // POINTS) for point in range(1, POINTS + 1)]
-        self._sums = dict.fromkeys(MEASURES, np.zeros(POINTS))
+        """Set the points: numbers of first records that make up `PER_MILLE`, rounded up."""
+        self.tops = [-(-samples * share // 1000) for share in PER_MILLE]
+        self._sums = dict.fromkeys(MEASURES, np.zeros(len(PER_MILLE)))
 
     def add(self, places: NDArray[Any], values: dict[tuple[str, str], Floats]) -> None:
         """Add a shard's results to the points that their places fall under."""
         points = np.searchsorted(self.tops, places, side="right")
         for measure in MEASURES:
-            found = np.bincount(points, weights=values[measure], minlength=POINTS)
+            found = np.bincount(points, weights=values[measure], minlength=len(PER_MILLE))
             self._sums[measure] = self._sums[measure] + found
 
     def rows(self) -> Iterator[Row]:
         """Gaps of the means over the first records, for every point."""
         reached = {measure: np.cumsum(sums) for measure, sums in self._sums.items()}
-        for point, top in enumerate(self.tops):
+        for point, (share, top) in enumerate(zip(PER_MILLE, self.tops, strict=True)):
             mean = {measure: float(sums[point] / top) for measure, sums in reached.items()}
             scores = {
                 role: _harmonic_mean(mean[role, "precision"], mean[role, "recall"])
                 for role in ("target", "reference")
             }
             yield {
-                "fraction": (point + 1) / POINTS,
+                "fraction": share / 1000,
                 "top": top,
                 "precision_gap": mean["target", "precision"] - mean["reference", "precision"],
                 "recall_gap": mean["target", "recall"] - mean["reference", "recall"],

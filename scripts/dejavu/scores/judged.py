@@ -4,12 +4,14 @@ Source: method.md, image models.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dejavu.errors import InputError
@@ -19,6 +21,8 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 CONFIDENCE_DECIMALS = 9
+# A label is inferred if it is the best one, or among the five best.
+TOPS = (1, 5)
 
 
 @dataclass(frozen=True)
@@ -119,32 +123,46 @@ class Classes:
     Attributes:
         samples: int64 [n], ascending.
         numbers: of the classes, from 0, int64 [n].
+        labels: of the classes, by their numbers.
     """
 
     samples: NDArray[np.int64]
     numbers: NDArray[np.int64]
+    labels: pl.Series
 
     @classmethod
     def of(cls, crops: pl.DataFrame) -> "Classes":
         """Number the labels of crops, with `sample` and `label`."""
         crops = crops.sort("sample")
         numbers = crops["label"].rank("dense").to_numpy().astype(np.int64) - 1
-        return cls(crops["sample"].to_numpy(), numbers)
+        return cls(crops["sample"].to_numpy(), numbers, crops["label"].unique().sort())
 
     def of_samples(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Numbers of the classes of some samples, int64 [n]."""
         return self.numbers[np.searchsorted(self.samples, samples)]
 
 
-def read_judged(path: str, left_out: NDArray[np.int64]) -> Judged:
+def read_judged(
+    path: str, left_out: NDArray[np.int64], top: int = 1, classes: Classes | None = None
+) -> Judged:
     """What is right, and how sure the predictor is, in the order of the samples' numbers.
 
-    Samples that are `left_out`, int64, are not judged.
+    Args:
+        path: of predictions.
+        left_out: numbers of the samples that are not judged.
+        top: whether the label must be the best (1) or among the five best (5).
+        classes: of the crops; needed for the five best.
     """
     columns = ["sample", "correct", "confidence", "tiebreak", "entropy"]
-    table = read_parquet(path, columns)
+    table = read_parquet(path, [*columns, "top5"] if top > 1 else columns)
+    table = table.filter(pc.invert(pc.is_in(table["sample"], pa.array(left_out, pa.int64()))))
     found = Judged(*(table[name].to_numpy() for name in columns))
-    return found.where(~np.isin(found.samples, left_out))
+    if top == 1:
+        return found
+    assert classes is not None
+    best = pl.DataFrame(pl.from_arrow(table.select(["top5"])))["top5"]
+    labels = classes.labels.gather(classes.of_samples(found.samples))
+    return replace(found, correct=pl.select(best.list.contains(labels)).to_series().to_numpy())
 
 
 def read_comparison(
@@ -152,6 +170,7 @@ def read_comparison(
     predictions: Mapping[tuple[str, str], str],
     left_out: NDArray[np.int64],
     classes: Classes,
+    top: int = 1,
 ) -> Comparison:
     """Targets and references of one side of a comparison.
 
@@ -160,13 +179,14 @@ def read_comparison(
         predictions: files by predictor and set, as of `layout.predictions_of`.
         left_out: numbers of the samples that are not compared.
         classes: of the set's crops, and of all with which they are compared.
+        top: how many of the best labels may hold the right one, 1 or 5.
 
     Raises:
         InputError: two predictors were asked about different crops.
     """
     names = (*side["targets"], *side["references"])
     paths = {name: predictions[name, side["set"]] for name in names}
-    known = {name: read_judged(path, left_out) for name, path in paths.items()}
+    known = {name: read_judged(path, left_out, top, classes) for name, path in paths.items()}
     first, *others = known
     for other in others:
         if not np.array_equal(known[first].samples, known[other].samples):

@@ -5,12 +5,12 @@ their replicates, infer the label, and how sure each is. That fits in memory at 
 the images with a background crop count.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -32,6 +32,7 @@ from dejavu.scores.judged import CONFIDENCE_DECIMALS, Bools, Comparison, Floats,
 from dejavu.scores.weighing import WeighedGap
 
 Row = dict[str, Any]
+Asked = TypeVar("Asked", bound=Hashable)
 
 TWO_SEEDS = "two seeds"
 LEAST_CROPS = 15
@@ -351,31 +352,32 @@ def _pooled_gap(gaps: Sequence[WeighedGap], sizes: Sequence[float]) -> Centred |
 
 
 def rows_of_target(
-    pairs: Mapping[str, Mapping[str, Comparison]],
-    replicates: Mapping[str, Mapping[str, Sequence[int]]],
+    pairs: Mapping[Asked, Mapping[str, Comparison]],
+    replicates: Mapping[Asked, Mapping[str, Sequence[int]]],
     fractions: Sequence[float],
     test: str,
-) -> Iterator[tuple[str, Row]]:
+) -> Iterator[tuple[Asked, Row]]:
     """Rows of one target model in one kind of test, for every reference, replicate and set.
 
     Args:
-        pairs: by reference the comparisons by what they hold: `A`, and as far as they exist `B`
-            (two-model tests: on B's crops, B's model as target), `control`, `first_half` and
-            `second_half` of control, `nonmember` (the target alone, on B's crops).
-        replicates: by reference, for each value of the column `replicate` the replicates that it
+        pairs: by reference, and whatever else is asked of it, the comparisons by what they hold:
+            `A`, and as far as they exist `B` (two-model tests: on B's crops, B's model as target),
+            `control`, `first_half` and `second_half` of control, `nonmember` (the target alone, on
+            B's crops).
+        replicates: likewise, for each value of the column `replicate` the replicates that it
             is made of.
         fractions: the confident fractions; 1 is all crops.
         test: `two_model` or `one_model`.
     """
-    rows: list[tuple[str, Row]] = []
+    rows: list[tuple[Asked, Row]] = []
     gaps: dict[str, list[tuple[Row, list[WeighedGap], Centred]]] = {}
-    for reference, comparisons in pairs.items():
-        for replicate, chosen in replicates[reference].items():
+    for asked, comparisons in pairs.items():
+        for replicate, chosen in replicates[asked].items():
             for fraction in fractions:
                 facts = {"replicate": replicate, "confident": fraction}
                 for name, row, several, found in _rows_of_sets(comparisons, chosen, fraction, test):
                     row = {**facts, "set": name, **row}
-                    rows.append((reference, row))
+                    rows.append((asked, row))
                     if name == "calibrated" and found is not None:
                         gaps.setdefault(replicate, []).append((row, several, found))
     for name in FAMILIES:

@@ -135,9 +135,10 @@ def test_a_figure_of_nothing_is_drawn_all_the_same(tmp_path):
 def test_scores_without_a_number_are_not_drawn():
     row = {
         "test": "two_model", "target_model": "a", "reference_model": "b", "set": "symmetric",
-        "replicate": "0", "dejavu_low": 0.0, "dejavu_high": 0.0,
+        "replicate": "0", "top": 1, "dejavu_low": 0.0, "dejavu_high": 0.0,
     }  # fmt: skip
-    frame = pl.DataFrame([{**row, "confident": 1.0, "dejavu": 0.1}, {**row, "confident": 0.05}])
+    rows = [{**row, "confident": 1.0, "dejavu": 0.1}, {**row, "confident": 0.05}]
+    frame = pl.DataFrame([*rows, {**rows[0], "top": 5, "dejavu": 0.9}])
     rows = figure_vision_dejavu.rows_of(frame, {"two_model": "symmetric"})
     assert [(each["panel"], each["dejavu"]) for each in rows] == [("all crops", 0.1)]
 
@@ -164,13 +165,14 @@ def test_bars_of_quadrants_end_at_1_whatever_the_number_of_references():
     quadrants = dict.fromkeys(figure_vision_quadrants.QUADRANTS, 0.25)
     frame = pl.DataFrame(
         [
-            {**row, "replicate": "0", "set": name, "crops": 30, **quadrants}
+            {**row, "replicate": "0", "set": name, "top": top, "crops": 30, **quadrants}
             for row in pairs(
                 ("two_model", "a", "b"), ("two_model", "a", "c"), ("one_model", "a", "resnet")
             )
             for name in ("target", "reference", "symmetric")[
                 : 3 if row["test"] == "two_model" else 1
             ]
+            for top in (1, 5)
         ]
     )
     rows = figure_vision_quadrants.rows_of(frame)

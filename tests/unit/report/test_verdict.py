@@ -217,7 +217,14 @@ def vision_rows(symmetric, adjusted, references=("resnet", "naive_bayes@1"), con
     def row(test, reference, name, **scores):
         empty = score("dejavu", 0.4, 0.3, 0.5) | score("adjusted_accuracy", None, None, None)
         facts = {"test": test, "target_model": "net_a", "reference_model": reference}
-        facts |= {"confident": 1.0, "set": name, "replicate": "0", "crops": 500, "p_value": 0.5}
+        facts |= {
+            "confident": 1.0,
+            "top": 1,
+            "set": name,
+            "replicate": "0",
+            "crops": 500,
+            "p_value": 0.5,
+        }
         return {**facts, "no_interval": None, **empty, **scores}
 
     rows = [row("two_model", "net_b", "target")]
