@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,9 +48,12 @@ def from_base(path):
     return path if os.path.isabs(path) else os.path.relpath(BASE / path)
 
 
+installed = cache(version)
+
+
 def versions(*packages):
     """Installed versions of the packages that a rule's results depend on."""
-    return {package: version(package) for package in packages}
+    return {package: installed(package) for package in packages}
 
 
 def code_version(script):
