@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,14 +66,17 @@ def folders_of_pictures():
     return folders
 
 
+installed = cache(version)
+
+
 def versions(*packages):
     """Installed versions of the packages that a rule's results depend on."""
-    return {package: version(package) for package in packages}
+    return {package: installed(package) for package in packages}
 
 
 def code_version(script):
-    """Hash of what a script does."""
-    return reruns.code_version(SCRIPTS, script)
+    """Hash of what a script does, told when it is asked for: a job reads the code of its rule."""
+    return lambda wildcards: reruns.code_version(SCRIPTS, script)
 
 
 def digest_of(domain):

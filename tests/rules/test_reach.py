@@ -61,17 +61,21 @@ PARSED = {}
 UNCACHED = reruns._parsed.__wrapped__
 
 
-def parsed(folder, path):
-    """As `reruns._parsed`, which takes a file for the same throughout; here one is edited."""
-    key = folder, path, path.read_text()
-    if key not in PARSED:
-        PARSED[key] = UNCACHED(folder, path)
-    return PARSED[key]
-
-
 def versions(folder):
+    """The version of each rule's code, of files as they are now."""
     reruns.code_version.cache_clear()
     reruns.reached.cache_clear()
+    now = {}
+
+    def parsed(folder, path):
+        """As `reruns._parsed`, which takes a file for the same throughout; here one is edited."""
+        if path not in now:
+            key = folder, path, path.read_text()
+            if key not in PARSED:
+                PARSED[key] = UNCACHED(folder, path)
+            now[path] = PARSED[key]
+        return now[path]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reruns, "_parsed", parsed)
         return {rule: reruns.code_version(folder, f"{rule}.py") for rule in RULES}
