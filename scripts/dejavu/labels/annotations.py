@@ -17,7 +17,7 @@ from dejavu.errors import InputError, first_line, system_fault
 from dejavu.labels import pickles
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import STRINGS
-from dejavu.samples.texts import escaped, is_valid, normalised_column
+from dejavu.samples.texts import decoded, escaped, is_valid, normalised_column
 from dejavu.sources import coco
 from dejavu.sources.columns import is_text, readable, scan_table
 from dejavu.sources.regular import read_regular
@@ -206,10 +206,10 @@ def _text(value: str | int | float) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = read_regular(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded(path, read_regular(path)).replace("\r\n", "\n").replace("\r", "\n")
+    except OSError as error:
         raise system_fault(error, path, "be read") or InputError(
-            f"{path} cannot be read as UTF-8 text: {error}"
+            f"{path} cannot be read: {error}"
         ) from error
     return [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
 

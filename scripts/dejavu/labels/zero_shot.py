@@ -10,7 +10,7 @@ import polars as pl
 from dejavu.errors import InputError, first_line, system_fault
 from dejavu.job import Progress
 from dejavu.labels.tags import Tags
-from dejavu.samples.texts import normalised
+from dejavu.samples.texts import decoded, normalised
 from dejavu.sources.images import open_available
 
 
@@ -74,8 +74,8 @@ def vocabulary(path: str | Path) -> list[str]:
         InputError: there is none.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decoded(path, Path(path).read_bytes()).splitlines()
+    except OSError as error:
         raise system_fault(error, path, "be read") or InputError(
             f"The vocabulary {path} cannot be read ({first_line(error)}): give a text file with a"
             " tag a line."

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from dejavu.errors import InputError, system_fault
-from dejavu.samples.texts import normalised
+from dejavu.samples.texts import decoded, normalised
 
 
 def read(path: Path) -> dict[str, str]:
@@ -22,7 +22,7 @@ def read(path: Path) -> dict[str, str]:
     """
     try:
         # Spreadsheets put a byte order mark first.
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(path, path.read_bytes())
         if path.suffix == ".csv":
             pairs = [row[:2] for row in [*csv.reader(io.StringIO(text))][1:] if row]
         else:

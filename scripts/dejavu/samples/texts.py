@@ -3,10 +3,13 @@
 Nothing here is of one format: readers pass their texts through it before anything is compared.
 """
 
+import codecs
 import re
 import unicodedata
 
 import polars as pl
+
+from dejavu.errors import InputError
 
 # OpenCLIP's tokenizer takes time with the square of a word's length, Transformers' with a text's.
 LONGEST_CAPTION, LONGEST_WORD = 10_000, 1_000
@@ -14,6 +17,7 @@ LONGEST_CAPTION, LONGEST_WORD = 10_000, 1_000
 WORDS = re.compile(r"[^\W_]+|(?:[^\w\s]|_)+")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 CUT = "…"
+WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def normalised(text: str) -> str:
@@ -49,6 +53,33 @@ def is_valid(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def decoded(path: object, content: bytes) -> str:
+    """The text of a file in UTF-8, with a byte order mark or without.
+
+    Raises:
+        InputError: it is of another encoding.
+    """
+    check_encoding(path, content[:4])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path} is not UTF-8 text (byte 0x{content[error.start]:02x} in line {line}): save it"
+            " as UTF-8."
+        ) from error
+
+
+def check_encoding(path: object, start: bytes) -> None:
+    """Stop at a text file of two or four bytes a character, as its first four bytes tell.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    if start.startswith(WIDE_MARKS) or b"\0" in start:
+        raise InputError(f"{path} is text in UTF-16 or UTF-32: save it as UTF-8.")
 
 
 def caption_fault(caption: str) -> str | None:

@@ -16,10 +16,11 @@ from xml.parsers import expat
 
 import polars as pl
 
-from dejavu.errors import InputError, first_line, system_fault
+from dejavu.errors import InputError, system_fault
 from dejavu.samples.crops import Box, Corners, Size, box_fault, size_fault, whole_box
 from dejavu.samples.texts import normalised
 from dejavu.sources import coco
+from dejavu.sources.columns import check_text, readable
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TABLES = (".csv", ".parquet")
@@ -239,7 +240,8 @@ def from_table(path: Path) -> BoxList:
     Raises:
         InputError: it can't be read, lacks a column, or has a row without an image.
     """
-    try:
+    with readable(path, "a table of boxes"):
+        check_text(path)
         # No type is inferred: a name such as 007 stays as it is.
         table = (
             pl.read_parquet(path, glob=False)
@@ -252,11 +254,6 @@ def from_table(path: Path) -> BoxList:
             floats = pl.selectors.float()
             table = table.select("image", *CORNERS, *sizes).with_columns(floats.fill_nan(None))
             rows = table.select(pl.all().cast(pl.String)).rows()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise system_fault(error, path, "be read") or InputError(
-            f"{path} cannot be read as a table of boxes ({first_line(error)}): give a .parquet or"
-            " .csv file."
-        ) from error
     if missing:
         raise InputError(
             f"{path} has no column {missing[0]!r}; it has {', '.join(table.columns)}: give a row"

@@ -7,12 +7,14 @@ from pathlib import Path
 import polars as pl
 
 from dejavu.errors import InputError, first_line, system_fault
-from dejavu.samples.texts import escaped, shortened
-from dejavu.sources.regular import check_regular
+from dejavu.samples.texts import check_encoding, escaped, shortened
+from dejavu.sources.regular import open_regular
 
 # What may part the cells of a line of text, the usual one first.
 SEPARATORS = {".csv": ",\t;", ".tsv": "\t,;"}
 LONGEST_HEADER = 500
+# How Polars tells of a row that is too long, and of text of another encoding.
+WIDE, NO_UTF_8 = "found more fields than defined", "invalid utf-8"
 SUFFIXES = (".parquet", *SEPARATORS)
 
 
@@ -33,7 +35,7 @@ def scan_table(path: Path, columns: Mapping[str, str], key: str) -> pl.LazyFrame
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path} is neither a .parquet nor a .csv nor a .tsv file")
     with readable(path):
-        check_regular(path)
+        check_text(path)
         tables = [_parquet(path)] if path.suffix == ".parquet" else list(_texts(path))
         headers = [table.collect_schema().names() for table in tables]
     for table, header in zip(tables, headers, strict=True):
@@ -60,14 +62,35 @@ def _texts(path: Path) -> Iterator[pl.LazyFrame]:
         )
 
 
+def check_text(path: Path) -> None:
+    """Check that a table is a regular file and, if it is a text file, in UTF-8 as far as shows.
+
+    Raises:
+        InputError: it is in UTF-16 or UTF-32.
+        OSError: it is no regular file, or can't be read.
+    """
+    with open_regular(path) as file:
+        if path.suffix in SEPARATORS:
+            check_encoding(path, file.read(4))
+
+
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Tell in one sentence that a table can't be read."""
+def readable(path: Path, what: str | None = None) -> Iterator[None]:
+    """Tell in one sentence that a table, of whatever, can't be read."""
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise system_fault(error, path, "be read") or InputError(
-            f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}"
+        fault = system_fault(error, path, "be read")
+        why = first_line(error)
+        if WIDE in why:
+            why = (
+                "a row has more cells than the first line names columns; put cells that hold a"
+                " comma, a tab or a line break into quotes"
+            )
+        elif NO_UTF_8 in why:
+            why = "it is not UTF-8 text; save it as UTF-8"
+        raise fault or InputError(
+            f"{path} cannot be read as {what or path.suffix[1:]}: {why}."
         ) from error
 
 

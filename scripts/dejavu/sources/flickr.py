@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dejavu.errors import InputError, system_fault
-from dejavu.samples.texts import normalised
+from dejavu.samples.texts import decoded, normalised
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
 from dejavu.sources.images import open_image, path_within, why_unreadable
@@ -35,10 +35,10 @@ def read_images(
         InputError: the file can't be read, or has no line of the format.
     """
     try:
-        lines = re.split("\r\n?|\n", read_regular(path).decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
+        lines = re.split("\r\n?|\n", decoded(path, read_regular(path)))
+    except OSError as error:
         raise system_fault(error, path, "be read") or InputError(
-            f"{path} cannot be read as UTF-8 text: {error}"
+            f"{path} cannot be read: {error}"
         ) from error
     texts: dict[str, dict[int, str]] = {}
     for place, line in enumerate(lines, 1):

@@ -5,6 +5,7 @@ import unicodedata
 import polars as pl
 import pytest
 
+from dejavu.errors import InputError
 from dejavu.samples import texts
 
 
@@ -39,3 +40,13 @@ def test_a_caption_has_a_bounded_length_and_bounded_words(caption, fault):
 def test_what_cannot_be_shown_is_escaped_and_what_is_long_is_cut():
     assert texts.escaped("caf\udce9\0\n狗") == "caf\\udce9\\x00\\n狗"
     assert texts.shortened("abcdef", 6) == "abcdef" and texts.shortened("abcdefg", 6) == "abcde…"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_text_of_another_encoding_is_told_with_the_remedy(encoding):
+    content = "id,label\nx,é\n".encode(encoding)
+    with pytest.raises(InputError, match=r"^a\.csv is .*: save it as UTF-8\.$") as raised:
+        texts.decoded("a.csv", content)
+    place = "(byte 0xe9 in line 2)" if encoding == "latin-1" else "UTF-16 or UTF-32"
+    assert place in str(raised.value)
+    assert texts.decoded("a.csv", b"\xef\xbb\xbfx") == texts.decoded("a.csv", b"x") == "x"

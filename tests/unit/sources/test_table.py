@@ -11,6 +11,7 @@ from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected
 from dejavu.sources.captions import Captions
 from dejavu.sources.cells import NO_LABELS
+from dejavu.sources.columns import readable, scan_table
 from dejavu.sources.images import open_image
 from dejavu.sources.table import read_rows
 
@@ -274,3 +275,21 @@ def test_a_file_is_found_however_the_disk_spells_it(folder, picture_bytes):
     (folder / "img" / "e\u0301.jpg").write_bytes(picture_bytes(5))
     (found,) = read(written(folder, [("a", "img/\u00e9.jpg", "x", "b")], ".csv"))
     assert open_image(found.image).size == (24, 20)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_a_table_in_wide_characters_is_told_with_the_remedy(tmp_path, encoding, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes("id,image\n1,a.png\n".encode(encoding))
+    with pytest.raises(InputError, match=f"a{suffix} is text in UTF-16 or UTF-32: save it"):
+        scan_table(path, {"id": "id"}, "columns")
+
+
+def test_a_row_with_more_cells_than_columns_is_told(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,image\n1,a.png\n2,b.png,c\n")
+    told = "a row has more cells than the first line"
+    with pytest.raises(InputError, match=told) as error, readable(path):
+        scan_table(path, {"id": "id"}, "columns").collect()
+    assert "Schema" not in str(error.value)
