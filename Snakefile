@@ -102,7 +102,9 @@ if workflow.is_main_process and not faults.only_tends(sys.argv):
 
 onerror:
     for path in log:
-        for sentence in faults.killed_jobs(Path(path).read_text(encoding="utf-8")):
+        for sentence in faults.killed_jobs(
+            Path(path).read_text(encoding="utf-8", errors="replace")
+        ):
             print(f"Error: {sentence}", file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from dejavu.errors import InputError
 from dejavu.files import seals
+from dejavu.files.csv import read_csv
 from dejavu.files.embeddings import read_embeddings
 from dejavu.files.facts import read_json
 from dejavu.files.neighbors import read_neighbors
@@ -51,6 +52,8 @@ def content(path):
         return read_settings(path.with_name("open_clip_config.json"), path)
     if path.name == "open_clip_config.json":
         return read_settings(path, path.with_name("open_clip_model.safetensors"))
+    if path.name.startswith("training.csv"):
+        return read_csv(str(path).removesuffix("-metadata.json"), None).rows()
     if path.suffix == ".json":
         return read_json(path)
     return read_parquet(path) if path.suffix == ".parquet" else None
@@ -60,7 +63,7 @@ def between_stages(folder):
     """One file of each kind that jobs hand on, and another one of its kind, if there is one."""
     kinds = {}
     for path in sorted((folder / "results/vlm").rglob("*")):
-        if path.suffix in (".parquet", ".faiss", ".json", ".safetensors", ".tar"):
+        if path.suffix in (".parquet", ".faiss", ".json", ".csv", ".safetensors", ".tar"):
             kind = (path.parts[path.parts.index("results") + 2], *path.suffixes, len(path.parts))
             kinds.setdefault(kind, []).append(path)
     return [(paths[0], paths[-1]) for paths in kinds.values()]

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import figure_vision_classes
+import report_page
 from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from dejavu.report import figures, page, verdict
@@ -342,3 +343,17 @@ def test_facts_count_samples_rejected_items_duplicates_and_use():
         " search is 0.900, for m, k = 9.",
         "m: accuracy 0.500, 95 % interval 0.400 to 0.600 in zero shot.",
     ]
+
+
+def test_a_run_json_of_another_config_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    write_json(path, {"digests": {"vlm_ppg": "config"}, "version": "1"})
+    job = SimpleNamespace(
+        input=SimpleNamespace(run=str(path)),
+        params=SimpleNamespace(digests={"vlm_ppg": "config", "vlm_checks": "config"}),
+    )
+    assert report_page.run_facts(job)["version"] == "1"
+    for digests in ({"vlm_ppg": "other"}, {}):
+        job.params.digests = digests
+        with pytest.raises(InputError, match=r"run\.json was made by another config"):
+            report_page.run_facts(job)
