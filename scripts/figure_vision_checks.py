@@ -39,6 +39,7 @@ def rows_of(frame: pl.DataFrame) -> figures.Rows:
     return [
         {**{key: row[key] for key in (*names, *scores)}, "what": SETS[row["set"]]}
         for row in figures.with_against(rows)
+        if row["dejavu"] is not None
     ]
 
 

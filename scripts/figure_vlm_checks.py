@@ -47,6 +47,7 @@ def rows_of(frame: pl.DataFrame, headline: dict[str, Any]) -> figures.Rows:
             "role": ROLES.get(row["set"], "raw score"),
         }
         for row in figures.summaries(frame, ["test", "set"]).to_dicts()
+        if row["ppg"] is not None
     ]
 
 

@@ -7,8 +7,8 @@ import polars as pl
 # What is written as text is read as text: a label 007 or 1.0 keeps its spelling.
 TEXT = (
     *("crop_status", "domain", "encoder", "first", "first_set", "id", "index"),
-    *("input", "item", "label", "metric", "model", "objects", "on", "order", "predict", "query"),
-    *("reason", "reference_model", "replicate", "second", "second_set", "set"),
+    *("input", "item", "label", "metric", "model", "no_interval", "objects", "on", "order"),
+    *("predict", "query", "reason", "reference_model", "replicate", "second", "second_set", "set"),
     *("source", "tag", "target_model", "task", "test"),
 )
 
