@@ -9,7 +9,7 @@ BIN := .venv/bin
 is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
 .DELETE_ON_ERROR:
-.PHONY: help install table test test-unit test-full bench scale lint format lock
+.PHONY: help install table test test-unit test-full bench certify scale lint format lock
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -30,6 +30,9 @@ test-full: install ## Run all tests, with the default configuration and its scie
 
 bench: install ## Measure speeds, as ratios (minutes; best on an idle machine)
 	$(BIN)/python -m tests.bench
+
+certify: install ## Simulate the coverage of all intervals; writes docs/certification.md (minutes)
+	$(BIN)/python -m tests.certify
 
 scale: install ## Rehearse a size without models (SIZE="--targets 10000 --public 100000")
 	$(BIN)/python -m tests.scale $(SIZE)

@@ -25,7 +25,8 @@ def main(job: Any) -> None:
         job.output,
         job.params.digest,
         "Memorized, correlated, misrepresented, unassociated",
-        figures.sizes(rows, "crops", "crops") + "; two-model: symmetric",
+        figures.sizes(rows, "crops", "crops")
+        + "; two-model: symmetric; ticks: what control, which no model saw, would give",
         "Fractions of crops by who infers the label: the target model alone, both, the reference"
         " alone, or neither.",
     )
@@ -43,10 +44,17 @@ def rows_of(frame: pl.DataFrame) -> figures.Rows:
             "quadrant": quadrant,
             "place": place,
             "fraction": row[quadrant],
+            "false": false_fraction(row) if quadrant == "memorized" else None,
         }
         for row in rows
         for place, quadrant in enumerate(QUADRANTS)
     ]
+
+
+def false_fraction(row: dict[str, Any]) -> float | None:
+    """The fraction of crops that would look memorized as control's do; None without control."""
+    expected = row["expected_false"]
+    return None if expected is None or not row["crops"] else expected / row["crops"]
 
 
 def drawn(rows: figures.Rows) -> Any:
@@ -66,10 +74,17 @@ def drawn(rows: figures.Rows) -> Any:
                 alt.Tooltip("reference_model:N", title="reference"),
                 alt.Tooltip("quadrant:N"),
                 alt.Tooltip("fraction:Q", format=".3f"),
+                alt.Tooltip("false:Q", format=".3f", title="as control"),
                 alt.Tooltip("crops:Q", format=","),
             ],
         )
-    ).properties(width=230, height={"step": 22})
+    )
+    false = (
+        alt.Chart()
+        .mark_tick(style="known", thickness=2)
+        .encode(x="false:Q", y=alt.Y("against:N").sort(references))
+    )
+    bars = alt.layer(bars, false).properties(width=230, height={"step": 22})
     targets = list(dict.fromkeys(row["target_model"] for row in rows))
     return figures.panels(bars, rows, "target_model", 3, targets)
 

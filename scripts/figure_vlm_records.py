@@ -10,6 +10,8 @@ from dejavu.job import run
 from dejavu.report import figures
 
 MEASURES = {"precision_gap": "precision", "recall_gap": "recall", "fscore_gap": "F-score"}
+# What the best of captions that no model saw look like is no memory.
+SETS = {"target": "training captions", "control": "control"}
 
 
 def main(job: Any) -> None:
@@ -21,21 +23,22 @@ def main(job: Any) -> None:
         job.output,
         job.params.digest,
         "Gaps over the most memorized records",
-        f"first L training captions; {headline['query']}, {headline['predict']},"
-        f" {headline['objects']} objects",
+        f"first records of a set, in the same order; {headline['query']}, {headline['predict']},"
+        f" {headline['objects']} objects; dashed: control, on which nothing is memory",
         "Mean precision, recall and F-score of the target model minus those of its reference, over"
-        " the first L records, for each number of neighbours.",
+        " the first records of training captions and of control, for each number of neighbours.",
         "nearest neighbour first",
     )
 
 
 def rows_of(frame: pl.DataFrame, headline: dict[str, Any]) -> figures.Rows:
-    """A row for each measure, order, number of neighbours and number of records."""
+    """A row for each measure, set, order, number of neighbours and fraction of records."""
     for column in ("query", "predict", "objects"):
         frame = frame.filter(pl.col(column) == headline[column])
     return [
         {
-            **{column: row[column] for column in ("test", "k", "order", "top")},
+            **{column: row[column] for column in ("test", "k", "order", "top", "fraction")},
+            "set": SETS[row["set"]],
             "panel": f"{row['test']}: {title}",
             "gap": row[measure],
         }
@@ -51,13 +54,18 @@ def drawn(rows: figures.Rows) -> Any:
         alt.Chart()
         .mark_line(point={"size": 22, "filled": True})
         .encode(
-            x=alt.X("top:Q").title("records L").axis(grid=False, tickCount=4),
+            x=alt.X("fraction:Q").title("first records").axis(grid=False, format="%", tickCount=4),
             y=alt.Y("gap:Q").title("gap").axis(grid=True, tickCount=5),
             color=alt.Color("k:O")
             .legend(title="neighbours", orient="top")
             .scale(range=figures.CATEGORIES),
+            strokeDash=alt.StrokeDash("set:N")
+            .scale(domain=list(SETS.values()), range=[[1, 0], [5, 3]])
+            .legend(symbolType="stroke", symbolStrokeColor=figures.INK),
+            detail="set:N",
             tooltip=[
                 alt.Tooltip("panel:N", title="gap of"),
+                alt.Tooltip("set:N"),
                 alt.Tooltip("k:O", title="neighbours"),
                 alt.Tooltip("top:Q", title="records"),
                 alt.Tooltip("gap:Q", format=".3f"),

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from dejavu.scores import vlm
+import vlm_ppg
 from tests.bench.pairs import seconds
 from tests.scale import jobs, synthetic
 
@@ -169,12 +169,12 @@ def main() -> None:
 
 
 def timing_intervals(taken: list[float]):
-    """Collect the seconds of every bootstrap."""
-    draw = vlm.intervals.multinomial_means
+    """Collect the seconds that scores, intervals and p-values take, once all is tallied."""
+    scored = vlm_ppg.rows_of_test
 
     def timed(*arguments):
-        drawn = []
-        taken.append(seconds(lambda: drawn.append(draw(*arguments))))
-        return drawn[0]
+        rows = []
+        taken.append(seconds(lambda: rows.extend(scored(*arguments))))
+        return rows
 
-    return mock.patch.object(vlm.intervals, "multinomial_means", timed)
+    return mock.patch.object(vlm_ppg, "rows_of_test", timed)

@@ -165,7 +165,10 @@ def test_bars_of_quadrants_end_at_1_whatever_the_number_of_references():
     quadrants = dict.fromkeys(figure_vision_quadrants.QUADRANTS, 0.25)
     frame = pl.DataFrame(
         [
-            {**row, "replicate": "0", "set": name, "top": top, "crops": 30, **quadrants}
+            {
+                **{**row, "replicate": "0", "set": name, "top": top, "crops": 30},
+                **{**quadrants, "expected_false": 3.0},
+            }
             for row in pairs(
                 ("two_model", "a", "b"), ("two_model", "a", "c"), ("one_model", "a", "resnet")
             )
@@ -182,6 +185,7 @@ def test_bars_of_quadrants_end_at_1_whatever_the_number_of_references():
         bars[bar] = bars.get(bar, 0) + row["fraction"]
     assert bars == {("a", "b"): 1.0, ("a", "c"): 1.0, ("a", "resnet"): 1.0}
     assert {row["set"] for row in rows if row["reference_model"] != "resnet"} == {"symmetric"}
+    assert {row["false"] for row in rows if row["quadrant"] == "memorized"} == {0.1}
 
 
 def test_sample_sizes_are_told_in_words():

@@ -92,6 +92,8 @@ def test_gaps_over_the_first_records_equal_those_of_a_plain_sort(shards):
                 -(-size // 100),
                 *(-(-size * n // 20) for n in range(1, 21)),
             ]
+            shares = [0.001, 0.01, *(n / 20 for n in range(1, 21))]
+            assert [row["fraction"] for row in found] == pytest.approx(shares)
             for row in found:
                 means = {}
                 for role in ("target", "reference"):
@@ -127,6 +129,30 @@ def test_the_largest_gaps_are_the_first_of_a_plain_sort(shards, most):
             counts = [(row[0][setting.objects], *row[2][role, setting]) for _, row in expected]
             columns = (each.tolist() for each in outcome.columns)
             assert list(zip(*columns, strict=True)) == counts[:most]
+
+
+@given(SHARDS, SHARDS, st.integers(1, 9))
+def test_false_entries_are_what_control_gives_at_the_same_surplus(shards, others, most):
+    listed = gaps.largest(pairs(shards), SETTINGS, most)
+    control = gaps.largest(pairs(others), SETTINGS, 0)
+    for setting, best in listed.items():
+        members, controls = (
+            [surplus(row, setting) for _, row in scored(each, setting)] for each in (shards, others)
+        )
+        found = gaps.expected_false(best, control[setting])
+        assert len(found) == len(best.samples)
+        if not controls:
+            assert np.isnan(found).all()
+            continue
+        ordered = sorted(members, reverse=True)
+        for rank, value in enumerate(ordered[:most], 1):
+            higher, equal = (
+                [sum(test(each) for each in side) for side in (members, controls)]
+                for test in (lambda each, v=value: each > v, lambda each, v=value: each == v)
+            )
+            share = (rank - higher[0]) / equal[0]
+            expected = len(members) / len(controls) * (higher[1] + share * equal[1])
+            assert found[rank - 1] == pytest.approx(expected)
 
 
 @given(SHARDS, st.integers(1, 9))
