@@ -18,6 +18,13 @@ SMALL_TABLES = [f"results/tables/vlm_{name}.csv" for name in ("ppg", "samples", 
 RUNS = {"small_run", "smoke_run", "vision_smoke_run"}
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Where slow tests are left out, leave out files of them alone, whose imports take long."""
+    if config.option.markexpr == "not slow" and collection_path.suffix == ".py":
+        return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text() or None
+    return None
+
+
 def pytest_collection_modifyitems(items):
     """Mark what `make test-unit` leaves out."""
     for item in items:

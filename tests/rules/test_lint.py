@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 # A function that serves one rule file stands in it, where it is read; the linter, which can't be
@@ -11,6 +13,7 @@ from tests.conftest import ROOT
 MEANT = {"Mixed rules and functions in same snakefile."}
 
 
+@pytest.mark.slow
 def test_the_linter_finds_nothing_that_is_not_meant():
     command = [sys.executable, "-m", "snakemake", "--lint"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -14,6 +14,8 @@ from torch import nn
 from dejavu.encoders import checkpoints
 from dejavu.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def network():
     torch.manual_seed(4)

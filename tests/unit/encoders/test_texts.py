@@ -7,6 +7,8 @@ import pytest
 
 from dejavu.encoders.texts import bounded
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("text", ["a dog", "", "  two  cats ", "word " * 900, "x" * 1000])
 def test_texts_of_usual_length_stay(text):

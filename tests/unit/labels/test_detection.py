@@ -30,6 +30,8 @@ from dejavu.encoders import detectors
 from dejavu.errors import InputError
 from dejavu.labels import annotations, detection
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["cat", "dog", "house", "red truck", "traffic light"]
 CPU = torch.device("cpu")
 

@@ -17,6 +17,8 @@ from dejavu.errors import InputError
 from dejavu.files.parquet import write_parquet
 from dejavu.samples.schemas import VISION_RECORDS
 
+pytestmark = pytest.mark.slow
+
 MODEL = {
     "embed_dim": 16,
     "vision_cfg": {
