@@ -198,10 +198,17 @@ def _hash(path: str) -> str:
 
 
 def _digest(values: Mapping[str, object]) -> str:
-    names = sorted(values)
-    text = f"{names} {[values[name] for name in names]}"
-    # Names of files may be other bytes than UTF-8.
-    return _check(text.encode(errors="surrogateescape")).decode()
+    named = sorted((_bytes(name), value) for name, value in values.items())
+    text = f"{[value for _, value in named]}".encode(errors="backslashreplace")
+    return _check(b"\0".join([*(name for name, _ in named), text])).decode()
+
+
+def _bytes(name: str) -> bytes:
+    """A name as a disk has it, whatever the locale; its codes where no file can have it here."""
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:
+        return name.encode(errors="backslashreplace")
 
 
 class _Memory:
