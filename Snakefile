@@ -32,10 +32,8 @@ except InputError as error:
 
 # Whether weights may be fetched changes no result, so it is no parameter of a rule.
 os.environ.update(HF_HUB_OFFLINE="0" if config["allow_download"] else "1")
-
-
 # Where sources lie changes none either, as long as they hold the same.
-os.environ["DEJAVU_PICTURES"] = json.dumps(folders_of_pictures())
+os.environ.update(DEJAVU_PICTURES=json.dumps(folders_of_pictures()))
 
 
 wildcard_constraints:

@@ -1,5 +1,6 @@
 """Shared by all rule files: the completed config, versions of code, memory and time of jobs."""
 
+import functools
 import json
 import os
 import sys

@@ -31,10 +31,27 @@ def scanned(wildcards):
     return source, record.files
 
 
+@functools.cache
+def pictures_named_by(path, column):
+    """What tells that pictures have changed which a table names."""
+    # Reading tables takes heavy packages: they are imported where a config has one alone.
+    from dejavu.sources.table import named_pictures
+
+    try:
+        names = named_pictures(BASE / path, column)
+    except InputError:
+        # So says the job that reads it.
+        return None
+    return contents.content_of_named((BASE / path).parent, names, BASE / path)
+
+
 def scanned_content(wildcards):
     """What tells that an external source has changed: its files, or those dealt to the part."""
     settings, files = scanned(wildcards)
     record = kinds.SOURCES[settings["kind"]]
+    if record.names_pictures:
+        named = pictures_named_by(settings["path"], settings["columns"]["image"])
+        return {**paths.told(settings, files, BASE), "pictures": named}
     if not record.told_by_part:
         return paths.told(settings, files, BASE)
     found = contents.contents_of(BASE / settings["path"], record.dealt)

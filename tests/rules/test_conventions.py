@@ -47,6 +47,21 @@ def test_no_rule_runs_code_whose_edits_would_go_unseen():
         assert "ancient(" not in path.read_text()
 
 
+def test_no_file_of_the_config_is_read_where_another_rules_job_loads_the_rules():
+    # Every job loads all rule files: only what a function gives is taken for the job's own rule.
+    for name, text in RULES.items():
+        for line in text.splitlines():
+            if re.search(r"\bcontent_of\(|\bcontents\.|\bpaths\.told\(", line):
+                assert "lambda" in line, f"{name}: {line}"
+
+
+def test_places_of_files_are_parameters_that_rerun_nothing():
+    # Snakemake takes what asks for the output for derived from it.
+    for name, text in RULES.items():
+        for line in text.splitlines():
+            assert "from_base(" not in line or "lambda wildcards, output:" in line, name
+
+
 def test_every_script_belongs_to_a_rule():
     assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(RULES)
 

@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from dejavu.files.parquet import rows_of
-from tests.conftest import SMALL, SMALL_TABLES, SMOKE, snakemake, snakemake_command
+from tests.conftest import ROOT, SMALL, SMALL_TABLES, SMOKE, snakemake, snakemake_command
 
 NEVER_FINAL = ("logs", "benchmarks")
+VISION_SMALL = ROOT / "tests/workflow/vision_small.yaml"
+VISION_TABLES = [f"results/tables/vision_{name}.csv" for name in ("dejavu", "memorized")]
 
 
 def start(folder, targets, config):
@@ -115,7 +117,7 @@ def after(files, seconds):
 
 def in_training(folder):
     """A moment: a training has written its first checkpoint."""
-    return any((folder / "results/vlm/models").glob("*/checkpoint.pt"))
+    return any((folder / "results").glob("*/models/*/checkpoint.pt"))
 
 
 def random_moments(count, files, seed):
@@ -133,6 +135,22 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_tables(small_run, tmp
     log = (tmp_path / "results/logs/train_clip/clip_a.log").read_text()
     assert "resumed after step" in log
     assert not list((tmp_path / "results").rglob("*.partial"))
+
+
+def test_a_vision_run_killed_at_random_moments_ends_with_the_same_tables(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+    snakemake(whole, *VISION_TABLES, config=VISION_SMALL)
+    early, late = random_moments(2, len(outputs(whole)), seed=3)
+    assert killed_at(killed, [early, in_training, late], VISION_TABLES, VISION_SMALL) == 3
+    assert undisturbed_tables(killed) == undisturbed_tables(whole)
+    for name in ("model.safetensors", "training.csv"):
+        place = Path("results/vision/models/vicreg_a") / name
+        assert (killed / place).read_bytes() == (whole / place).read_bytes()
+    log = (killed / "results/logs/train_ssl/vicreg_a.log").read_text()
+    assert "resumed after step" in log
+    assert not list((killed / "results").rglob("*.partial"))
 
 
 def test_a_training_that_outlives_snakemake_is_not_done_again(small_run, tmp_path):

@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -62,8 +62,19 @@ def content_of(place: Path) -> str:
 @cache
 def contents_of(folder: Path, pattern: str) -> Mapping[str, str]:
     """Hashes of the single files of a folder that match a pattern, by their names."""
-    files = {path.name: _seen(path) for path in sorted(folder.glob(pattern))}
-    memory = _Memory(folder / pattern)
+    names = sorted(path.name for path in folder.glob(pattern))
+    return _of_names(folder, names, folder / pattern)
+
+
+def content_of_named(folder: Path, names: Sequence[str], by: Path) -> str:
+    """Hash what the files hold that another file names, by paths from a folder."""
+    return _digest(_of_names(folder, names, Path(f"{by}#")))
+
+
+def _of_names(folder: Path, names: Sequence[str], place: Path) -> dict[str, str]:
+    """Hashes of files by their names, remembered under a place."""
+    files = {name: _seen(folder / name) for name in names}
+    memory = _Memory(place)
     hashes, kept = _hashes(folder, files, memory.body())
     memory.keep(None, None, kept)
     return hashes
@@ -101,6 +112,8 @@ def _seen(file: Path | os.DirEntry[str]) -> Seen | str:
         known = file.stat()
     except OSError as error:
         return _fault(error, file)
+    except ValueError:  # a NUL, or characters that this locale's file names can't have
+        return "no file's name"
     if not stat.S_ISREG(known.st_mode):
         return "no regular file"
     return known.st_size, known.st_mtime_ns, known.st_ctime_ns, known.st_ino
@@ -146,10 +159,11 @@ def _hashes(
     if len(unknown) < BATCH:
         batches = [[each] for each in unknown]
 
-    folder = f"{place}/" if place.is_dir() else ""
+    is_folder = place.is_dir()
 
     def read(batch: list[tuple[str, Seen]]) -> list[tuple[str, str]]:
-        return [(name, _hash(f"{folder}{name}" if folder else str(place))) for name, _ in batch]
+        paths = (os.path.join(place, name) if is_folder else place for name, _ in batch)  # noqa: PTH118
+        return [(name, _hash(str(path))) for (name, _), path in zip(batch, paths, strict=True)]
 
     with ThreadPoolExecutor(THREADS) as pool:
         for found in pool.map(read, batches):
@@ -184,10 +198,17 @@ def _hash(path: str) -> str:
 
 
 def _digest(values: Mapping[str, object]) -> str:
-    names = sorted(values)
-    text = f"{names} {[values[name] for name in names]}"
-    # Names of files may be other bytes than UTF-8.
-    return _check(text.encode(errors="surrogateescape")).decode()
+    named = sorted((_bytes(name), value) for name, value in values.items())
+    text = f"{[value for _, value in named]}".encode(errors="backslashreplace")
+    return _check(b"\0".join([*(name for name, _ in named), text])).decode()
+
+
+def _bytes(name: str) -> bytes:
+    """A name as a disk has it, whatever the locale; its codes where no file can have it here."""
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:
+        return name.encode(errors="backslashreplace")
 
 
 class _Memory:

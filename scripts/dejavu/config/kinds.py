@@ -26,6 +26,7 @@ class Source:
         rules: the rules that draw it, where it is generated, and read it.
         files: what the rule that reads it takes.
         pictures: the key of the folder with its pictures, or of the file beside which they lie.
+        names_pictures: whether that file names the pictures by paths in its column of images.
         later: what later rules take.
         drawn: pattern of the files that the workflow generates, where it does.
         dealt: pattern, below `path`, of the files or folders that are dealt out to its parts.
@@ -41,6 +42,7 @@ class Source:
     rules: tuple[str, ...]
     files: tuple[File, ...] = ()
     pictures: str | None = None
+    names_pictures: bool = False
     later: tuple[File, ...] = ()
     drawn: str | None = None
     dealt: str | None = None
@@ -137,7 +139,7 @@ SOURCES = {
         dealt_as="*.tar files",
         told_by_part=True,
     ),
-    "table": Source(VLM, ("scan_source",), files=(_PATH,), pictures="path"),
+    "table": Source(VLM, ("scan_source",), files=(_PATH,), pictures="path", names_pictures=True),
     "coco": Source(
         VLM,
         ("scan_source",),

@@ -172,7 +172,7 @@ def open_available(reference: str, crop: Mapping[str, int] | None = None) -> Ima
     except OSError as error:
         raise system_fault(error, verb="be read") or InputError(
             f"An image that was readable before no longer is ({error}): restore the source, or"
-            " remove the folder `sources` of the results to read it anew."
+            " run again, which reads it anew where it has changed."
         ) from error
     if crop is None:
         return image

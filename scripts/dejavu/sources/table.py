@@ -76,6 +76,21 @@ def read_rows(
         yield from _read_row(path, row, values, inside, separator, captions)
 
 
+def named_pictures(path: Path, column: str) -> list[str]:
+    """The paths of pictures that a table names, each once, sorted; none where it holds their bytes.
+
+    Raises:
+        InputError: the table can't be read or lacks the column.
+    """
+    table = scan_table(path, {"image": column}, "columns")
+    with readable(path):
+        kind = table.collect_schema()[column]
+        if not is_text(kind):
+            return []
+        names = table.select(as_strings(pl.col(column), kind)).unique().collect()
+        return sorted(names.to_series().drop_nulls())
+
+
 def _check_types(
     path: Path,
     columns: Mapping[str, str],

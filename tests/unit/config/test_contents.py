@@ -204,3 +204,22 @@ def test_files_of_a_pattern_have_hashes_of_their_own(tmp_path):
     found = contents.contents_of(data, "*.tar")
     assert list(found) == ["0.tar", "1.tar", "2.tar"]
     assert found["0.tar"] == found["1.tar"] != found["2.tar"]
+
+
+def test_files_that_another_names_are_told_by_name_and_content(tmp_path):
+    data = folder(tmp_path / "data")
+
+    def told(names):
+        return contents.content_of_named(data, names, data / "table.csv")
+
+    other = tmp_path / "other.jpg"
+    other.write_bytes(b"1")
+    names = ["n0/0.jpg", "n1/1.jpg", "gone.jpg", "no\0name", str(other)]
+    first = told(names)
+    assert told(names) == first != told(names[:1])
+    (data / "n0/2.jpg").write_bytes(b"no name of it stands in the table")
+    assert told(names) == first
+    for path in (data / "n1/1.jpg", other):
+        path.write_bytes(b"x" * 100)
+        assert told(names) != first
+        first = told(names)

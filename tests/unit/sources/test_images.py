@@ -1,12 +1,15 @@
 """References to pixels, in files and inside tar shards."""
 
 import io
+import json
 import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dejavu.errors import InputError
+from dejavu.sources import images
 from dejavu.sources.images import decode, open_image, read_bytes, tar_reference, why_unreadable
 
 
@@ -98,3 +101,57 @@ def test_reasons_hold_no_names(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         open_image(str(tmp_path / "missing.jpg"))
     assert why_unreadable(error.value) == "unreadable image: No such file or directory"
+
+
+@pytest.fixture
+def moved(tmp_path, monkeypatch):
+    """Lets the pictures of `vlm.s` lie in a folder, as seen from the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def to(folder):
+        monkeypatch.setenv(images.FOLDERS, json.dumps({"vlm.s": str(folder)}))
+
+    return to
+
+
+def test_a_picture_is_found_again_where_its_source_has_moved(tmp_path, moved):
+    for place in ("one", "deep/two"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.png").write_bytes(place.encode())
+        with tarfile.open(tmp_path / place / "0.tar", "w") as archive:
+            images.add_member(archive, "a.png", place.encode())
+    moved("one")
+    kept = images.from_source("vlm.s", "one/a.png")
+    member = images.from_source("vlm.s", tar_reference("one/0.tar", "a.png", 512, 3))
+    assert (kept, member) == ("{vlm.s}/a.png", "{vlm.s}/0.tar#a.png@512+3")
+    assert read_bytes(kept) == read_bytes(member) == b"one"
+    for place in ("deep/two", str(tmp_path / "deep/two"), "./deep/../deep/two"):
+        moved(place)
+        assert read_bytes(kept) == b"deep/two" and read_bytes(member) == b"dee"
+
+
+@pytest.mark.parametrize(
+    ("folder", "reference", "kept"),
+    [
+        ("data", "data/a{b}.png", "{vlm.s}/a{b}.png"),
+        ("data", "data2/a.png", "data2/a.png"),
+        (".", "a.png", "{vlm.s}/a.png"),
+        (".", "/elsewhere/a.png", "/elsewhere/a.png"),
+        ("..", "../data/a.png", "{vlm.s}/data/a.png"),
+        ("/data", "/data/x/a.png", "{vlm.s}/x/a.png"),
+        ("/", "/data/a.png", "{vlm.s}/data/a.png"),
+    ],
+)
+def test_only_what_lies_in_the_folder_of_a_source_is_named_from_there(
+    moved, folder, reference, kept
+):
+    moved(folder)
+    assert images.from_source("vlm.s", reference) == kept
+    # Those of a generated source lie below the results, wherever those are.
+    assert images.from_source("vlm.other", reference) == reference
+
+
+def test_a_source_that_is_gone_from_the_config_is_told(moved):
+    moved("data")
+    with pytest.raises(InputError, match=r"has no source vlm\.gone"):
+        read_bytes("{vlm.gone}/a.png")
