@@ -128,7 +128,11 @@ rule all:
     input:
         expand("results/tables/{table}.csv", table=plan.tables(config)),
         expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
-        expand("results/figures/{figure}.{kind}", figure=plan.figures(config), kind=["svg", "png"]),
+        expand(
+            "results/figures/{figure}.{kind}",
+            figure=plan.figures(config),
+            kind=["svg", "png", "json"],
+        ),
         "results/run.json",
         "results/report/index.html",
         asked_class_names,

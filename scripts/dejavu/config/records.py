@@ -120,16 +120,18 @@ def read(folder: Path, outputs: Iterable[str]) -> Records:
     unfinished = _unfinished(folder / UNFINISHED)
     present = frozenset(path for path in _files(folder) if is_output(path))
     found: dict[str, Record | None] = {}
-    waiting = list(present)
+    known, waiting = set(present), list(present)
     while waiting:
         path = waiting.pop()
         name = _name(path)
-        if path not in found and name not in unfinished:
-            record = _read(f"{folder}/{RECORDS}/{name}")
-            if record is not None:
-                record = record._replace(inputs=[each for each in record.inputs if is_output(each)])
-                waiting += record.inputs
-            found[path] = record
+        if name in unfinished:
+            continue
+        record = _read(f"{folder}/{RECORDS}/{name}")
+        if record is not None:
+            record = record._replace(inputs=[each for each in record.inputs if is_output(each)])
+            waiting += set(record.inputs) - known
+            known.update(record.inputs)
+        found[path] = record
     return Records(present, found)
 
 
