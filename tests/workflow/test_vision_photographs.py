@@ -114,7 +114,7 @@ def test_sets_with_their_own_sources_are_measured(tmp_path, config):
     samples = pl.read_parquet(folder / "results/vision/samples/B/0000.parquet")
     assert samples["tags"].list.len().min() > 0
     scores = pl.read_csv(folder / "results/tables/vision_dejavu.csv")
-    assert set(scores["set"]) == {"target", "control", "calibrated", "placebo"}
+    assert set(scores["set"]) == {"target", "control", "calibrated", "placebo", "nonmember"}
 
 
 @pytest.mark.parametrize(

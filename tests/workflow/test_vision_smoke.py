@@ -25,21 +25,24 @@ SHARDS = {"A": 2, "B": 1, "public": 2, "control": 1}
 CONTRACT = {
     "vision_correlation": (
         "reference_model replicate on crops accuracy_top1 accuracy_top1_low accuracy_top1_high"
-        " accuracy_top5 accuracy_top5_low accuracy_top5_high optimum"
+        " accuracy_top5 accuracy_top5_low accuracy_top5_high optimum no_interval"
     ),
     "vision_dejavu": (
-        "test target_model reference_model replicate confident set crops dejavu dejavu_low"
-        " dejavu_high accuracy_target accuracy_reference p_value adjusted_accuracy"
-        " adjusted_accuracy_low adjusted_accuracy_high adjusted_accuracy_beta"
+        "test target_model reference_model replicate confident set crops unmatched dejavu"
+        " dejavu_low dejavu_high accuracy_target accuracy_reference p_value p_family"
+        " adjusted_accuracy adjusted_accuracy_low adjusted_accuracy_high adjusted_accuracy_beta"
+        " simultaneous_low simultaneous_high no_interval"
     ),
     "vision_quadrants": (
         "test target_model reference_model replicate set crops memorized correlated"
-        " misrepresented unassociated"
+        " misrepresented unassociated expected_false"
     ),
     "vision_classes": "reference_model rank label crops percent",
     "vision_tags": "label tag crops p_tag_given_label lift",
     "vision_agreement": "first second agreement",
-    "vision_memorized": "test target_model reference_model rank sample id label confidence",
+    "vision_memorized": (
+        "test target_model reference_model rank sample id label confidence expected_false"
+    ),
     "vision_confidence": "test target_model reference_model low high crops",
     "vision_crops": "set crop_status images",
     "vision_rejected": "set source item reason",
@@ -228,7 +231,8 @@ def test_scores_follow_from_the_predictions(vision_smoke_run):
         table(vision_smoke_run, "vision_dejavu"),
         table(vision_smoke_run, "vision_quadrants"),
     )
-    assert len(scores) == 3 * (2 + 4 + 3 * 4)
+    # Non-members stand over all crops alone.
+    assert len(scores) == 3 * (2 + 4 + 3 * 4) + 4
     for reference in PREDICTORS[1:]:
         keys = {"target_model": "vicreg_a", "reference_model": reference, "replicate": "0"}
         for name, group in (("A", "target"), ("control", "control")):
@@ -245,7 +249,9 @@ def test_scores_follow_from_the_predictions(vision_smoke_run):
             right, wrong = target["correct"].to_numpy(), other["correct"].to_numpy()
             wins, losses = (right & ~wrong).sum(), (wrong & ~right).sum()
             found = row(scores, set=group, confident=1.0, **keys)
-            if wins + losses:
+            if reference != "vicreg_b":
+                assert found["p_value"] is None
+            elif wins + losses:
                 assert found["p_value"] == pytest.approx(binomtest(wins, wins + losses).pvalue)
             if group == "target":
                 quadrant = row(quadrants, set="target", **keys)
@@ -257,28 +263,36 @@ def test_scores_follow_from_the_predictions(vision_smoke_run):
             row(scores, set=s, confident=1.0, **keys)["dejavu"]
             for s in ("target", "control", "calibrated")
         ]
+        # Control has as many crops of each class as A.
         assert parts[2] == pytest.approx(parts[0] - parts[1])
 
 
-def test_the_adjusted_gap_is_the_regression_adjustment(vision_smoke_run):
+def test_the_adjusted_gap_is_the_regression_of_control_with_a_level_for_each_class(
+    vision_smoke_run, samples
+):
     scores = table(vision_smoke_run, "vision_dejavu")
     for reference in PREDICTORS[1:]:
-        groups = [
-            [
-                predictions(vision_smoke_run, each, name)["correct"].to_numpy().astype(float)
-                for each in ("vicreg_a", reference)
-            ]
-            for name in ("A", "control")
-        ]
-        deviations = [(t - t.mean(), g - g.mean()) for t, g in groups]
-        beta = sum((t * g).sum() for t, g in deviations) / sum((g * g).sum() for _, g in deviations)
-        residuals = [t - beta * g for t, g in groups]
-        gap = residuals[0].mean() - residuals[1].mean()
-        half = 1.96 * math.sqrt(sum(r.var(ddof=1) / len(r) for r in residuals))
         found = row(scores, reference_model=reference, set="calibrated", confident=1.0)
-        wanted = (gap, gap - half, gap + half, beta)
-        for end, value in zip(("", "_low", "_high", "_beta"), wanted, strict=True):
-            assert found[f"adjusted_accuracy{end}"] == pytest.approx(value, abs=1e-9)
+        (t, g, members), (u, h, classes) = (
+            results(vision_smoke_run, samples, ("vicreg_a", reference), name)
+            for name in ("A", "control")
+        )
+        known = np.unique(classes)
+        design = np.column_stack([classes[:, None] == known, h]).astype(float)
+        *bases, beta = np.linalg.lstsq(design, u, rcond=None)[0]
+        expected = np.array(bases)[np.searchsorted(known, members)] + beta * g
+        assert found["adjusted_accuracy"] == pytest.approx(np.mean(t - expected))
+        assert found["adjusted_accuracy_beta"] == pytest.approx(beta)
+        variance = sum((t - beta * g).var(ddof=1) / len(t) for t, g in ((t, g), (u, h)))
+        half = (found["adjusted_accuracy_high"] - found["adjusted_accuracy_low"]) / 2
+        assert half == pytest.approx(1.96 * math.sqrt(variance), rel=0.1)
+
+
+def results(folder, samples, models, name):
+    """Whether both models are right about a set's crops, and the crops' labels."""
+    answers = [predictions(folder, each, name) for each in models]
+    labels = answers[0].join(samples[name].select("sample", "label"), on="sample")["label"]
+    return *(each["correct"].to_numpy().astype(float) for each in answers), labels.to_numpy()
 
 
 def test_two_model_tests_have_both_models_in_both_places(vision_smoke_run):
