@@ -50,9 +50,6 @@ def main(job: Any) -> None:
     first_half = None
     if job.wildcards.set == "control":
         first_half = in_first_half(images.to_list(), job.params.seed)
-    clusters = None
-    if job.params.captions == "each":
-        clusters = images.rle_id().to_numpy().astype(np.int64)
     settings = recovered.settings(job.params.k, job.params.predict, job.params.objects)
     recovered.write(
         job.output[0],
@@ -62,7 +59,7 @@ def main(job: Any) -> None:
         truth={objects: found.truth for objects, found in counts.items()},
         predicted={each: counts[each.objects].predicted[each.k, each.predict] for each in settings},
         correct={each: counts[each.objects].correct[each.k, each.predict] for each in settings},
-        clusters=clusters,
+        clusters=clusters_of(images) if job.params.captions == "each" else None,
         provenance={key: ranking.metadata[key] for key in ("model", "fingerprint", "query")},
     )
 
@@ -71,6 +68,11 @@ def image_ids_of(samples: pa.Table, captions: str) -> pl.Series:
     """The image's id of each sample; samples of one image stand one after the other."""
     ids = pl.DataFrame({"id": column_strings(samples, "id")})
     return ids.select(image_ids(pl.col("id"), captions))["id"]
+
+
+def clusters_of(images: pl.Series) -> np.ndarray:
+    """Number of each sample's image, from 0, int64 [n]."""
+    return images.rle_id().to_numpy().astype(np.int64)
 
 
 def public_objects(

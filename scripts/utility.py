@@ -7,7 +7,7 @@ import polars as pl
 from dejavu.files.csv import write_csv
 from dejavu.files.facts import read_json
 from dejavu.job import run
-from dejavu.scores.intervals import wilson
+from dejavu.scores.intervals import proportion
 
 COLUMNS = {
     **dict.fromkeys(("domain", "model", "task"), pl.String),
@@ -20,7 +20,7 @@ def main(job: Any) -> None:
     rows = []
     for path in job.input:
         fact = read_json(path)
-        low, high = wilson(fact["right"], fact["images"])
+        low, high = proportion(fact["right"], fact["images"])
         accuracy = fact["right"] / fact["images"]
         names = {name: fact[name] for name in ("domain", "model", "task")}
         rows.append({**names, "accuracy": accuracy, "accuracy_low": low, "accuracy_high": high})

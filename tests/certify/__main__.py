@@ -35,15 +35,15 @@ HEADER = (
 HEAD = """# Certification
 
 How often the 95 % intervals of the tables cover the truth, in simulated worlds whose truth is
-known. `make certify` simulates them with the functions that make the tables, and writes this page; a
-small part runs in `make test-unit`. Version {version}, key {key}.
+known. `make certify` simulates them with the functions that make the tables, and writes this page;
+a small part runs in `make test-unit`. Version {version}, key {key}.
 
 Asked for: a coverage of at least .93, of .92 below 50 samples and for what is simulated in few
 worlds, of .90 for three pooled seeds; no interval without a width; at most .97 where more than 20
-samples are untied and more than 20 are not of the commonest outcome. Nearer to the boundary, and for
-fractions, whose scatter is less than that of the pseudo-samples, a closed form is generous. A row
-fails if a simulation that meets what is asked for would show so little, or so much, in less than one
-of 10,000 cases.
+samples are untied and more than 20 are not of the commonest outcome. Nearer to the boundary, and
+for fractions, whose scatter is less than that of the pseudo-samples, a closed form is generous. A
+row fails if a simulation that meets what is asked for would show so little, or so much, in less
+than one of 10,000 cases.
 """
 
 

@@ -22,6 +22,8 @@ RATES = {
     "even": (0.4, 0.3),
     "strong": (0.8, 0.1),
     "no losses": (0.3, 0.0),
+    "few wins": (0.05, 0.0),
+    "one win in a hundred": (0.01, 0.0),
     "nearly all": (0.95, 0.0),
     "rare": (0.02, 0.01),
     "never": (0.0, 0.0),
@@ -175,9 +177,8 @@ def proportions(worlds: int) -> Iterator[Case]:
         for size in SIZES:
             right = generator("proportion", rate, size).binomial(size, rate, worlds)
             ends = Proportion(right / size, size).ends()
-            # Wilson's interval of a few samples covers in steps of single outcomes.
-            least = 0.92 if size * min(rate, 1 - rate) >= 5 else 0.88
-            yield case("proportion", f"{rate:g}", (size,), ends, rate, least)
+            ordinary = size * min(rate, 1 - rate) > ORDINARY
+            yield case("proportion", f"{rate:g}", (size,), ends, rate, is_ordinary=ordinary)
 
 
 TWO, TENTHS = np.array([0.0, 1.0]), np.arange(11) / 10

@@ -108,7 +108,7 @@ def recover_objects(model: Model, set_name: str, shard: int, shards: Shards) -> 
             "vocabulary": "results/vlm/vocabulary.json",
         },
         "output": [layout.recovered_path(model.name, model.query, set_name, shard)],
-        "params": SETTINGS,
+        "params": {**SETTINGS, "captions": "one"},
         "wildcards": {"set": set_name},
     }
 

@@ -83,15 +83,16 @@ def test_gaps_and_agreement_in_figures_are_those_of_the_tables(smoke_run):
     samples = table(folder, "vlm_samples")
     columns = {"precision": "precision_gap", "recall": "recall_gap", "F-score": "fscore_gap"}
     rows = chart_rows(folder, "vlm_records")
-    assert len(rows) == 2 * 3 * 3 * 20 * 3
+    assert len(rows) == 2 * 3 * 3 * 20 * 3 * 2
+    sets = {"training captions": "target", "control": "control"}
     known = {
-        tuple(row[key] for key in ("test", "k", "order", "top")): row
+        tuple(row[key] for key in ("test", "k", "order", "set", "top")): row
         for row in samples.filter(
             *(pl.col(key) == HEADLINE[key] for key in ("query", "predict", "objects"))
         ).to_dicts()
     }
     for row in rows:
-        held = known[row["test"], row["k"], row["order"], row["top"]]
+        held = known[row["test"], row["k"], row["order"], sets[row["set"]], row["top"]]
         assert row["gap"] == held[columns[row["panel"].partition(": ")[2]]]
     agreement = table(folder, "vlm_agreement")
     for row in chart_rows(folder, "vlm_agreement"):

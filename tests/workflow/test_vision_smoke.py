@@ -42,7 +42,9 @@ CONTRACT = {
     "vision_classes": "reference_model rank label crops percent",
     "vision_tags": "label tag crops p_tag_given_label lift",
     "vision_agreement": "first second agreement",
-    "vision_memorized": "test target_model reference_model rank sample id label confidence",
+    "vision_memorized": (
+        "test target_model reference_model rank sample id label confidence expected_false"
+    ),
     "vision_confidence": "test target_model reference_model low high crops",
     "vision_crops": "set crop_status images",
     "vision_rejected": "set source item reason",
@@ -300,35 +302,32 @@ def test_scores_follow_from_the_predictions(vision_smoke_run, samples):
         assert row(scores, set="calibrated", confident=1.0, **keys)["dejavu"] == pytest.approx(gap)
 
 
-def test_the_adjusted_gap_is_read_off_controls_regression_within_classes(vision_smoke_run, samples):
+def test_the_adjusted_gap_is_the_regression_of_control_with_a_level_for_each_class(
+    vision_smoke_run, samples
+):
     scores = table(vision_smoke_run, "vision_dejavu").filter(top=1)
     for reference in PREDICTORS[1:]:
-        members, controls = (
-            [
-                by_class(predictions(vision_smoke_run, each, name), samples[name])
-                for each in ("vicreg_a", reference)
-            ]
+        found = row(scores, reference_model=reference, set="calibrated", confident=1.0)
+        (t, g, members), (u, h, classes) = (
+            results(vision_smoke_run, samples, ("vicreg_a", reference), name)
             for name in ("A", "control")
         )
-        sizes = {label: len(right) for label, right in members[0].items()}
-        t, g = (
-            np.concatenate([each[label] - each[label].mean() for label in sizes])
-            for each in controls
-        )
-        beta = (t * g).sum() / (g * g).sum() if g.any() else 0.0
-        gap = sum(
-            size
-            * (
-                members[0][label].mean()
-                - controls[0][label].mean()
-                - beta * (members[1][label].mean() - controls[1][label].mean())
-            )
-            for label, size in sizes.items()
-        ) / sum(sizes.values())
-        found = row(scores, reference_model=reference, set="calibrated", confident=1.0)
-        assert found["adjusted_accuracy"] == pytest.approx(gap, abs=1e-9)
-        assert found["adjusted_accuracy_beta"] == pytest.approx(beta, abs=1e-9)
-        assert found["adjusted_accuracy_low"] < gap < found["adjusted_accuracy_high"]
+        known = np.unique(classes)
+        design = np.column_stack([classes[:, None] == known, h]).astype(float)
+        *bases, beta = np.linalg.lstsq(design, u, rcond=None)[0]
+        expected = np.array(bases)[np.searchsorted(known, members)] + beta * g
+        assert found["adjusted_accuracy"] == pytest.approx(np.mean(t - expected))
+        assert found["adjusted_accuracy_beta"] == pytest.approx(beta)
+        variance = sum((t - beta * g).var(ddof=1) / len(t) for t, g in ((t, g), (u, h)))
+        half = (found["adjusted_accuracy_high"] - found["adjusted_accuracy_low"]) / 2
+        assert half == pytest.approx(1.96 * math.sqrt(variance), rel=0.1)
+
+
+def results(folder, samples, models, name):
+    """Whether both models are right about a set's crops, and the crops' labels."""
+    answers = [predictions(folder, each, name) for each in models]
+    labels = answers[0].join(samples[name].select("sample", "label"), on="sample")["label"]
+    return *(each["correct"].to_numpy().astype(float) for each in answers), labels.to_numpy()
 
 
 def test_two_model_tests_have_both_models_in_both_places(vision_smoke_run):

@@ -21,11 +21,13 @@ CONTRACT = {
         "test target_model reference_model replicate query k predict objects set targets excluded"
         " contaminated ppg ppg_low ppg_high prg prg_low prg_high aucg aucg_low aucg_high"
         " precision_target precision_reference recall_target recall_reference predicted_target"
-        " predicted_reference p_value adjusted_precision adjusted_precision_low"
+        " predicted_reference p_value p_family adjusted_precision adjusted_precision_low"
         " adjusted_precision_high adjusted_precision_beta adjusted_recall adjusted_recall_low"
-        " adjusted_recall_high adjusted_recall_beta"
+        " adjusted_recall_high adjusted_recall_beta simultaneous_low simultaneous_high no_interval"
     ),
-    "vlm_samples": ("test query k predict objects order top precision_gap recall_gap fscore_gap"),
+    "vlm_samples": (
+        "test query k predict objects set order fraction top precision_gap recall_gap fscore_gap"
+    ),
     "vlm_distributions": (
         "test query k predict objects recall targets at_most_target at_most_reference"
     ),
@@ -35,7 +37,7 @@ CONTRACT = {
     ),
     "vlm_memorized": (
         "test query k predict objects rank sample id precision_target precision_reference"
-        " recall_target recall_reference"
+        " recall_target recall_reference expected_false"
     ),
     "vlm_rejected": "set source item reason",
     "vlm_contamination": "first_set first_sample second_set second_sample similarity",
@@ -77,9 +79,9 @@ def test_tables_have_the_columns_of_the_contract(smoke_run):
 
 def test_every_row_of_every_set_is_there_and_fills_what_it_should(ppg):
     kinds = {
-        "two_model": {"target", "control", "reference", "symmetric", "calibrated", "placebo"},
         "one_model": {"target", "control", "calibrated", "placebo", "nonmember"},
     }
+    kinds["two_model"] = {*kinds["one_model"], "reference", "symmetric"}
     settings = product(("t2i", "t2t"), (1, 10, 100), ("top1", "top10", "all"), ("all", "unnamed"))
     for query, k, predict, objects in settings:
         for test, sets in kinds.items():
@@ -90,13 +92,27 @@ def test_every_row_of_every_set_is_there_and_fills_what_it_should(ppg):
     differences = pl.col("set").is_in(["calibrated", "placebo", "nonmember"])
     scores = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
     adjusted = [column for column in ppg.columns if column.startswith("adjusted")]
-    plain = ppg.columns[9:12] + ppg.columns[21:28]
+    plain = ppg.columns[9:12] + ppg.columns[21:27]
+    # Where the reference learned the samples, the target is looked at alone.
+    alone = (pl.col("set") == "nonmember") & (pl.col("test") == "two_model")
+    raw = pl.col("set").is_in(["target", "control"]) & (pl.col("test") == "one_model")
+    family = pl.col("set").is_in(["symmetric", "calibrated"])
+    ends = ["simultaneous_low", "simultaneous_high"]
     for rows, filled, empty in (
-        (ppg.filter(differences), scores + adjusted, plain),
+        (ppg.filter(differences & ~alone), scores + adjusted, plain),
+        (ppg.filter(alone), adjusted, scores + plain),
         (ppg.filter(~differences), scores + plain, adjusted),
+        (ppg.filter(raw), [], ["p_value"]),
+        (ppg.filter(~raw), ["p_value"], ["no_interval"]),
+        (ppg.filter(family), ["p_family"], []),
+        (ppg.filter(~family), [], ["p_family"]),
+        (ppg.filter(set="calibrated"), ends, []),
+        (ppg.filter(pl.col("set") != "calibrated"), [], ends),
     ):
-        assert rows.select(filled).null_count().sum_horizontal().item() == 0
-        assert rows.select(pl.col(empty).is_not_null().sum()).sum_horizontal().item() == 0
+        if not filled or not empty:
+            assert rows.height
+        assert all(rows[name].null_count() == 0 for name in filled)
+        assert all(rows[name].null_count() == rows.height for name in empty)
 
 
 def test_memorization_of_the_embedded_world_shows(ppg):
@@ -230,11 +246,11 @@ def test_scores_are_those_of_plain_sets(smoke_run, ppg, objects, k, predict):
         assert expected["predicted_target"] == pytest.approx(t[2].mean())
         assert expected["p_value"] == pytest.approx(binomtest(int(wins), int(wins + losses)).pvalue)
     symmetric = row(ppg, test="two_model", set="symmetric", **keys)
-    signs = np.concatenate(
-        [np.sign(members[name][0][0] - members[name][1][0]) for name in ("target", "reference")]
-    )
-    assert symmetric["ppg"] == pytest.approx(signs.mean())
-    draws = np.random.default_rng(0).choice(signs, (4000, len(signs))).mean(axis=1)
+    signs = [np.sign(members[name][0][0] - members[name][1][0]) for name in ("target", "reference")]
+    assert symmetric["ppg"] == pytest.approx(np.mean([each.mean() for each in signs]))
+    # A plain bootstrap of either direction.
+    rng = np.random.default_rng(0)
+    draws = sum(rng.choice(each, (4000, len(each))).mean(axis=1) for each in signs) / 2
     low, high = np.quantile(draws, [0.025, 0.975])
     assert symmetric["ppg_low"] == pytest.approx(low, abs=0.01)
     assert symmetric["ppg_high"] == pytest.approx(high, abs=0.01)
@@ -249,18 +265,21 @@ def test_adjusted_gap_is_the_regression_on_the_reference(smoke_run, ppg, kind):
         for model, query in (("clip_a", "t2i"), ("minilm", "t2t"))
         for name in ("target", "control")
     }
-    t, g = (np.concatenate([sides[m, "target"], sides[m, "control"]]) for m in ("clip_a", "minilm"))
-    members = np.repeat([1.0, 0.0], [len(sides["clip_a", name]) for name in ("target", "control")])
-    design = np.stack([np.ones_like(t), members, g], axis=1)
-    _, gap, beta = np.linalg.lstsq(design, t, rcond=None)[0]
     found = row(
         ppg, test="one_model", set="calibrated", query="t2i", k=10, predict="top10", objects="all"
     )
+    beta, base = np.polyfit(sides["minilm", "control"], sides["clip_a", "control"], 1)
+    gap = np.mean(sides["clip_a", "target"] - base - beta * sides["minilm", "target"])
     assert found[f"adjusted_{kind}"] == pytest.approx(gap)
     assert found[f"adjusted_{kind}_beta"] == pytest.approx(beta)
-    rest = t - beta * g
-    variance = sum(rest[members == m].var(ddof=1) / (members == m).sum() for m in (0, 1))
-    assert found[f"adjusted_{kind}_high"] - gap == pytest.approx(1.96 * np.sqrt(variance))
+    # In large samples the interval is about that of the residuals' means.
+    variance = sum(
+        (sides["clip_a", name] - beta * sides["minilm", name]).var(ddof=1)
+        / len(sides["clip_a", name])
+        for name in ("target", "control")
+    )
+    half = (found[f"adjusted_{kind}_high"] - found[f"adjusted_{kind}_low"]) / 2
+    assert half == pytest.approx(1.96 * np.sqrt(variance), rel=0.1)
 
 
 def test_embeddings_are_those_of_the_saved_weights(smoke_run):

@@ -97,10 +97,9 @@ def mean_of(
     least: float = -1.0,
     clusters: "Clusters | None" = None,
 ) -> Centred:
-    """Mean of values from `least`, −1 or 0, to 1 (Agresti and Min 2005, for wins and losses).
+    """Mean of values from `least`, −1 or 0, to 1 (Bonett and Price 2012, for wins and losses).
 
-    Two pseudo-samples are added: of values from −1 on half a one at −1, half a one at 1 and one at
-    0; of values from 0 on one at 0 and one at 1.
+    Two pseudo-samples are added, one at either end of the range: a win and a loss.
 
     Args:
         samples: number of samples; real where they have weights.
@@ -121,7 +120,7 @@ def mean_of(
 
 
 def pseudo_total(least: float) -> float:
-    """Sum of the two pseudo-samples of a mean; that of their squares is 1."""
+    """Sum of the two pseudo-samples of a mean."""
     return 1.0 + least
 
 
@@ -140,7 +139,7 @@ def deviation_products(
     """
     a, b = centres
     products = first.squares - b * first.products - a * second.products + a * b * first.sizes
-    return products + 1 - pseudo_total(least) * (a + b) + PSEUDO_SAMPLES * a * b
+    return products + (1 - a) * (1 - b) + (least - a) * (least - b)
 
 
 class Clusters(NamedTuple):
@@ -159,25 +158,26 @@ class Clusters(NamedTuple):
 
 @dataclass(frozen=True)
 class Proportion:
-    """Score interval of a proportion (Wilson 1927); trials may be an effective number."""
+    """Interval of a proportion (Agresti and Coull 1998); trials may be an effective number.
+
+    Its centre is that of Wilson's interval, which covers proportions near 1 / trials too seldom.
+    """
 
     value: Any
     trials: Any
 
     def ends(self, level: float = LEVEL) -> Ends:
         """Ends of the interval."""
+        pseudo = quantile(level) ** 2
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = quantile(level) ** 2 / np.asarray(self.trials, dtype=np.float64)
-            centre = self.value + spread / 2
-            half = np.sqrt(spread * (self.value * (1 - self.value) + spread / 4))
-            low, high = (centre - half) / (1 + spread), (centre + half) / (1 + spread)
-        # Rounding must not take the proportion itself out.
-        low, high = np.minimum(low, self.value), np.maximum(high, self.value)
-        return np.maximum(low, 0), np.minimum(high, 1)
+            size = np.asarray(self.trials, dtype=np.float64) + pseudo
+            centre = (self.value * self.trials + pseudo / 2) / size
+            half = np.sqrt(pseudo * centre * (1 - centre) / size)
+        return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Score interval of a proportion, 95 %; nan without trials."""
+def proportion(successes: int, trials: int) -> tuple[float, float]:
+    """Ends of the interval of a proportion, 95 %; nan without trials."""
     if not trials:
         return np.nan, np.nan
     low, high = Proportion(successes / trials, trials).ends()

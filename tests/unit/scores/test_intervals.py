@@ -41,9 +41,9 @@ def one_set(wins, losses, ties):
 
 
 def test_wins_and_losses_by_hand():
-    # 13 wins, no loss, 2 ties: 13.5 and 0.5 of 17.
+    # 13 wins, no loss, 2 ties: 14 and 1 of 17.
     low, high = one_set(13, 0, 2).ends()
-    centre, half = 13 / 17, Z * math.sqrt((14 / 17 - (13 / 17) ** 2) / 17)
+    centre, half = 13 / 17, Z * math.sqrt((15 / 17 - (13 / 17) ** 2) / 17)
     assert (low, high) == pytest.approx((centre - half, min(1.0, centre + half)))
 
 
@@ -63,14 +63,11 @@ def test_the_interval_contains_the_score_and_has_a_width(wins, losses, ties):
 def test_a_mean_is_that_of_the_samples_and_two_pseudo_samples(values, least):
     values = np.array(values) * (1 - least) + least
     found = intervals.mean_of(len(values), values.sum(), (values**2).sum(), least)
-    pseudo = [(-1, 0.5), (0, 1), (1, 0.5)] if least else [(0, 1), (1, 1)]
-    all_values = np.concatenate([values, [value for value, _ in pseudo]])
-    weights = np.concatenate([np.ones(len(values)), [weight for _, weight in pseudo]])
-    mean = np.average(all_values, weights=weights)
-    spread = np.average((all_values - mean) ** 2, weights=weights)
+    extended = np.concatenate([values, [least, 1]])
+    mean, spread = extended.mean(), extended.var()
     assert found.value == pytest.approx(values.mean(), abs=1e-12)
     assert found.centre == pytest.approx(mean, abs=1e-12)
-    assert found.error == pytest.approx(math.sqrt(spread / weights.sum()), abs=1e-9)
+    assert found.error == pytest.approx(math.sqrt(spread / len(extended)), abs=1e-9)
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 4)), min_size=1, max_size=30))
@@ -87,24 +84,36 @@ def test_clusters_take_the_samples_place_in_the_variance(rows):
     found = intervals.mean_of(n, values.sum(), (values**2).sum(), clusters=clusters)
     centre = values.sum() / (n + 2)
     parts = [s - m * centre for m, s in zip(sizes, sums, strict=True)]
-    pseudo = 0.5 * (1 - centre) ** 2 + 0.5 * (1 + centre) ** 2 + centre**2
+    pseudo = (1 - centre) ** 2 + (1 + centre) ** 2
     expected = math.sqrt(sum(part**2 for part in parts) + pseudo) / (n + 2)
     assert found.error == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(("right", "of"), [(0, 7), (5, 10), (313, 400), (9, 9)])
-def test_the_score_interval_ends_where_the_score_test_rejects(right, of):
-    """A proportion is inside as long as the observed one is within 1.96 of its standard errors."""
-    low, high = intervals.wilson(right, of)
-    assert 0 <= low <= right / of <= high <= 1
-    for end in (low, high):
-        if 0 < end < 1:
-            assert abs(right / of - end) == pytest.approx(Z * np.sqrt(end * (1 - end) / of))
-    assert np.isnan(intervals.wilson(0, 0)).all()
+def test_a_proportion_is_that_of_two_more_successes_and_failures(right, of):
+    """Of half of 1.96 squared of each, and Wald's interval of them all."""
+    low, high = intervals.proportion(right, of)
+    more = (right + Z**2 / 2) / (of + Z**2)
+    half = Z * math.sqrt(more * (1 - more) / (of + Z**2))
+    assert (low, high) == pytest.approx((max(0, more - half), min(1, more + half)))
+    assert low <= right / of <= high
+    assert np.isnan(intervals.proportion(0, 0)).all()
+
+
+class Known:
+    """A proportion with Wilson's interval, by the quadratic that its ends solve."""
+
+    def __init__(self, right, of):
+        self.value, self.of = right / of, of
+
+    def ends(self, level=0.05):
+        squared = Z**2 / self.of
+        roots = np.roots([1 + squared, -(2 * self.value + squared), self.value**2])
+        return tuple(sorted(roots))
 
 
 def test_a_difference_is_newcombes_of_1998():
-    low, high = Difference(Proportion(56 / 70, 70), Proportion(48 / 80, 80)).ends()
+    low, high = Difference(Known(56, 70), Known(48, 80)).ends()
     assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 

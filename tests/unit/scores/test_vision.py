@@ -366,8 +366,8 @@ def test_pooled_interval_is_hilliss(fraction):
     products = [
         count**2 * parts[a] @ parts[b]
         + count * (values[a] - centres[a]) * (values[b] - centres[b])
-        + 1
-        + 2 * centres[a] * centres[b]
+        + (1 - centres[a]) * (1 - centres[b])
+        + (1 + centres[a]) * (1 + centres[b])
         for a, b in combinations(range(3), 2)
     ]
     covariance = max(np.mean(products), 1) / (count + 2) ** 2
@@ -435,12 +435,12 @@ def test_correlation_accuracy_counts_only_the_crops_inside():
     assert row["no_interval"] == "two seeds"
 
 
-def test_correlation_interval_is_wilsons_of_the_crops_inside():
+def test_correlation_interval_is_that_of_the_crops_inside():
     rng = np.random.default_rng(0)
     correct, inside = rng.random((300, 1)) < 0.3, rng.random((300, 1)) < 0.5
     row = correlation_row(correct, correct, inside)
     right = int((correct & inside).sum())
-    expected = intervals.wilson(right, int(inside.sum()))
+    expected = intervals.proportion(right, int(inside.sum()))
     assert [row["accuracy_top1_low"], row["accuracy_top1_high"]] == pytest.approx(expected)
     assert "optimum" not in row
 
@@ -450,7 +450,7 @@ def test_correlation_of_three_seeds_has_a_wider_interval_than_that_of_one():
     correct = np.stack([rng.random(400) < rate for rate in (0.2, 0.3, 0.4)], axis=1)
     inside = np.ones_like(correct)
     row = correlation_row(correct, correct, inside)
-    low, high = intervals.wilson(int(correct[:, 1].sum()), 400)
+    low, high = intervals.proportion(int(correct[:, 1].sum()), 400)
     assert row["accuracy_top1_high"] - row["accuracy_top1_low"] > 2 * (high - low)
     assert row["accuracy_top1"] == pytest.approx(correct.mean())
 

@@ -352,16 +352,12 @@ def pooled_of(values, weights=(1.0,)):
     for weight, each in zip(weights, values, strict=True):
         n, seeds = each.shape
         estimates = estimates + weight * each.mean(axis=0)
-        # Half a one at 1, half a one at −1 and one at 0, of weight 1 each but the first two.
-        extended = np.concatenate(
-            [each, np.ones((1, seeds)), -np.ones((1, seeds)), np.zeros((1, seeds))]
-        )
-        shares = np.concatenate([np.ones(n), [0.5, 0.5, 1.0]])
-        centre = np.average(extended, axis=0, weights=shares)
+        extended = np.concatenate([each, np.ones((1, seeds)), -np.ones((1, seeds))])
+        centre = extended.mean(axis=0)
         centres = centres + weight * centre
         deviations = extended - centre
         found = [
-            (shares * deviations[:, a] * deviations[:, b]).sum() / (n + 2) ** 2
+            (deviations[:, a] * deviations[:, b]).sum() / (n + 2) ** 2
             for a, b in combinations(range(seeds), 2)
         ]
         covariance += weight**2 * max(np.mean(found), 1 / (n + 2) ** 2)
