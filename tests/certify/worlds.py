@@ -329,7 +329,7 @@ def sure(rng: np.random.Generator, latent: np.ndarray, skill: float) -> Judged:
     confidence = 0.6 * latent + 0.8 * rng.normal(size=len(latent))
     right = rng.random(len(latent)) < chance_of(confidence, skill)
     nothing = np.zeros(len(latent))
-    return Judged(np.arange(len(latent)), right, confidence, nothing)
+    return Judged(np.arange(len(latent)), right, confidence, nothing, nothing)
 
 
 def chance_of(confidence: np.ndarray, skill: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from dejavu.config.digests import config_digest
 CONFIG = {
     "seed": 0,
     "allow_download": False,
+    "smallest": {"gap": 0.02},
     "vlm": {"k": [1, 10], "max_rejected": 0.1, "embedding": {"batch": 2, "threads": 1}},
     "vision": {"k": 50, "models": {"net": {"epochs": 3}}},
 }

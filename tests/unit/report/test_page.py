@@ -11,7 +11,7 @@ import report_page
 from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from dejavu.report import figures, page, verdict
-from dejavu.report.verdict import HOLDS, MEMORIZES, Check, Score, Verdict
+from dejavu.report.verdict import HOLDS, MEMORIZES, Check, Primary, Score, Verdict
 
 pytestmark = pytest.mark.slow
 
@@ -64,14 +64,17 @@ def content(folder):
     }  # fmt: skip
     groups = [{"group": "memorized", "examples": [example] * 3}]
     test = {"test": "t", "target_model": "net", "reference_model": "other", "groups": groups}
-    check = Check("placebo", HOLDS, HOSTILE[0])
-    judged = Verdict("t", "net", "other", MEMORIZES, HOSTILE[2], Score(0.2, 0.1, 0.3), (check,))
+    check = Check("non-members", HOLDS, HOSTILE[0], Score(0.0, -0.1, 0.1), 0.1)
+    primary = Primary(HOSTILE[1], Score(0.2, 0.1, 0.3), 100, 0.05, "")
+    beside = ((HOSTILE[3], None),)
+    judged = Verdict("t", "net", "other", MEMORIZES, HOSTILE[2], primary, (check,), beside)
     domain = {
-        "key": "vlm", "name": "Captions", "cards": page.cards([judged]), "verdicts": [judged],
+        "key": "vlm", "name": "Captions", "cards": page.cards(verdict.rows_of([judged])),
         "facts": HOSTILE, "figures": [figure(folder)], "gallery": {"tests": [test]},
     }  # fmt: skip
     return {
         "title": HOSTILE[0], "lead": HOSTILE[1], "domains": [domain],
+        "verdicts": {"name": "verdicts", "fault": HOSTILE[1]},
         "tables": [page.table("vlm_some", some, HOSTILE[2])],
         "run": {
             "version": "1.2.3", "commit": "abc123", "clean": False,
@@ -290,19 +293,19 @@ def test_control_characters_are_shown_by_their_codes(tmp_path):
     assert table["rows"] == [[r"\x1b[2J", 1], [None, 2]]
 
 
-def test_cards_show_the_first_of_each_test_and_count_the_others():
-    kinds = {"x": MEMORIZES, "y": MEMORIZES, "z": verdict.NOT_SHOWN}
-    several = [Verdict("one", "net", ref, kind, "", None) for ref, kind in kinds.items()]
-    [card] = page.cards([Verdict("two", "net", "b", MEMORIZES, "", None), *several])
-    assert [(test["first"].test, test["first"].reference) for test in card["tests"]] == [
-        ("two", "b"),
-        ("one", "x"),
+def test_cards_show_each_target_once_with_its_tests_and_their_checks():
+    check = Check("non-members", HOLDS, "", Score(0.0, -0.1, 0.1), 0.1)
+    primary = Primary("gap", Score(0.2, 0.1, 0.3), 100, 0.05, "")
+    given = [
+        Verdict("two", "net", "b", MEMORIZES, "", primary),
+        Verdict("one", "other", "x", MEMORIZES, "", primary),
+        Verdict("one", "net", "x", verdict.NOT_SHOWN, "", primary, (check,), (("y", None),)),
     ]
-    assert [test["all"] for test in card["tests"]] == [
-        "",
-        "Against all 3 references: memorizes 2, no memorization shown 1.",
-    ]
-    assert card["kind"] == verdict.UNCLEAR
+    net, other = page.cards(verdict.rows_of(given))
+    assert (net["target"], other["target"]) == ("net", "other")
+    assert [test["outcome"] for test in net["tests"]] == [MEMORIZES, verdict.NOT_SHOWN]
+    assert [row["check"] for row in net["tests"][1]["checks"]] == ["non-members"]
+    assert net["tests"][1]["beside"] == [{"score": "y", "told": None}]
 
 
 def test_facts_count_samples_rejected_items_duplicates_and_use():

@@ -197,7 +197,11 @@ def test_control_is_weighed_by_the_members_classes(fraction):
     copies = np.repeat(np.arange(180), controls.classes + 1)
     copied = [
         Judged(
-            one.samples[copies], one.correct[copies], one.confidence[copies], one.tiebreak[copies]
+            one.samples[copies],
+            one.correct[copies],
+            one.confidence[copies],
+            one.tiebreak[copies],
+            one.entropy[copies],
         )
         for one in (controls.targets[0], controls.references[0])
     ]
@@ -413,8 +417,8 @@ def test_false_entries_are_those_of_control_at_the_same_confidence():
     nothing = np.zeros(8)
     members = Comparison((judged(nothing),), (judged(nothing),), np.array([0] * 6 + [1] * 2))
     # Class 0 has 4 crops in control, of which 3 look memorized; class 1 has 1, which does.
-    target = judged([1, 1, 1, 0, 1], confidence=[0, 0, 0, 0, 0])
-    reference = judged([0, 0, 0, 0, 0], confidence=[-0.9, -0.5, -0.3, 0, -0.5])
+    target = judged([1, 1, 1, 0, 1], entropy=[0] * 5)
+    reference = judged([0, 0, 0, 0, 0], entropy=[0.9, 0.5, 0.3, 0, 0.5])
     control = Comparison((target,), (reference,), np.array([0, 0, 0, 0, 1]))
     found = expected_false(np.array([1.2, 0.9, 0.5, 0.4, 0.1]), members, control)
     # A crop of class 0 stands for 6 / 4 members, that of class 1 for 2.
