@@ -197,6 +197,10 @@ ELSEWHERE = {
     # Scores: whoever takes the key runs again (the matrices of reruns), and its test shows more.
     **dict.fromkeys(["vlm k", "vlm predict", "vlm objects"], "unit/scores/test_vlm.py::test_"),
     "vlm queries": "unit/config/test_plan.py::test_every_test_is_compared_for_every_query",
+    **dict.fromkeys(
+        [f"vlm headline.{key}" for key in ("query", "k", "predict", "objects")],
+        "unit/config/test_plan.py::test_the_headline_is_the_methods_or",
+    ),
     "vlm memorized": "unit/report/test_gallery.py::test_",
     "vision k": "unit/predictions/test_label_votes.py::test_votes_equal_a_count_by_hand",
     "vision metric": "unit/search/test_exact.py::test_ranking_equals_brute_force_whatever",

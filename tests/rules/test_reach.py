@@ -22,8 +22,8 @@ REACH = [
     ("config.plan", NONE, NONE, 0),
     ("config.ranges", NONE, {"import_embeddings"}, 36),
     ("files.parquet", ALL, ALL, 49),
-    ("files.csv", NONE, NONE, 37),
-    ("files.csvw", ALL, NONE, 38),
+    ("files.csv", NONE, NONE, 40),
+    ("files.csvw", ALL, NONE, 41),
     ("files.arrays", NONE, ALL, 12),
     ("files.lists", NONE, NONE, 4),
     ("files.neighbors", NONE, NONE, 6),
@@ -43,9 +43,9 @@ REACH = [
     ("scores.intervals", NONE, NONE, 13),
     ("scores.vlm", NONE, NONE, 3),
     ("audits.blind", NONE, NONE, 1),
-    ("report.figures", NONE, NONE, 14),
-    ("report.shown", NONE, NONE, 16),
-    ("report.verdict", NONE, NONE, 1),
+    ("report.figures", NONE, NONE, 15),
+    ("report.shown", NONE, NONE, 17),
+    ("report.verdict", NONE, NONE, 4),
     ("report.checkout", NONE, NONE, 1),
 ]
 

@@ -53,6 +53,8 @@ MATRIX = [
         },
     ),
     ("vlm.max_rejected", 0.02, PAGE),
+    ("vlm.headline", {"k": 1}, set()),
+    ("smallest.gap", 0.5, set()),
     (
         "vlm.synonyms",
         {"car": ["automobile"]},
