@@ -82,7 +82,7 @@ def code_version(script):
 
 def digest_of(domain):
     """Digest of what of the config may change a domain's results, or those of all domains."""
-    return digests.config_digest(config, domain)
+    return digests.config_digest(config, domain, BASE)
 
 
 def content_of(path):

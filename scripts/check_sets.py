@@ -11,9 +11,9 @@ from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.job import run, say, warn
-from dejavu.labels import annotations
 from dejavu.samples import checks
 from dejavu.samples.hashes import keyed_hash
+from dejavu.samples.texts import image_ids
 
 
 def main(job: Any) -> None:
@@ -69,7 +69,7 @@ def matched(job: Any) -> dict[str, Any]:
         of_samples = []
         for _ in range(parts):
             ids = pl.Series("id", column_strings(read_parquet(next(remaining), ["id"]), "id"))
-            images = ids.to_frame().select(annotations.image_ids(pl.col("id"), captions))["id"]
+            images = ids.to_frame().select(image_ids(pl.col("id"), captions))["id"]
             of_samples.append(keyed_hash(images.to_list(), 0, "overlap"))
         each = checks.Matched.of(known, np.concatenate(of_samples))
         (warn if each.is_doubtful else say)(f"Source {source}: {each.told()}")

@@ -57,14 +57,14 @@ def rows_of(checks: figures.Rows) -> figures.Rows:
 
 def drawn(rows: figures.Rows) -> Any:
     """A band for each test, in which the score comes first."""
-    tests, whats = (list(dict.fromkeys(row[key] for row in rows)) for key in ("test", "what"))
+    tests, names = (list(dict.fromkeys(row[key] for row in rows)) for key in ("test", "what"))
     y = figures.bands("test", tests)
-    offset = alt.YOffset("what:N").sort(whats)
+    offset = alt.YOffset("what:N").sort(names)
     layers = figures.estimates(
         "value",
         "score; of a blind AUC what exceeds 0.5",
         y.axis(grid=True, tickBand="extent", labelExpr="split(datum.label, '\\n')", labelLimit=320),
-        alt.Color("what:N").scale(domain=whats, range=figures.CATEGORIES[: len(whats)]),
+        alt.Color("what:N").scale(domain=names, range=figures.CATEGORIES[: len(names)]),
         [
             alt.Tooltip("told:N", title="what"),
             alt.Tooltip("outcome:N"),

@@ -29,7 +29,7 @@ REACH = [
     ("files.neighbors", NONE, NONE, 6),
     ("samples.naming", NONE, NONE, 1),
     ("samples.hashes", NONE, NONE, 36),
-    ("sources.coco", NONE, NONE, 6),
+    ("sources.coco", NONE, NONE, 5),
     ("sources.img2dataset", NONE, NONE, 1),
     ("encoders.text", NONE, {"embed_text"}, 0),
     ("encoders.transformers", NONE, {"embed_transformers"}, 1),

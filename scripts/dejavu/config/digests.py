@@ -6,8 +6,13 @@ Standard library only: the Snakefile imports it.
 import copy
 import hashlib
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from dejavu.config import paths
 from dejavu.config.domains import DOMAINS
+from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES, TAGGERS
 from dejavu.config.replicates import Config
 
 # What changes no result: whether weights may be fetched, when a run stops, how many threads work.
@@ -15,19 +20,22 @@ WITHOUT_EFFECT = ("allow_download",)
 WITHOUT_EFFECT_IN_DOMAINS = ("max_rejected", "embedding.threads")
 
 
-def config_digest(config: Config, domain: str | None) -> str:
+def config_digest(config: Config, domain: str | None, base: Path) -> str:
     """Hash what of a config may change a domain's results: its section, the seed and the like.
+
+    Where files lie changes none, and what they hold is told to the rules that read them.
 
     Args:
         config: completed with its defaults.
         domain: its key; None for what is of all domains.
+        base: the folder that paths start from.
 
     Returns:
         32 hexadecimal digits, the same for a config whose keys stand in another order.
     """
     others = DOMAINS.keys() - {domain} if domain else set()
     left = {key: value for key, value in config.items() if key not in {*others, *WITHOUT_EFFECT}}
-    left = copy.deepcopy(left)
+    left = {key: _placeless(left[key], base) if key in DOMAINS else left[key] for key in left}
     for section in (left[key] for key in left if key in DOMAINS):
         for key in WITHOUT_EFFECT_IN_DOMAINS:
             *parents, last = key.split(".")
@@ -37,3 +45,24 @@ def config_digest(config: Config, domain: str | None) -> str:
             place.pop(last, None)
     text = json.dumps(left, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _placeless(section: Config, base: Path) -> Config:
+    """A copy of a domain's section without the paths of files."""
+    section = copy.deepcopy(section)
+
+    def without(settings: dict[str, Any], files: Sequence[paths.File]) -> dict[str, Any]:
+        return paths.replaced(settings, files, base, lambda _, path: "")
+
+    for name, source in section.get("sources", {}).items():
+        record = SOURCES[source["kind"]]
+        source = without(source, (*record.files, *record.later))
+        annotations = source.get("annotations")
+        if isinstance(annotations, dict) and "kind" in annotations:
+            source["annotations"] = without(annotations, ANNOTATIONS[annotations["kind"]].files)
+        section["sources"][name] = source
+    for name, model in section.get("models", {}).items():
+        section["models"][name] = without(model, MODELS[model["kind"]].files)
+    if "kind" in section.get("tags", {}):
+        section["tags"] = without(section["tags"], TAGGERS[section["tags"]["kind"]].files)
+    return section
