@@ -47,9 +47,9 @@ def config_digest(config: Config, domain: str | None, base: Path) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _placeless(section: Config, base: Path) -> Config:
+def _placeless(given: Config, base: Path) -> dict[str, Any]:
     """A copy of a domain's section without the paths of files."""
-    section = copy.deepcopy(section)
+    section: dict[str, Any] = copy.deepcopy(dict(given))
 
     def without(settings: dict[str, Any], files: Sequence[paths.File]) -> dict[str, Any]:
         return paths.replaced(settings, files, base, lambda _, path: "")
