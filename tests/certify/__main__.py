@@ -2,18 +2,21 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dejavu.report.checkout import VERSION
+from dejavu.report.verdict import KINDS
 from tests.certify import worlds
+from tests.certify.verdicts import Verdicts, verdicts
 from tests.certify.worlds import Case
 
+OF_EACH = 4_000
 PAGE = Path(__file__).parents[2] / "docs" / "certification.md"
 
 
-def page(cases: Iterable[tuple[int, Case]]) -> str:
-    """The page: what was simulated, and a row for every case."""
+def page(cases: Iterable[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
+    """The page: what was simulated, and a row for every case and every rate of verdicts."""
     lines = [HEAD.format(version=VERSION, key=worlds.KEY)]
     form = ""
     for number, case in cases:
@@ -25,9 +28,23 @@ def page(cases: Iterable[tuple[int, Case]]) -> str:
             f"| {case.world} | {case.sizes} | {case.coverage:.3f} | {case.widths.mean():.3f}"
             f" | {case.degenerate:.3f} | {case.least:g} | {faults} |"
         )
+    lines.append(OF_VERDICTS.format(worlds=reached[0].worlds))
+    lines.append(f"| test | memory | samples | {' | '.join(KINDS)} | |")
+    lines.append("| --- " * (len(KINDS) + 4) + "|")
+    for each in reached:
+        rates = " | ".join(f"{each.rates[kind]:.3f}" for kind in KINDS)
+        faults = "; ".join(each.faults()) or "holds"
+        lines.append(f"| {each.test} | {each.memory} | {each.size:,} | {rates} | {faults} |")
     return "\n".join(lines) + "\n"
 
 
+OF_VERDICTS = """
+## verdicts: {worlds:,} worlds each
+
+How often each verdict is reached. A little memory is a score of .03, much one of .2; one-model
+tests have a check of non-members. Asked for: verdicts that the model memorizes in at most 3 % of
+the worlds without memory.
+"""
 HEADER = (
     "| world | samples | coverage | mean width | without width | asked for | |",
     "| --- | --- | --- | --- | --- | --- | --- |",
@@ -60,7 +77,11 @@ def main() -> None:
                     f" {'; '.join(case.faults())}"
                 )
         print(f"{form.__name__}: {time.monotonic() - start:.0f} s", flush=True)
-    PAGE.write_text(page(cases), encoding="utf-8")
+    reached = list(verdicts(OF_EACH))
+    failed += [
+        f"verdicts, {each.test}, {each.size}: {each.false:.3f}" for each in reached if each.faults()
+    ]
+    PAGE.write_text(page(cases, reached), encoding="utf-8")
     print("\n".join(failed) or "everything asked for holds")
     sys.exit(bool(failed))
 

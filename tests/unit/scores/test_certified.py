@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.certify import worlds
+from tests.certify import verdicts, worlds
 
 # Cases of each form, and worlds of each; all of them take minutes.
 SMALL = [
@@ -25,6 +25,14 @@ def test_intervals_cover_the_truth_and_have_a_width(form, cases, number):
     for case in itertools.islice(form(number), cases):
         assert not case.faults(), (case.form, case.world, case.sizes, case.coverage)
         assert len(case.covered) == len(case.widths) == number
+
+
+def test_models_without_memory_are_seldom_said_to_memorize():
+    for each in verdicts.verdicts(400):
+        assert not each.faults(), (each.test, each.size, each.rates)
+        assert sum(each.rates.values()) == pytest.approx(1)
+        if each.memory == "much" and each.size >= 1_000:
+            assert each.false > 0.9
 
 
 def test_what_covers_too_seldom_or_too_often_or_has_no_width_is_told():
