@@ -152,7 +152,13 @@ def test_from_embeddings_to_the_table_of_recall(tmp_path, world):
     measure_recall.main(job(measured, searched, metric="cosine", k=[1, 10], queries=25, seed=0))
     table = place / "recall.csv"
     recall.main(
-        job(table, [measured], searched=[{"model": "clip_a", "input": "image"}], index="IVF8,Flat")
+        job(
+            table,
+            [measured],
+            searched=[{"model": "clip_a", "input": "image"}],
+            index="IVF8,Flat",
+            digest="config",
+        )
     )
     with table.open() as file:
         rows = list(csv.DictReader(file))
