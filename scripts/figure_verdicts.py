@@ -43,7 +43,7 @@ def rows_of(checks: figures.Rows) -> figures.Rows:
         }
         found.append(
             {
-                "test": f"{row['target_model']}, {row['test']}\n{kinds[pair]}",
+                "test": f"{row['target_model']}, {row['test']}; {kinds[pair]}",
                 "what": "primary score" if is_score else row["check"],
                 "outcome": row["outcome"],
                 "told": row["score"],
@@ -63,7 +63,7 @@ def drawn(rows: figures.Rows) -> Any:
     layers = figures.estimates(
         "value",
         "score; of a blind AUC what exceeds 0.5",
-        y.axis(grid=True, tickBand="extent", labelExpr="split(datum.label, '\\n')", labelLimit=320),
+        y.axis(grid=True, tickBand="extent", labelExpr="split(datum.label, '; ')", labelLimit=320),
         alt.Color("what:N").scale(domain=names, range=figures.CATEGORIES[: len(names)]),
         [
             alt.Tooltip("told:N", title="what"),

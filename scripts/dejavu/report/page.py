@@ -228,12 +228,17 @@ def _rejected(table: pl.LazyFrame) -> str:
     return f"{total:,} items of the sources were rejected ({by_set}); the table says why."
 
 
+def _commonest(source: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The commonest labels of a source with their numbers, the commonest first."""
+    return sorted(source["commonest"].items(), key=lambda each: (-each[1], each[0]))
+
+
 def _labels(sources: Mapping[str, Any]) -> list[str]:
     """The vocabulary of each source: its size and its commonest labels."""
     return [
         f"{source}: {each['labels']:,} different labels, {each['once']:,} of them in one sample"
         " alone; the commonest are "
-        + ", ".join(f"{label} ({count:,})" for label, count in each["commonest"].items())
+        + ", ".join(f"{label} ({count:,})" for label, count in _commonest(each))
         + "."
         for source, each in sources.items()
     ]

@@ -329,7 +329,7 @@ def test_facts_count_samples_rejected_items_duplicates_and_use():
     use |= {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
     # The name stands for another model in the other domain.
     rows = {"vlm_ppg": [row], "utility": [{**use, "domain": "vision", "accuracy": 0.9}, use]}
-    labels = {"labels": 1200, "once": 3, "commonest": {"dog": 1100, "cat": 20}}
+    labels = {"labels": 1200, "once": 3, "commonest": {"cat": 20, "dog": 1100}}
     numbers = {"annotated": 1000, "strangers": 40, "samples": 900, "bare": 9}
     data = {"labels": {"s": labels}, "matched": {"s": numbers}}
     assert page.facts("vlm", asked, rows, data) == [
