@@ -83,7 +83,7 @@ def test_gaps_and_agreement_in_figures_are_those_of_the_tables(smoke_run):
     samples = table(folder, "vlm_samples")
     columns = {"precision": "precision_gap", "recall": "recall_gap", "F-score": "fscore_gap"}
     rows = chart_rows(folder, "vlm_records")
-    assert len(rows) == 2 * 3 * 3 * 20 * 3 * 2
+    assert len(rows) == 2 * 3 * 3 * 22 * 3 * 2
     sets = {"training captions": "target", "control": "control"}
     known = {
         tuple(row[key] for key in ("test", "k", "order", "set", "top")): row

@@ -41,7 +41,11 @@ CONTRACT = {
     ),
     "vlm_rejected": "set source item reason",
     "vlm_contamination": "first_set first_sample second_set second_sample similarity",
-    "vlm_blind": "encoder auc auc_low auc_high target control",
+    "vlm_checks": (
+        "test target_model reference_model check score value value_low value_high bound outcome"
+        " sentence"
+    ),
+    "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),
     "utility": "domain model task accuracy accuracy_low accuracy_high",
 }
 
@@ -325,7 +329,8 @@ def test_the_captions_of_target_and_control_look_alike(smoke_run):
     [found] = table(folder, "vlm_blind").iter_rows(named=True)
     assert found["encoder"] == "minilm"
     counts = [len(read(folder, f"samples/{name}/*.parquet")) for name in ("target", "control")]
-    assert [found["target"], found["control"]] == counts
+    assert [found["first_samples"], found["second_samples"]] == counts
+    assert (found["first_set"], found["second_set"]) == ("target", "control")
     assert found["auc_low"] < 0.5 < found["auc_high"] < 0.65
 
 
