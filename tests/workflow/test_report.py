@@ -279,7 +279,9 @@ def test_the_verdict_is_on_the_page_with_its_number(smoke_run):
     text = (folder / "results/report/index.html").read_text()
     held = one(table(folder, "vlm_ppg"), test="two_model", set="symmetric", **HEADLINE)
     assert f"symmetric PPG: {held['ppg']:.3f}" in text.replace("−", "-")
-    assert ('<span class="badge">memorizes</span> clip_a' in text) == (held["ppg_low"] > 0)
+    assert ('<span class="badge">memorizes</span> <b>two_model</b>' in text) == (
+        held["ppg_low"] > 0
+    )
 
 
 def test_without_control_and_two_model_tests_the_page_says_what_is_missing(
@@ -293,7 +295,7 @@ def test_without_control_and_two_model_tests_the_page_says_what_is_missing(
     page = "results/report/index.html"
     snakemake(folder, page, config=written(tmp_path / "less.yaml", config))
     text = (folder / page).read_text()
-    assert '<span class="badge">not measurable</span> clip_a' in text
+    assert '<span class="badge">not measurable</span> <b>one_model</b>' in text
     assert "There is no control set" in text and "may reflect the reference" in text
     assert 'id="vlm_agreement"' not in text
     assert {row["set"] for row in chart_rows(folder, "vlm_population")} == {"target"}

@@ -75,7 +75,7 @@ def check(folder: Path, outputs: Iterable[str]) -> None:
     records = read(folder, outputs)
     found = unrecorded(records)
     for path in overtaken(records):
-        mark = folder / UNFINISHED / _name(path)
+        mark = folder / UNFINISHED / name_of(path)
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text('{"external_jobid": null}', encoding="utf-8")
     if not found:
@@ -123,7 +123,7 @@ def read(folder: Path, outputs: Iterable[str]) -> Records:
     known, waiting = set(present), list(present)
     while waiting:
         path = waiting.pop()
-        name = _name(path)
+        name = name_of(path)
         if name in unfinished:
             continue
         record = _read(f"{folder}/{RECORDS}/{name}")
@@ -156,7 +156,7 @@ def _read(path: str) -> Record | None:
         return None
 
 
-def _name(path: str) -> str:
+def name_of(path: str) -> str:
     """The name of an output among records; Snakemake cuts a long one into folders."""
     name, step = urlsafe_b64encode(path.encode()).decode(), LONGEST_NAME - 1
     *folders, last = [name[start : start + step] for start in range(0, len(name), step)]
