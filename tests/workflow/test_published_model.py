@@ -72,7 +72,7 @@ def config(tmp_path_factory):
                     "epochs": 1,
                     "batch": 8,
                     "views": {"side": 32},
-                    "preprocessing": preprocessing,
+                    "preprocessing": {"crop_side": 32},
                 },
             },
             "k": 5,
