@@ -160,6 +160,7 @@ def write_neighbors(
         scores = np.sort(rng.random((rows, k), np.float32), axis=1)[:, ::-1]
         first = ranges.first_number(DOMAINS["vlm"].sets.index(set_name), shard)
         facts = {"model": model.name, "fingerprint": "made up", "metric": "cosine"}
+        facts["query"] = model.query
         name = f"{model.name}/{model.query}/{set_name}/{layout.shard_name(shard)}.parquet"
         ranking = neighbors.Neighbors(
             np.arange(rows, dtype=np.int64) + first, numbers[chosen], scores, facts
