@@ -44,7 +44,10 @@ def named(config, key):
 
 GIVEN = [
     *((page, yaml.safe_load(text)) for page, text in blocks("yaml")),
-    *((path.name, yaml.safe_load(path.read_text())) for path in (ROOT / "config").glob("*.yaml")),
+    *(
+        (path.name, yaml.safe_load(path.read_text()))
+        for path in sorted((ROOT / "config").glob("*.yaml"))
+    ),
 ]
 
 
