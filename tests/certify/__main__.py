@@ -53,7 +53,7 @@ HEAD = """# Certification
 
 How often the 95 % intervals of the tables cover the truth, in simulated worlds whose truth is
 known. `make certify` simulates them with the functions that make the tables, and writes this page;
-a small part runs in `make test-unit`. Version {version}, key {key}.
+a small part runs in `make test`. Version {version}, key {key}.
 
 Asked for: a coverage of at least .93, of .92 below 50 samples and for what is simulated in few
 worlds, of .90 for three pooled seeds; no interval without a width; at most .97 where more than 20

@@ -97,6 +97,7 @@ def test_a_table_of_words_for_numbers_or_no_table_is_one_sentence(crops, tmp_pat
         table.from_table(crops, {"path": tmp_path / "b.parquet", "columns": columns})
 
 
+@pytest.mark.slow
 def test_clip_tags_are_the_most_similar_names(crops, tmp_path, monkeypatch):
     from dejavu.encoders import clip
 

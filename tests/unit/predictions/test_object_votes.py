@@ -53,6 +53,7 @@ def worlds(draw):
     return labels, public, k, samples
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(worlds(), st.sampled_from([2**13, 1, 3]), st.sampled_from([2**25, 1, 30]))
 def test_counts_equal_those_by_hand(world, block, packed):

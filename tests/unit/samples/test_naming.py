@@ -118,6 +118,7 @@ CAPTIONS = st.lists(
     st.lists(NAMES, max_size=8, unique=True),
     st.dictionaries(st.sampled_from(["dog", "man", "unused"]), st.lists(NAMES, max_size=2)),
 )
+@pytest.mark.slow
 def test_labels_are_those_that_regular_expressions_find(captions, vocabulary, synonyms):
     found = named_labels(captions, vocabulary, synonyms)
     assert found == [by_regex(caption, vocabulary, synonyms) for caption in captions]

@@ -6,6 +6,8 @@ import pytest
 
 from tests.certify import verdicts, worlds
 
+pytestmark = pytest.mark.slow
+
 # Cases of each form, and worlds of each; all of them take minutes.
 SMALL = [
     (worlds.one_set, 30, 1_000),
