@@ -141,6 +141,7 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
         ("vlm/queries", ["i2i"], ["vlm.queries.0", "'i2i'", "t2i, t2t"]),
         ("vlm/predict", ["top5"], ["vlm.predict.0", "top1, top10, all"]),
         ("vlm/objects", "all", ["vlm.objects", "array"]),
+        ("vlm/headline", {"k": 7}, ["vlm.headline.k", "7 is not among vlm.k", "add it there"]),
         ("vlm/kk", [1], ["vlm", "kk", "may hold", "queries"]),
         ("vlm/embedding", {"batches": 3}, ["vlm.embedding", "batches", "batch, precision"]),
         ("vlm/sets/public", REMOVED, ["vlm.sets", "lacks", "'public'"]),

@@ -190,6 +190,25 @@ def test_the_headline_is_the_methods_or_the_first_that_is_asked_for():
     }
 
 
+@pytest.mark.parametrize("domain", ["vlm", "vision"])
+def test_sets_that_are_compared_and_of_different_sources_are_told_apart(domain):
+    first, second = {"vlm": ("target", "reference"), "vision": ("A", "B")}[domain]
+    two = {"vlm": {"t": {"kind": "two_model"}}, "vision": {"two_model": [{}]}}[domain]
+    one = {"vlm": {"t": {"kind": "one_model"}}, "vision": {"two_model": []}}[domain]
+
+    def pairs(tests, **sources):
+        sets = {name: {"source": source} for name, source in sources.items()}
+        return plan.told_apart(domain, {"sets": sets, "tests": tests})
+
+    training = [[first, second]]
+    control = [[first, "control"]]
+    assert pairs(two, **{first: "x", second: "y", "control": "x"}) == control + training
+    assert pairs(two, **{first: "x", second: "x", "control": "y"}) == control
+    assert pairs(one, **{first: "x", second: "y", "control": "x"}) == control
+    assert pairs(two, **{first: "x", second: "y"}) == training
+    assert pairs(two, **{first: "x", second: "x"}) == []
+
+
 def test_without_control_the_headline_of_a_one_model_test_is_raw():
     assert plan.headline_sets({"sets": {"control": {}}})["one_model"] == "calibrated"
     assert plan.headline_sets({"sets": {}}) == {"two_model": "symmetric", "one_model": "target"}
