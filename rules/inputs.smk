@@ -138,6 +138,27 @@ def left_out(domain):
     return described(f"{domain}_contamination") if is_asked else []
 
 
+def blind_embeddings(domain, set_name):
+    """Input: embeddings of a set's samples under the blind encoder, where there is one."""
+    if "blind" not in config[domain] or set_name not in config[domain]["sets"]:
+        return []
+    name = config[domain]["blind"]["model"]
+    path_name = replicates.path_names(name, config[domain]["models"][name])[0]
+    part = domains.DOMAINS[domain].asks
+    pattern = f"results/{domain}/embeddings/{path_name}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(domain, pattern, [set_name])
+
+
+def weighed(domain, tests, features, set_name):
+    """Files of weighed evidence for the samples of a set, test by test."""
+    return [
+        f"results/{domain}/evidence/{test}/{feature}/{set_name}/{shard}.parquet"
+        for test in tests
+        for feature in features
+        for shard in shards(domain, set_name)
+    ]
+
+
 def index_setting(key):
     """Parameter: a setting of a domain's indexes."""
     return lambda wildcards: config[wildcards.domain]["index"][key]

@@ -31,7 +31,7 @@ def main(job: Any) -> None:
     taken = {}
     for name, shards in params.shards.items():
         paths = [(next(embeddings), next(records)) for _ in range(shards)]
-        rows = blind.lowest_rows(hashed(paths, params.seed, left_out), params.samples)
+        rows = blind.lowest_rows(hashed(paths, params.seed, left_out), params.samples).rows
         if len(rows) < blind.LEAST:
             raise InputError(
                 f"The blind baseline needs {blind.LEAST} samples of either side, and {name} has"

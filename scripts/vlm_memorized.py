@@ -8,9 +8,8 @@ import polars as pl
 from dejavu.audits import duplicates
 from dejavu.config import layout
 from dejavu.files.csv import write_csv
-from dejavu.files.parquet import read_parquet
 from dejavu.job import run
-from dejavu.samples.hashes import row_of, shard_of
+from dejavu.samples.ids import ids_of
 from dejavu.scores import gaps, recovered
 
 COLUMNS = {
@@ -49,7 +48,8 @@ def main(job: Any) -> None:
         for setting, best in largest.items():
             false = gaps.expected_false(best, others[setting])
             found.append(({**facts, **setting._asdict()}, best, false))
-    ids = ids_of([best.samples for _, best, _ in found], job.input.samples)
+    samples = [np.empty(0, np.int64), *(best.samples for _, best, _ in found)]
+    ids = ids_of(np.concatenate(samples), job.input.samples)
     rows = []
     for facts, best, false in found:
         columns = {
@@ -64,18 +64,6 @@ def main(job: Any) -> None:
         for rank, values in enumerate(zip(*columns.values(), strict=True), 1):
             rows.append({**facts, "rank": rank, **dict(zip(columns, values, strict=True))})
     write_csv(job.output[0], rows, COLUMNS, job.params.digest)
-
-
-def ids_of(samples: list[np.ndarray], paths: list[str]) -> dict[int, str]:
-    """The ids of samples by number, from the shards that hold them."""
-    wanted = np.unique(np.concatenate(samples)) if samples else np.empty(0, np.int64)
-    shards = shard_of(wanted)
-    ids: dict[int, str] = {}
-    for shard in np.unique(shards).tolist():
-        held = wanted[shards == shard]
-        column = read_parquet(paths[shard], ["id"])["id"]
-        ids |= zip(held.tolist(), column.take(row_of(held)).to_pylist(), strict=True)
-    return ids
 
 
 run(main)

@@ -11,15 +11,18 @@ either of them in training and the other in testing. Where the sets do not diffe
 variance of the mean, and so the variance is doubled; where they differ the interval is too wide.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+from sklearn.pipeline import Pipeline
 
 from dejavu.audits import regression
+from dejavu.files.csv import read_csv
 from dejavu.scores.intervals import NORMAL_QUANTILE
 
 Floats = NDArray[np.float64]
@@ -54,9 +57,14 @@ def area_and_variance(first: Floats, second: Floats) -> tuple[float, float]:
     return float(above.mean()), float(above.var(ddof=1) / n + below.var(ddof=1) / m)
 
 
-def lowest_rows(
-    shards: Iterable[tuple[NDArray[np.uint64], NDArray[Any]]], limit: int
-) -> NDArray[np.float32]:
+class Rows(NamedTuple):
+    """Rows float32 [n, d] with their hashes, uint64 [n]."""
+
+    hashes: NDArray[np.uint64]
+    rows: NDArray[np.float32]
+
+
+def lowest_rows(shards: Iterable[tuple[NDArray[np.uint64], NDArray[Any]]], limit: int) -> Rows:
     """The rows whose hashes are the lowest, at most `limit`, in the order of their hashes.
 
     Args:
@@ -70,7 +78,9 @@ def lowest_rows(
             rows = np.concatenate([kept[1], rows])
         order = np.argsort(hashes, kind="stable")[:limit]
         kept = hashes[order], rows[order]
-    return np.empty((0, 0), np.float32) if kept is None else kept[1].astype(np.float32)
+    if kept is None:
+        return Rows(np.empty(0, np.uint64), np.empty((0, 0), np.float32))
+    return Rows(kept[0], kept[1].astype(np.float32))
 
 
 def cross_validated_area(first: NDArray[np.float32], second: NDArray[np.float32]) -> Area:
@@ -102,3 +112,56 @@ def mean_area(areas: Iterable[tuple[float, float]]) -> Area:
     value = float(values.mean())
     half = NORMAL_QUANTILE * float(np.sqrt(SHARED_PAIRS * variances.sum())) / len(values)
     return Area(value, max(0.0, value - half), min(1.0, value + half))
+
+
+@dataclass(frozen=True)
+class Odds:
+    """How much likelier a row is of the first set than of the second, up to one factor.
+
+    Attributes:
+        models: for each fold, the regression that has seen no row of it.
+    """
+
+    models: tuple[Pipeline, ...]
+
+    @classmethod
+    def fit(cls, first: Rows, second: Rows) -> "Odds":
+        """Fit to rows of two sets; a row's fold is its hash modulo 5.
+
+        Each side needs `LEAST` rows.
+        """
+        hashes = np.concatenate([first.hashes, second.hashes])
+        rows = np.concatenate([first.rows, second.rows])
+        labels = np.repeat([1, 0], [len(first.rows), len(second.rows)])
+        folds = _folds(hashes)
+        seen = [folds != fold for fold in range(FOLDS)]
+        return cls(tuple(regression.fit(rows[each], labels[each]) for each in seen))
+
+    def log_odds(self, some: Rows) -> Floats:
+        """Natural logarithms of the odds, float64 [n], from the regression that saw no such row."""
+        found, folds = np.empty(len(some.rows)), _folds(some.hashes)
+        for fold, model in enumerate(self.models):
+            chosen = folds == fold
+            if chosen.any():
+                found[chosen] = model.decision_function(some.rows[chosen])
+        return found
+
+
+def _folds(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    return (hashes % np.uint64(FOLDS)).astype(np.int64)
+
+
+def tells_apart(tables: Sequence[str], digest: str, first: str, second: str) -> bool:
+    """Whether the blind encoder tells two sets apart, the interval of the area being above ½.
+
+    Args:
+        tables: the table of the blind baseline, which its description may follow; none where it is
+            not asked for.
+        digest: of the config that must have made it.
+        first: a set.
+        second: another.
+    """
+    for path in tables[:1]:
+        pair = (pl.col("first_set") == first) & (pl.col("second_set") == second)
+        return bool((read_csv(path, digest).filter(pair)["auc_low"] > 0.5).any())
+    return False

@@ -19,6 +19,7 @@ class Domain:
             searched, or trained on.
         queries: what each query searches.
         asks: what queries ask with.
+        features: what evidence for a sample's memorization is made of.
         useful_rule: the rule that tells what a model is good for.
         tables: its tables, that of the scores first, but for those that not every config has.
         figures: its figures, likewise.
@@ -30,6 +31,7 @@ class Domain:
     measured: tuple[str, ...]
     queries: Mapping[str, str]
     asks: str
+    features: tuple[str, ...]
     useful_rule: str
     tables: tuple[str, ...]
     figures: tuple[str, ...]
@@ -48,6 +50,7 @@ DOMAINS = {
         measured=("target", "reference", "control"),
         queries={"t2i": "image", "t2t": "caption"},
         asks="caption",
+        features=("objects", "any"),
         useful_rule="zero_shot",
         tables=("ppg", "checks", "samples", "distributions", "agreement", "memorized", "rejected"),
         figures=("population", "sets", "records", "distributions"),
@@ -59,6 +62,7 @@ DOMAINS = {
         measured=("A", "B", "control"),
         queries={"crop": "image"},
         asks="crop",
+        features=("any",),
         useful_rule="linear_probe",
         tables=(
             *("dejavu", "checks", "correlation", "quadrants", "classes", "agreement", "memorized"),

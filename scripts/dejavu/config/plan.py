@@ -90,6 +90,18 @@ def told_apart(domain: str, settings: Config) -> list[list[str]]:
     return pairs
 
 
+def weighed_tests(domain: str, settings: Config) -> list[str]:
+    """The tests whose samples' evidence is weighed, as they stand in paths.
+
+    There are none without control.
+    """
+    if "control" not in settings["sets"]:
+        return []
+    if domain == "vlm":
+        return list(settings["tests"])
+    return list(dict.fromkeys(map(plan_vision.weighed_name, plan_vision.comparisons(settings))))
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -102,6 +114,8 @@ def tables(config: Config) -> list[str]:
         settings, names = config[domain], list(DOMAINS[domain].tables)
         if domain == "vision" and plan_vision.most_tags(settings) is not None:
             names.append("tags")
+        if weighed_tests(domain, settings):
+            names += ["evidence", "discoveries"]
         names += [audit for audit in ("contamination", "blind") if audit in settings]
         if is_approximate(settings):
             names.append("recall")

@@ -72,6 +72,11 @@ def comparisons(vision: Config) -> Iterator[Plan]:
         }
 
 
+def weighed_name(comparison: Plan) -> str:
+    """What evidence weighs at once: a target model with all references of a kind of test."""
+    return f"{comparison['test']}.{comparison['target_model']}"
+
+
 def _has_not_learned(model: Config, name: str) -> bool:
     """Whether a model is known not to have seen a set: it is trained here, on another.
 

@@ -22,6 +22,10 @@ class Embeddings:
     vectors: NDArray[Any]
     metadata: Metadata
 
+    def of_samples(self, samples: NDArray[np.int64]) -> NDArray[Any]:
+        """The vectors of some samples of the shard, which stands in the order of their numbers."""
+        return self.vectors[np.searchsorted(self.samples, samples)]
+
 
 def write_embeddings(
     path: str | Path, samples: NDArray[np.int64], vectors: NDArray[Any], facts: Metadata
