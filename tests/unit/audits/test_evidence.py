@@ -1,0 +1,170 @@
+"""Lists of memorized samples: p- and q-values by brute force, rates on worlds of known truth."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dejavu.audits import evidence, regression
+from dejavu.config.ranges import HASHES, ROWS_PER_SHARD
+from dejavu.scores.judged import Judged
+from tests.certify import lists
+
+SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12).map(np.array)
+WEIGHTS = st.integers(1, 5).map(float)
+
+
+@given(scores=SCORES, calibration=SCORES, data=st.data())
+def test_p_values_are_the_weight_of_calibrating_samples_that_score_as_high(
+    scores, calibration, data
+):
+    own, others = (
+        np.array(data.draw(st.lists(WEIGHTS, min_size=len(side), max_size=len(side))))
+        for side in (scores, calibration)
+    )
+    found = evidence.p_values(scores, calibration, own, others)
+    for score, weight, p in zip(scores, own, found, strict=True):
+        above = sum(w for s, w in zip(calibration, others, strict=True) if s >= score)
+        assert p == pytest.approx((above + weight) / (others.sum() + weight))
+
+
+def test_equal_weights_count_calibrating_samples():
+    found = evidence.p_values(
+        np.array([5.0, 2.0, 0.0]), np.array([3.0, 2.0, 1.0, 2.0]), np.ones(3), np.ones(4)
+    )
+    assert found.tolist() == [1 / 5, 4 / 5, 1.0]
+
+
+@given(p=st.lists(st.integers(1, 20), min_size=1, max_size=15).map(lambda n: np.array(n) / 20))
+def test_a_sample_is_listed_at_a_rate_if_benjamini_and_hochberg_reject_it(p):
+    q = evidence.q_values(p)
+    for rate in (0.05, 0.1, 0.2, 0.5, 1.0):
+        ranked = np.sort(p)
+        passed = [k for k in range(1, len(p) + 1) if ranked[k - 1] * len(p) <= rate * k + 1e-12]
+        cut = ranked[passed[-1] - 1] if passed else -1.0
+        assert (q <= rate + 1e-12).tolist() == (p <= cut).tolist()
+
+
+@pytest.mark.parametrize(("members", "calibrating", "rate"), [(1000, 199, 0.1), (7, 30, 0.05)])
+def test_the_smallest_list_is_that_of_the_lowest_p_value(members, calibrating, rate):
+    smallest = evidence.smallest_list(rate, np.ones(members), np.ones(calibrating))
+    assert smallest == int(np.ceil(members / (rate * (calibrating + 1)) - 1e-9))
+    for length in (smallest - 1, smallest):
+        scores = np.repeat([1.0, -1.0], [length, members - length])
+        p = evidence.p_values(scores, np.zeros(calibrating), np.ones(members), np.ones(calibrating))
+        listed = np.count_nonzero(evidence.q_values(p) <= rate * (1 + 1e-12))
+        assert listed == (length if length == smallest else 0)
+
+
+def test_with_too_few_calibrating_samples_there_is_no_smallest_list():
+    assert evidence.smallest_list(0.1, np.ones(5), np.ones(8)) == 6
+    assert evidence.smallest_list(0.1, np.ones(5), np.ones(9)) == 5
+
+
+def test_a_third_of_control_teaches_and_all_captions_of_an_image_do_alike():
+    ids = [f"image{number // 2}" for number in range(6000)]
+    hashes = evidence.image_hashes(ids, 0)
+    shard = evidence.Shard(np.arange(6000), hashes, hashes, np.zeros((6000, 1), np.float32))
+    assert np.mean(shard.teaches) == pytest.approx(1 / 3, abs=0.03)
+    assert np.array_equal(shard.teaches[::2], shard.teaches[1::2])
+    # What is learned from is drawn independently of who teaches, or members would stand out.
+    order = evidence.own_hashes([f"{each}#{n}" for n, each in enumerate(ids)], 0)
+    assert np.mean(shard.teaches[np.argsort(order)[:2000]]) == pytest.approx(1 / 3, abs=0.04)
+
+
+def of(features, chosen, weights=None):
+    """Some of numbered samples, in two shards."""
+    ids = [str(sample) for sample in range(len(features))]
+    images = evidence.image_hashes(ids, 0)
+    shard = evidence.Shard(
+        np.arange(len(features)),
+        images,
+        evidence.own_hashes(ids, 0),
+        features.astype(np.float32),
+        weights,
+    )
+    half = np.arange(len(features)) < len(features) // 2
+    return lambda blinded: (shard.where(chosen & half), shard.where(chosen & ~half))
+
+
+def test_which_of_all_but_those_that_teach_are_members_changes_no_score():
+    features = np.random.default_rng(0).normal(size=(240, 3))
+    teaches = evidence.image_hashes([str(sample) for sample in range(240)], 0) < HASHES // 3
+    features[teaches] -= 1
+    found = []
+    for some in (slice(0, 60), slice(60, 120)):
+        members = np.isin(np.arange(240), np.flatnonzero(~teaches)[some])
+        sides = evidence.weigh(of(features, members), of(features, ~members), None)
+        samples, scores = (
+            np.concatenate([getattr(side, name) for side in sides])
+            for name in ("samples", "scores")
+        )
+        found.append(scores[np.argsort(samples)])
+    assert found[0] == pytest.approx(found[1])
+    assert found[0][teaches].mean() < found[0][~teaches].mean()
+
+
+def test_too_few_controls_give_no_answer():
+    features, members = np.random.default_rng(0).normal(size=(36, 2)), np.arange(36) < 30
+    weighed, control = evidence.weigh(of(features, members), of(features, ~members), None)
+    p = evidence.member_p_values(weighed, control)
+    assert np.isnan(p).all()
+    assert np.isnan(evidence.q_values(p)).all()
+
+
+def test_weights_of_the_shards_are_those_of_the_p_values():
+    rng = np.random.default_rng(1)
+    features, weights, members = (
+        rng.normal(size=(240, 2)),
+        rng.uniform(0.5, 2, 240),
+        np.arange(240) < 40,
+    )
+    weighed, control = evidence.weigh(
+        of(features, members, weights), of(features, ~members, weights), None
+    )
+    calibrating = ~control.teaches
+    others = weights[control.samples[calibrating]]
+    p = evidence.member_p_values(weighed, control)
+    for sample, score, found in zip(weighed.samples, weighed.scores, p, strict=True):
+        above = others[control.scores[calibrating] >= score].sum()
+        assert found == pytest.approx((above + weights[sample]) / (others.sum() + weights[sample]))
+
+
+def test_crops_show_what_every_predictor_says():
+    said = [
+        Judged(
+            np.arange(3), np.array([True, False, True]), *np.random.default_rng(n).random((3, 3))
+        )
+        for n in range(2)
+    ]
+    features = evidence.crop_features(said)
+    assert features.shape == (3, 8)
+    assert features[:, 4].tolist() == [1, 0, 1]
+    assert features[:, 5] == pytest.approx(said[1].confidence)
+
+
+def test_evidence_is_written_and_read_shard_by_shard(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    samples = np.array([0, 1, ROWS_PER_SHARD, ROWS_PER_SHARD + 5])
+    weighed = evidence.Weighed(samples, np.array([1.0, 3, 2, 3]), np.ones(4), np.zeros(4, bool))
+    paths = ["results/vlm/evidence/t/any/target/0000.parquet"]
+    paths.append(paths[0].replace("0000", "0001"))
+    q = np.array([0.3, 0.1, 0.2, 0.1])
+    facts = {"test": "t", "features": "any"}
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    evidence.write(paths, weighed, facts, p=q / 2, q=q)
+    assert evidence.by_facts(paths) == [(facts, paths)]
+    assert evidence.read(paths[1:], ["sample"])["sample"].to_list() == samples[2:].tolist()
+    listed = evidence.listed(paths, 0.2)
+    assert listed["sample"].to_list() == [1, ROWS_PER_SHARD + 5, ROWS_PER_SHARD]
+    assert listed.columns == ["sample", "score", "p", "q"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", lists.SHIFTS)
+@pytest.mark.parametrize("memory", ["none", "some"])
+def test_lists_keep_their_rates(monkeypatch, memory, shift):
+    monkeypatch.setattr(regression, "STRENGTHS", (0.1,))
+    for found in lists.at_all_rates(memory, shift, 200, worlds=25):
+        assert found.faults() == []
