@@ -7,7 +7,7 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
-from dejavu.files.csv import read_csv
+from dejavu.files.csv import read_csv, scan_csv
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
@@ -31,6 +31,8 @@ def main(job: Any) -> None:
     for pair in job.params.pairs:
         names = ("target_model", "reference_model")
         of_pair = memorized.filter(*(pl.col(name) == pair[name] for name in names)).sort("rank")
+        shown_of_pair = {**pair, "shown": pair["target_model"], "rate": max(job.params.rates)}
+        groups += [{**shown_of_pair, **each} for each in listed(job, pair)]
         groups.append({**pair, "shown": pair["target_model"], "group": "memorized"})
         groups[-1]["samples"] = of_pair["sample"].head(EXAMPLES).to_list()
         groups.append({**pair, "shown": pair["target_model"], "group": "correlated"})
@@ -44,6 +46,16 @@ def main(job: Any) -> None:
     for each in groups:
         each["examples"] = examples(job, known, references, each)
     write_json(job.output[0], shown({"config": job.params.digest, "groups": groups}))
+
+
+def listed(job: Any, pair: dict[str, str]) -> list[dict[str, Any]]:
+    """The first crops of a target that are listed, where evidence was weighed."""
+    found = []
+    for path in job.input.evidence[:1]:
+        of_pair = [pl.col(name) == pair[name] for name in ("test", "target_model")]
+        rows = scan_csv(path, job.params.digest).filter(of_pair).head(EXAMPLES).collect()
+        found.append({"group": "listed", "samples": rows["sample"].to_list()})
+    return found
 
 
 def answers(path: str) -> pl.DataFrame:

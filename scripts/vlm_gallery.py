@@ -7,7 +7,7 @@ import polars as pl
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
-from dejavu.files.csv import read_csv
+from dejavu.files.csv import read_csv, scan_csv
 from dejavu.files.facts import read_json, write_json
 from dejavu.job import run
 from dejavu.predictions import object_votes
@@ -28,11 +28,13 @@ def main(job: Any) -> None:
         memorized = memorized.filter(pl.col(column) == value)
     setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
     files = layout.shards_of(job.input.recovered)
+    rate = max(params.rates)
     tests = []
     for comparison in params.comparisons:
         of_test = memorized.filter(pl.col("test") == comparison["test"]).sort("rank")
         pairs = recovered.pairs_of(comparison["tallies"]["target"], files, left_out)
         groups = {
+            **listed(job, comparison["test"]),
             "memorized": of_test["sample"].head(EXAMPLES).to_numpy(),
             "correlated": gaps.recovered_by_both(pairs, setting, EXAMPLES),
         }
@@ -41,13 +43,23 @@ def main(job: Any) -> None:
             {
                 **{name: comparison[name] for name in names},
                 "groups": [
-                    {"group": name, "examples": examples(job, comparison, samples)}
+                    {"group": name, "rate": rate, "examples": examples(job, comparison, samples)}
                     for name, samples in groups.items()
                 ],
             }
         )
     found = {"config": params.digest, "headline": params.headline, "tests": tests}
     write_json(job.output[0], shown(found))
+
+
+def listed(job: Any, test: str) -> dict[str, np.ndarray]:
+    """The first captions that are listed by their objects, where evidence was weighed."""
+    found = {}
+    for path in job.input.evidence[:1]:
+        of_test = (pl.col("test") == test) & (pl.col("features") == "objects")
+        rows = scan_csv(path, job.params.digest).filter(of_test).head(EXAMPLES).collect()
+        found["listed"] = rows["sample"].to_numpy()
+    return found
 
 
 def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:

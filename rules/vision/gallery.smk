@@ -1,6 +1,6 @@
 """Gallery: a few crops of every target model with pictures, for the page.
 
-In: neighbours, predictions, samples and the tables of memorized crops and of tags. Out:
+In: neighbours, predictions, samples and the tables of memorized crops, of evidence and of tags. Out:
 results/galleries/vision.json.
 """
 
@@ -13,9 +13,12 @@ shown_models = [each["model"] for each in plan.searches("vision", config["vision
 
 
 rule vision_gallery:
-    """Show memorized and correlated crops of every target, and where references disagree."""
+    """Show listed, memorized and correlated crops of every target, and where references disagree."""
     input:
         memorized=described("vision_memorized"),
+        evidence=(
+            described("vision_evidence") if plan.weighed_tests("vision", config["vision"]) else []
+        ),
         tags=described("vision_tags") if plan_vision.most_tags(config["vision"]) else [],
         predictions=[layout.prediction_path(name, "A") for name in shown_predictors.values()],
         neighbors=[
@@ -39,6 +42,7 @@ rule vision_gallery:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(30, 10),
     params:
+        rates=config["false_discovery_rates"],
         pairs=plan_vision.shown_pairs(config["vision"]),
         predictors=shown_predictors,
         references=[each["name"] for each in shown_references],

@@ -1,6 +1,6 @@
 """Gallery: a few training captions of every test with pictures, for the page.
 
-In: neighbours, samples and the table of memorized captions. Out: results/galleries/vlm.json.
+In: neighbours, samples and the tables of memorized captions and of evidence. Out: results/galleries/vlm.json.
 """
 
 shown_comparisons = [
@@ -25,9 +25,10 @@ def neighbors_by(comparisons):
 
 
 rule vlm_gallery:
-    """Show the most memorized and the most correlated training captions of every test."""
+    """Show listed, the most memorized and the most correlated training captions of every test."""
     input:
         memorized=described("vlm_memorized"),
+        evidence=described("vlm_evidence") if plan.weighed_tests("vlm", config["vlm"]) else [],
         recovered=recovered_by(shown_comparisons, ["target"]),
         neighbors=neighbors_by(shown_comparisons),
         samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
@@ -49,6 +50,7 @@ rule vlm_gallery:
     params:
         comparisons=shown_comparisons,
         headline=plan_vlm.headline(config["vlm"]),
+        rates=config["false_discovery_rates"],
         digest=digest_of("vlm"),
         versions=versions("pillow"),
         code=code_version("vlm_gallery.py"),

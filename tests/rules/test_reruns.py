@@ -16,6 +16,9 @@ USEFUL = {"zero_shot", "utility"}
 AUDITS = {"find_duplicates", "contamination", "blind"}
 # Every table and figure carries the digest of its domain's config.
 TABLES = {*SCORES, "contamination", "blind", "utility", "vlm_rejected"}
+# Weighed evidence does, too, for each test and kind of features.
+TABLES |= {"weigh_captions", "evidence", "discoveries"}
+WEIGHED = {"weigh_captions": 4}
 EVERYTHING = {
     "scan_source",
     "collect_vocabulary",
@@ -55,6 +58,7 @@ MATRIX = [
     ("vlm.max_rejected", 0.02, PAGE),
     ("vlm.headline", {"k": 1}, set()),
     ("smallest.gap", 0.5, set()),
+    ("false_discovery_rates", [0.3], set()),
     (
         "vlm.synonyms",
         {"car": ["automobile"]},
@@ -157,7 +161,7 @@ def test_a_changed_key_reruns_what_it_touches(
     if expected in (NOTHING, PAGE):
         assert set(jobs) == (and_shown(set()) if expected is PAGE else set())
     elif isinstance(expected, dict):
-        assert jobs == {**dict.fromkeys(drawn_anew(TABLES), 1), **expected}
+        assert jobs == {**dict.fromkeys(drawn_anew(TABLES), 1), **WEIGHED, **expected}
     else:
         assert set(jobs) == drawn_anew(TABLES | expected)
 

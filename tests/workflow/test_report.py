@@ -198,6 +198,11 @@ def test_examples_of_captions_have_the_numbers_of_the_table(smoke_run):
     memorized = table(folder, "vlm_memorized")
     for test in gallery(folder, "vlm")["tests"]:
         groups = {group["group"]: group["examples"] for group in test["groups"]}
+        listed = table(folder, "vlm_evidence").filter(
+            (pl.col("test") == test["test"]) & (pl.col("features") == "objects")
+        )
+        shown = [example["sample"] for example in groups["listed"]]
+        assert shown == listed["sample"].head(6).to_list()
         assert len(groups["memorized"]) == 6
         for rank, example in enumerate(groups["memorized"], 1):
             held = one(memorized, test=test["test"], rank=rank, **HEADLINE)
@@ -219,11 +224,16 @@ def test_examples_of_crops_are_those_of_the_tables(vision_smoke_run):
     folder = vision_smoke_run
     memorized = table(folder, "vision_memorized")
     groups = {group["group"]: group for group in gallery(folder, "vision")["groups"]}
-    assert list(groups) == ["memorized", "correlated", "others right", "neighbours right"]
+    others = ["memorized", "correlated", "others right", "neighbours right"]
+    assert list(groups) == ["listed", *others]
+    listed = table(folder, "vision_evidence").filter(pl.col("test") == groups["listed"]["test"])
+    shown = [example["sample"] for example in groups["listed"]["examples"]]
+    assert shown == listed["sample"].head(6).to_list()
     for rank, example in enumerate(groups["memorized"]["examples"], 1):
         held = one(memorized, target_model="vicreg_a", reference_model="vicreg_b", rank=rank)
         assert of(example, "sample", "id", "label") == of(held, "sample", "id", "label")
     wanted = {
+        "listed": {},
         "memorized": {"vicreg_a": True, "vicreg_b": False},
         "correlated": {"vicreg_a": True, "vicreg_b": True},
         "others right": {"vicreg_b": False},

@@ -56,6 +56,13 @@ CONTRACT = {
     "vision_blind": (
         "encoder first_set second_set auc auc_low auc_high first_samples second_samples"
     ),
+    "vision_evidence": (
+        "test target_model reference_model features rank sample id score p_value q_value"
+    ),
+    "vision_discoveries": (
+        "test target_model reference_model features rate members teaching calibrating weighted_by"
+        " listed smallest_list no_list"
+    ),
     "utility": "domain model task accuracy accuracy_low accuracy_high",
 }
 PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
@@ -594,6 +601,7 @@ MATRIX = [
 def drawn_anew():
     """All tables, which carry the digest of the config, and what shows them."""
     others = {"vision_tags", "vision_crops", "vision_rejected", "contamination", "blind", "utility"}
+    others |= {"weigh_crops", "evidence", "discoveries"}
     return and_shown(TABLES | others) | {"figure_training"}
 
 
@@ -610,7 +618,7 @@ def test_a_changed_key_reruns_what_it_touches(vision_smoke_run, tmp_path, key, v
         # No digest changes: run.json and the page have the config.
         assert set(jobs) == and_shown(set())
     elif isinstance(expected, dict):
-        assert jobs == {**dict.fromkeys(drawn_anew(), 1), **expected}
+        assert jobs == {**dict.fromkeys(drawn_anew(), 1), "weigh_crops": 2, **expected}
     else:
         assert set(jobs) == drawn_anew() | expected
 

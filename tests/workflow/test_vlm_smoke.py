@@ -46,6 +46,13 @@ CONTRACT = {
         " sentence"
     ),
     "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),
+    "vlm_evidence": (
+        "test target_model reference_model features rank sample id score p_value q_value"
+    ),
+    "vlm_discoveries": (
+        "test target_model reference_model features rate members teaching calibrating weighted_by"
+        " listed smallest_list no_list"
+    ),
     "utility": "domain model task accuracy accuracy_low accuracy_high",
 }
 
@@ -117,6 +124,48 @@ def test_every_row_of_every_set_is_there_and_fills_what_it_should(ppg):
             assert rows.height
         assert all(rows[name].null_count() == 0 for name in filled)
         assert all(rows[name].null_count() == rows.height for name in empty)
+
+
+def test_listed_captions_follow_from_the_scores_of_all(smoke_run):
+    folder, _ = smoke_run
+    lists, lengths = table(folder, "vlm_evidence"), table(folder, "vlm_discoveries")
+    scored = {
+        shard: set(
+            read(folder, f"recovered/clip_a/t2i/{shard}/*.parquet").filter(
+                (pl.col("truth.all") > 0) | (pl.col("truth.unnamed") > 0)
+            )["sample"]
+        )
+        for shard in ("target", "control")
+    }
+    for test, features in product(("two_model", "one_model"), ("objects", "any")):
+        members, control = (
+            read(folder, f"evidence/{test}/{features}/{name}/*.parquet")
+            for name in ("target", "control")
+        )
+        assert set(members["sample"]) == scored["target"]
+        assert set(control["sample"]) == scored["control"]
+        calibrating = control.filter(~pl.col("teaches"))
+        above = (calibrating["score"].to_numpy() >= members["score"].to_numpy()[:, None]).sum(
+            axis=1
+        )
+        # Nothing tells the world's sets apart, so that no sample weighs more than another.
+        p = (1 + above) / (1 + len(calibrating))
+        assert members["p"].to_numpy() == pytest.approx(p)
+        asked = {"test": test, "features": features}
+        listed = lists.filter(**asked)
+        assert listed["rank"].to_list() == list(range(1, len(listed) + 1))
+        for length in lengths.filter(**asked).iter_rows(named=True):
+            ranked = np.sort(p)
+            passed = np.flatnonzero(
+                ranked * len(p) <= length["rate"] * np.arange(1, len(p) + 1) * (1 + 1e-12)
+            )
+            assert length["listed"] == (passed[-1] + 1 if len(passed) else 0)
+            assert (length["members"], length["calibrating"]) == (len(p), len(calibrating))
+            assert length["teaching"] == len(control) - len(calibrating)
+            assert (length["no_list"] is None) == bool(length["listed"])
+        most = max(lengths.filter(**asked)["listed"])
+        assert len(listed) == most
+        assert set(listed["sample"]) == set(members.filter(pl.col("q") <= 0.2)["sample"])
 
 
 def test_memorization_of_the_embedded_world_shows(ppg):

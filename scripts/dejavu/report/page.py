@@ -27,6 +27,11 @@ from dejavu.samples.checks import Matched
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
 GROUPS = {
+    "listed": "Listed as memorized by {target_model}: of the whole list, at most {rate:.0%} would be"
+    " on it by chance",
+    "memorized captions": "Most memorized captions: {target_model} against {reference_model}",
+    "correlated captions": "Most correlated captions, whose objects both recover: {target_model}"
+    " against {reference_model}",
     "memorized": "Memorized: {target_model} is right and {reference_model} wrong, the surest first",
     "correlated": "Correlated: {target_model} and {reference_model} are both right; × tells how"
     " much more often a tag is on crops of this label than on all",
@@ -75,9 +80,10 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower())
 
 
-def heading(group: Mapping[str, Any]) -> str:
-    """What a group of the vision gallery shows."""
-    return GROUPS[group["group"]].format(**{"target_model": "", **group})
+def heading(group: Mapping[str, Any], models: Mapping[str, Any], what: str) -> str:
+    """What a group of a gallery shows of captions or crops; `models` are target and reference."""
+    words = GROUPS.get(f"{group['group']} {what}") or GROUPS[group["group"]]
+    return words.format(**{"target_model": "", **models, **group})
 
 
 def figure(specification: Path, picture: Path, legend: str, digest: str) -> dict[str, Any]:
