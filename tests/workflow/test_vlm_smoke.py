@@ -145,9 +145,8 @@ def test_listed_captions_follow_from_the_scores_of_all(smoke_run):
         assert set(members["sample"]) == scored["target"]
         assert set(control["sample"]) == scored["control"]
         calibrating = control.filter(~pl.col("teaches"))
-        above = (calibrating["score"].to_numpy() >= members["score"].to_numpy()[:, None]).sum(
-            axis=1
-        )
+        scores = members["score"].to_numpy()[:, None]
+        above = (calibrating["score"].to_numpy() >= scores).sum(axis=1)
         # Nothing tells the world's sets apart, so that no sample weighs more than another.
         p = (1 + above) / (1 + len(calibrating))
         assert members["p"].to_numpy() == pytest.approx(p)

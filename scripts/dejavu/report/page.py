@@ -27,7 +27,7 @@ from dejavu.samples.checks import Matched
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
 GROUPS = {
-    "listed": "Listed as memorized by {target_model}: of the whole list, at most {rate:.0%} would be"
+    "listed": "Listed as memorized by {target_model}: at most {rate:.0%} of the whole list would be"
     " on it by chance",
     "memorized captions": "Most memorized captions: {target_model} against {reference_model}",
     "correlated captions": "Most correlated captions, whose objects both recover: {target_model}"
