@@ -32,7 +32,7 @@ def main(job: Any) -> None:
         names = ("target_model", "reference_model")
         of_pair = memorized.filter(*(pl.col(name) == pair[name] for name in names)).sort("rank")
         groups.append({**pair, "shown": pair["target_model"], "group": "memorized"})
-        groups[-1]["samples"] = of_pair["sample"].head(EXAMPLES).to_list()
+        groups[-1] |= gallery.most_memorized(of_pair, EXAMPLES)
         groups.append({**pair, "shown": pair["target_model"], "group": "correlated"})
         groups[-1]["samples"] = correlated(known, pair, references)
     two_model = [name for name in references if name in job.params.two_model]

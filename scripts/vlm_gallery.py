@@ -32,18 +32,18 @@ def main(job: Any) -> None:
     for comparison in params.comparisons:
         of_test = memorized.filter(pl.col("test") == comparison["test"]).sort("rank")
         pairs = recovered.pairs_of(comparison["tallies"]["target"], files, left_out)
-        groups = {
-            "memorized": of_test["sample"].head(EXAMPLES).to_numpy(),
-            "correlated": gaps.recovered_by_both(pairs, setting, EXAMPLES),
-        }
+        both = gaps.recovered_by_both(pairs, setting, EXAMPLES)
+        groups = [
+            {"group": "memorized", **gallery.most_memorized(of_test, EXAMPLES)},
+            {"group": "correlated", "samples": both.tolist()},
+        ]
+        for each in groups:
+            each["examples"] = examples(job, comparison, np.array(each["samples"], np.int64))
         names = ("test", "query", "target_model", "reference_model")
         tests.append(
             {
                 **{name: comparison[name] for name in names},
-                "groups": [
-                    {"group": name, "examples": examples(job, comparison, samples)}
-                    for name, samples in groups.items()
-                ],
+                "groups": groups,
             }
         )
     found = {"config": params.digest, "headline": params.headline, "tests": tests}

@@ -49,7 +49,7 @@ def render(content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(figure=shown_number, slug=slug, heading=heading)
+    environment.filters.update(figure=shown_number, slug=slug, heading=heading, expected=false_entries)
     code = {
         name: markupsafe.Markup(text)
         for name, text in {
@@ -78,6 +78,15 @@ def slug(text: str) -> str:
 def heading(group: Mapping[str, Any]) -> str:
     """What a group of the vision gallery shows."""
     return GROUPS[group["group"]].format(**{"target_model": "", **group})
+
+
+def false_entries(group: Mapping[str, Any]) -> str:
+    """How many of a group's examples control would have given, where it lists the memorized."""
+    expected = group.get("expected_false")
+    if expected is None:
+        return ""
+    shown = len(group["examples"])
+    return f"Of a list of {shown}, control, which no model saw, would have given {expected:.1f}."
 
 
 def figure(specification: Path, picture: Path, legend: str, digest: str) -> dict[str, Any]:
