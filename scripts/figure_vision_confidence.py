@@ -18,7 +18,7 @@ def main(job: Any) -> None:
         job.output,
         job.params.digest,
         "Memorization confidence",
-        "memorized crops of A, first replicate; ticks: what control, which no model saw, would give",
+        "memorized crops of A, first replicate; ticks: what control would give",
         "Histogram of memorization confidence, the entropy of the reference minus that of the"
         " target, over the memorized crops of each target model.",
         f"against {rows[0]['against']}" if rows else "",

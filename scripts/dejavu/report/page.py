@@ -49,7 +49,9 @@ def render(content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(figure=shown_number, slug=slug, heading=heading, expected=false_entries)
+    environment.filters.update(
+        figure=shown_number, slug=slug, heading=heading, expected=false_entries
+    )
     code = {
         name: markupsafe.Markup(text)
         for name, text in {
