@@ -240,7 +240,7 @@ def near_zero(
     if score is None:
         return Check(name, TOO_WEAK, "There are too few samples for an interval.", None, bound)
     if row["p_value"] is not None and row["p_value"] < LEVEL_OF_FAILURE:
-        return Check(name, FAILS, f"At {score} it differs from 0 at 99 %.", score, bound)
+        return Check(name, FAILS, f"At {score}, it differs from 0 at 99 %.", score, bound)
     half = f"±{number(bound)}, half of the score"
     half += "" if size is None else " as a difference of means"
     if not score.low <= 0 <= score.high:
@@ -249,7 +249,7 @@ def near_zero(
         outcome, told = HOLDS, f"is 0 within {half}"
     else:
         outcome, told = TOO_WEAK, f"reaches beyond {half}"
-    return Check(name, outcome, f"At {score} it {told}.", score, bound)
+    return Check(name, outcome, f"At {score}, it {told}.", score, bound)
 
 
 def blind_check(name: str, rows: Sequence[Row], is_needed: bool) -> list[Check]:
