@@ -113,7 +113,8 @@ onsuccess:
     for domain in plan.configured(config):
         tables = Path("results/tables")
         scores = tables / f"{domain}_{domains.DOMAINS[domain].tables[0]}.csv"
-        for line in endings.verdict_lines(tables / f"{domain}_checks.csv", scores):
+        judged = tables / f"{domain}_checks.csv"
+        for line in endings.verdict_lines(judged, scores, digest_of(domain)):
             print(line)
 
 

@@ -26,6 +26,23 @@ def embedded_by(domain, model, part, set_name):
     ]
 
 
+def weights_of(domain, model):
+    """The weights of each replicate of a model that does not embed, a classifier."""
+    names = replicates.path_names(model, config[domain]["models"][model])
+    return [f"results/{domain}/models/{name}/model.safetensors" for name in names]
+
+
+def preprocessing_of_classifiers():
+    """What classifiers see of crops, by the files of their weights."""
+    models = config.get("vision", {}).get("models", {})
+    return {
+        path: settings["preprocessing"]
+        for model, settings in models.items()
+        if settings["kind"] == "classifier"
+        for path in weights_of("vision", model)
+    }
+
+
 def models_of_run():
     """For each model of tests and audits a file that tells its fingerprint: embeddings or weights."""
     files = []
@@ -37,8 +54,7 @@ def models_of_run():
                 searched = domain.queries[searches[model]]
                 files += embedded_by(key, model, searched, "public")
             else:
-                names = replicates.path_names(model, settings["models"][model])
-                files += [f"results/{key}/models/{name}/model.safetensors" for name in names]
+                files += weights_of(key, model)
         audits = {
             "contamination": settings.get("contamination", {}).get("input", "image"),
             "blind": domain.asks,
@@ -99,6 +115,7 @@ rule describe_run:
             for domain in plan.configured(config)
             for name in sets_of(domain)
         ],
+        preprocessing=preprocessing_of_classifiers(),
         unlike_pixels=plan_vision.unlike_pixels(config["vision"]) if "vision" in config else [],
         versions=versions(
             "altair",

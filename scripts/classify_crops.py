@@ -24,7 +24,7 @@ def main(job: Any) -> None:
         )
         judged = label_votes.from_probabilities(probabilities)
         found.append(predictions_table(crops, judged, labels))
-    fingerprint = weights_fingerprint(job.input.weights)
+    fingerprint = weights_fingerprint(job.input.weights, preprocessing)
     write_predictions(job.output[0], found, job.wildcards.model, fingerprint)
 
 

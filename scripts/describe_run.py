@@ -32,7 +32,7 @@ def main(job: Any) -> None:
         }
         for domain, name, source, shards in params.sets
     ]
-    models = {path: model(path) for path in job.input.models}
+    models = {path: model(path, params.preprocessing.get(path)) for path in job.input.models}
     check_answers(job.input.answers, models)
     facts = {
         "version": checkout.VERSION,
@@ -87,15 +87,16 @@ def check_answers(paths: list[str], models: dict[str, dict[str, Any]]) -> None:
             check_same_model({**told, "model": told["name"]}, first, found, path)
 
 
-def model(path: str) -> dict[str, Any]:
-    """What a model's embeddings or, of a classifier, its weights tell of it."""
+def model(path: str, preprocessing: dict[str, Any] | None) -> dict[str, Any]:
+    """What a model's embeddings or, of a classifier, its weights and preprocessing tell of it."""
     place = Path(path)
     if place.suffix == ".parquet":
         facts = read_provenance(path)
         told = {key: facts[key] for key in ("fingerprint", "dimension", "versions")}
         return {"domain": place.parts[1], "name": facts["model"], **told}
-    told = {"fingerprint": weights_fingerprint(place), "dimension": None, "versions": {}}
-    return {"domain": place.parts[1], "name": place.parent.name, **told}
+    assert preprocessing is not None, path
+    told = {"fingerprint": weights_fingerprint(place, preprocessing), "dimension": None}
+    return {"domain": place.parts[1], "name": place.parent.name, **told, "versions": {}}
 
 
 run(main)

@@ -18,7 +18,7 @@ def main(job: Any) -> None:
         job.output,
         job.params.digest,
         "Memorization confidence",
-        "memorized crops of A, first replicate",
+        "memorized crops of A, first replicate; ticks: what control would give",
         "Histogram of memorization confidence, the entropy of the reference minus that of the"
         " target, over the memorized crops of each target model.",
         f"against {rows[0]['against']}" if rows else "",
@@ -45,10 +45,17 @@ def drawn(rows: figures.Rows) -> Any:
                 alt.Tooltip("low:Q", title="confidence from"),
                 alt.Tooltip("high:Q", title="to"),
                 alt.Tooltip("crops:Q", format=","),
+                alt.Tooltip("expected_false:Q", format=",.1f", title="as control"),
             ],
         )
-        .properties(width=230, height=150)
     )
+    false = (
+        alt.Chart()
+        .transform_calculate(middle="(datum.low + datum.high) / 2")
+        .mark_tick(style="known", thickness=2, orient="horizontal")
+        .encode(x="middle:Q", y="expected_false:Q")
+    )
+    bars = alt.layer(bars, false).properties(width=230, height=150)
     targets = list(dict.fromkeys(row["target_model"] for row in rows))
     chart = figures.panels(bars, rows, "target_model", 3, targets)
     first = rows[0]["against"] if rows else None

@@ -34,7 +34,7 @@ def main(job: Any) -> None:
         shown_of_pair = {**pair, "shown": pair["target_model"], "rate": max(job.params.rates)}
         groups += [{**shown_of_pair, **each} for each in listed(job, pair)]
         groups.append({**pair, "shown": pair["target_model"], "group": "memorized"})
-        groups[-1]["samples"] = of_pair["sample"].head(EXAMPLES).to_list()
+        groups[-1] |= gallery.most_memorized(of_pair, EXAMPLES)
         groups.append({**pair, "shown": pair["target_model"], "group": "correlated"})
         groups[-1]["samples"] = correlated(known, pair, references)
     two_model = [name for name in references if name in job.params.two_model]

@@ -28,37 +28,37 @@ def main(job: Any) -> None:
         memorized = memorized.filter(pl.col(column) == value)
     setting = recovered.Setting(*(params.headline[key] for key in ("k", "predict", "objects")))
     files = layout.shards_of(job.input.recovered)
-    rate = max(params.rates)
     tests = []
     for comparison in params.comparisons:
         of_test = memorized.filter(pl.col("test") == comparison["test"]).sort("rank")
         pairs = recovered.pairs_of(comparison["tallies"]["target"], files, left_out)
-        groups = {
-            **listed(job, comparison["test"]),
-            "memorized": of_test["sample"].head(EXAMPLES).to_numpy(),
-            "correlated": gaps.recovered_by_both(pairs, setting, EXAMPLES),
-        }
+        both = gaps.recovered_by_both(pairs, setting, EXAMPLES)
+        groups = [
+            *listed(job, comparison["test"]),
+            {"group": "memorized", **gallery.most_memorized(of_test, EXAMPLES)},
+            {"group": "correlated", "samples": both.tolist()},
+        ]
+        for each in groups:
+            each["examples"] = examples(job, comparison, np.array(each["samples"], np.int64))
         names = ("test", "query", "target_model", "reference_model")
         tests.append(
             {
                 **{name: comparison[name] for name in names},
-                "groups": [
-                    {"group": name, "rate": rate, "examples": examples(job, comparison, samples)}
-                    for name, samples in groups.items()
-                ],
+                "groups": groups,
             }
         )
     found = {"config": params.digest, "headline": params.headline, "tests": tests}
     write_json(job.output[0], shown(found))
 
 
-def listed(job: Any, test: str) -> dict[str, np.ndarray]:
+def listed(job: Any, test: str) -> list[dict[str, Any]]:
     """The first captions that are listed by their objects, where evidence was weighed."""
-    found = {}
+    found = []
     for path in job.input.evidence[:1]:
         of_test = (pl.col("test") == test) & (pl.col("features") == "objects")
         rows = scan_csv(path, job.params.digest).filter(of_test).head(EXAMPLES).collect()
-        found["listed"] = rows["sample"].to_numpy()
+        rate = max(job.params.rates)
+        found.append({"group": "listed", "rate": rate, "samples": rows["sample"].to_list()})
     return found
 
 

@@ -273,7 +273,8 @@ rule vision_memorized:
 rule vision_confidence:
     """How many crops are memorized with which confidence."""
     input:
-        predictions=predicted(pairs_of_predictors, ["A"]),
+        predictions=predicted(pairs_of_predictors, ["A", "control"]),
+        records=image_records("A", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:

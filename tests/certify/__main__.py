@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from dejavu.report.checkout import VERSION
@@ -15,11 +15,13 @@ OF_EACH = 4_000
 PAGE = Path(__file__).parents[2] / "docs" / "certification.md"
 
 
-def page(cases: Iterable[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
+def page(cases: Sequence[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
     """The page: what was simulated, and a row for every case and every rate of verdicts."""
     lines = [HEAD.format(version=VERSION, key=worlds.KEY)]
     form = ""
-    for number, case in cases:
+    # A form's cases stand together, in the order in which forms come first.
+    places = {form: place for place, form in enumerate(dict.fromkeys(c.form for _, c in cases))}
+    for number, case in sorted(cases, key=lambda each: places[each[1].form]):
         if case.form != form:
             form = case.form
             lines += [f"\n## {form}: {number:,} worlds each\n", *HEADER]
@@ -39,7 +41,7 @@ def page(cases: Iterable[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
 
 
 OF_VERDICTS = """
-## verdicts: {worlds:,} worlds each
+## verdicts: {worlds:,} worlds each, of images a tenth
 
 How often each verdict is reached. A little memory is a score of .03, much one of .2; one-model
 tests have a check of non-members. Asked for: verdicts that the model memorizes in at most 3 % of

@@ -13,6 +13,7 @@ from scipy import stats
 from dejavu.scores import families, intervals, tallies, vision, vlm, weighing
 from dejavu.scores.intervals import Average, Clusters, Difference, Levels, Moments, Proportion
 from dejavu.scores.judged import Comparison, Judged
+from dejavu.scores.recovered import Outcome, Setting
 
 KEY = 2026
 SIZES = (15, 50, 200, 1_000, 10_000)
@@ -451,6 +452,82 @@ def levels_of(rows: np.ndarray) -> Levels:
     return Levels(TENTHS, same.sum(0), (same * t).sum(0), (same * t**2).sum(0))
 
 
+def adjusted_of_clusters(worlds: int) -> Iterator[Case]:
+    """Adjusted gaps of several captions of each image, whose results are alike."""
+    for images in ((15, 15), (50, 50), (200, 200), (200, 50), (50, 200)):
+        for name, shift in (("5 captions each", 0.0), ("and the reference better", 0.3)):
+            rng = generator("adjusted clusters", images, shift)
+            low, high = np.empty(worlds), np.empty(worlds)
+            for world in range(worlds):
+                members, _ = captions(rng, images[0], shift)
+                found = intervals.adjusted_gap(members, *captions(rng, images[1], 0.0))
+                low[world], high[world] = found.ends()
+            yield case("adjusted, clusters", name, images, (low, high), 0.0)
+
+
+def captions(rng: np.random.Generator, images: int, shift: float) -> tuple[Moments, Levels]:
+    """Results of 5 captions of each image, tenths; the target's mean is .2 + .4 g."""
+    image = np.repeat(np.arange(images), 5)
+    ranks = [
+        stats.norm.cdf(0.8 * rng.normal(size=images)[image] + 0.6 * rng.normal(size=len(image)))
+        for _ in range(2)
+    ]
+    g = stats.binom.ppf(ranks[0], 10, 0.4 + shift) / 10
+    t = stats.binom.ppf(ranks[1], 10, 0.2 + 0.4 * g) / 10
+    values, *sums = levels_of(intervals.features(t, g)[:, None])
+    return Moments.of(t, g, image), Levels(values, *(each[0] for each in sums))
+
+
+def many_of_seeds(worlds: int, settings: int = 6, size: int = 100) -> Iterator[Case]:
+    """Families of pooled rows: whether all simultaneous intervals cover."""
+    for several, spread, is_alike in (
+        *((3, 0.0, True), (3, 0.02, True), (3, 0.1, True), (3, 0.1, False)),
+        *((5, 0.0, True), (5, 0.1, True), (5, 0.1, False)),
+    ):
+        rng = generator("family of seeds", several, spread, is_alike)
+        ends = np.empty((2, worlds, settings))
+        for world in range(worlds):
+            effects = rng.normal(size=(several, 1 if is_alike else settings)) * spread
+            parts = {
+                "target": part_of(rng, size, np.broadcast_to(effects, (several, settings))),
+                "control": part_of(rng, size, np.zeros((several, settings))),
+            }
+            rows = [
+                row
+                for _, row in vlm.rows_of_test(parts, {"pooled": range(several)}, "one_model")
+                if row["set"] == "calibrated"
+            ]
+            for place, end in enumerate(("low", "high")):
+                ends[place, world] = [row[f"simultaneous_{end}"] for row in rows]
+        inside = np.all((ends[0] <= 0) & (ends[1] >= 0), axis=1)
+        kind = "of a training alike" if is_alike else "of each setting"
+        name = f"{settings} settings, {several} seeds, deviation {spread:g} {kind}"
+        widths = (ends[1] - ends[0]).mean(axis=1)
+        least = {3: 0.90, 5: 0.92}[several]
+        named = f"{size} / {size}"
+        yield Case("simultaneous, pooled", name, named, inside, widths, least, False)
+
+
+def part_of(rng: np.random.Generator, size: int, shift: np.ndarray) -> tallies.Part:
+    """What is known of samples under settings and seeds, of which each shifts the target."""
+    several, settings = shift.shape
+    tenth = np.full(size, 10)
+    ease = rng.uniform(-0.2, 0.2, size)
+    found, rows = {}, []
+    for place in range(settings):
+        g = rng.binomial(10, np.clip(0.5 + ease, 0, 1))
+        chances = 0.35 + 0.02 * g + 0.5 * ease + shift[:, place, None]
+        t = rng.binomial(10, np.clip(chances, 0, 1))
+        targets = [Outcome(tenth, tenth, each) for each in t]
+        references = [Outcome(tenth, tenth, g)] * several
+        asked = tallies.Asked("t2i", Setting(place, "top10", "all"))
+        found[asked] = tallies.Tally.of(targets, references)
+        rows.append(np.stack([intervals.features(each / 10, g / 10) for each in t]))
+    # Seeds, samples, settings and features; those of a setting are neighbours.
+    joint = np.stack(rows, axis=2).reshape(several, size, settings * 5)
+    return tallies.Part(found, np.einsum("sni,snj->sij", joint, joint))
+
+
 FORMS: dict[Callable[[int], Iterator[Case]], int] = {
     one_set: 4_000,
     two_sets: 4_000,
@@ -462,4 +539,6 @@ FORMS: dict[Callable[[int], Iterator[Case]], int] = {
     confident: 1_000,
     classes: 600,
     many: 200,
+    adjusted_of_clusters: 1_000,
+    many_of_seeds: 200,
 }

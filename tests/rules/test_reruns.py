@@ -58,7 +58,7 @@ MATRIX = [
     ("vlm.max_rejected", 0.02, PAGE),
     ("vlm.headline", {"k": 1}, set()),
     ("smallest.gap", 0.5, set()),
-    ("false_discovery_rates", [0.3], set()),
+    ("false_discovery_rates", [0.2], set()),
     (
         "vlm.synonyms",
         {"car": ["automobile"]},

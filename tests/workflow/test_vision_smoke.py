@@ -45,7 +45,7 @@ CONTRACT = {
     "vision_memorized": (
         "test target_model reference_model rank sample id label confidence expected_false"
     ),
-    "vision_confidence": "test target_model reference_model low high crops",
+    "vision_confidence": "test target_model reference_model low high crops expected_false",
     "vision_crops": "set crop_status images",
     "vision_rejected": "set source item reason",
     "vision_contamination": "first_set first_sample second_set second_sample similarity",

@@ -1,6 +1,8 @@
 """Settings of trainings, sealed together with the weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +34,14 @@ def read_settings(path: str | Path, weights: str | Path) -> Metadata:
     return settings
 
 
-def weights_fingerprint(path: str | Path) -> str:
-    """Fingerprint of weights that are used as they lie in a file, 32 hexadecimal digits."""
-    return seals.digest(_file_bytes(path))
+def weights_fingerprint(path: str | Path, preprocessing: Mapping[str, Any]) -> str:
+    """Fingerprint of a model whose weights are used as they lie in a file, 32 hexadecimal digits.
+
+    Args:
+        path: of the weights.
+        preprocessing: what it sees of pictures.
+    """
+    return seals.digest(_file_bytes(path), seals.canonical(dict(preprocessing)))
 
 
 def _file_bytes(path: str | Path) -> memoryview:

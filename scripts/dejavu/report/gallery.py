@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,6 +20,20 @@ SIDE_PIXELS = 160
 WEBP_QUALITY = 80
 
 Row = dict[str, Any]
+
+
+def most_memorized(rows: pl.DataFrame, most: int) -> Row:
+    """The samples that head a list of memorized ones, and how many of them control would give.
+
+    Args:
+        rows: of vlm_memorized.csv or vision_memorized.csv, of one pair, in the order of their rank.
+        most: how many are shown.
+    """
+    shown = rows.head(most)
+    return {
+        "samples": shown["sample"].to_list(),
+        "expected_false": shown["expected_false"][-1] if len(shown) else None,
+    }
 
 
 def thumbnail(reference: str, crop: Mapping[str, int] | None = None) -> str | None:

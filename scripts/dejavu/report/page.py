@@ -54,7 +54,9 @@ def render(content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(figure=shown_number, slug=slug, heading=heading)
+    environment.filters.update(
+        figure=shown_number, slug=slug, heading=heading, expected=false_entries
+    )
     code = {
         name: markupsafe.Markup(text)
         for name, text in {
@@ -84,6 +86,15 @@ def heading(group: Mapping[str, Any], models: Mapping[str, Any], what: str) -> s
     """What a group of a gallery shows of captions or crops; `models` are target and reference."""
     words = GROUPS.get(f"{group['group']} {what}") or GROUPS[group["group"]]
     return words.format(**{"target_model": "", **models, **group})
+
+
+def false_entries(group: Mapping[str, Any]) -> str:
+    """How many of a group's examples control would have given, where it lists the memorized."""
+    expected = group.get("expected_false")
+    if expected is None:
+        return ""
+    shown = len(group["examples"])
+    return f"Of a list of {shown}, control, which no model saw, would have given {expected:.1f}."
 
 
 def figure(specification: Path, picture: Path, legend: str, digest: str) -> dict[str, Any]:

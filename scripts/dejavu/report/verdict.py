@@ -211,32 +211,45 @@ def judged(
     elif kind == NOT_CLEAR:
         sentence = f"{gain}, but the check of {by_outcome[MISSING]} is missing."
     elif kind == WEAKLY_CHECKED:
-        sentence = (
-            f"{gain}; the check of {by_outcome[TOO_WEAK]} could not see a bias of half that size."
-        )
+        sentence = f"{gain}; the check of {by_outcome[TOO_WEAK]} is too weak to rule out a bias."
     else:
         sentence = f"{gain}."
     sentence = sentence[:1].upper() + sentence[1:]
     return Verdict(test, target, reference, kind, sentence, primary, tuple(checks), tuple(beside))
 
 
-def near_zero(name: str, row: Row, column: str, primary: Score | None) -> Check:
+def near_zero(
+    name: str, row: Row, column: str, primary: Score | None, size: float | None = None
+) -> Check:
     """A check whose score is 0 where nothing but memory moves the primary score.
 
     It holds if its 95 % interval contains 0 and lies within half of the primary score, fails if
     its 99 % interval excludes 0 (p < .01), and is too weak in between.
+
+    Args:
+        name: of the check.
+        row: of the table of scores.
+        column: of the check's score.
+        primary: the score that is checked.
+        size: what the primary score comes to in the check's own unit, where that is another; the
+            smaller of the two counts.
     """
     score = Score.of(row, column)
-    bound = abs(primary.value) / 2 if primary else 0.0
+    sizes = (primary.value if primary else 0.0, size)
+    bound = min(abs(each) for each in sizes if each is not None) / 2
     if score is None:
         return Check(name, TOO_WEAK, "There are too few samples for an interval.", None, bound)
     if row["p_value"] is not None and row["p_value"] < LEVEL_OF_FAILURE:
-        return Check(name, FAILS, f"At {score} it differs from 0 at 99 %.", score, bound)
-    if -bound <= score.low <= 0 <= score.high <= bound:
-        told = f"At {score} it is 0 within ±{number(bound)}, half of the score."
-        return Check(name, HOLDS, told, score, bound)
-    told = f"At {score} it can't tell 0 from half of the score."
-    return Check(name, TOO_WEAK, told, score, bound)
+        return Check(name, FAILS, f"At {score}, it differs from 0 at 99 %.", score, bound)
+    half = f"±{number(bound)}, half of the score"
+    half += "" if size is None else " as a difference of means"
+    if not score.low <= 0 <= score.high:
+        outcome, told = TOO_WEAK, "differs from 0 at 95 % and not at 99 %"
+    elif -bound <= score.low and score.high <= bound:
+        outcome, told = HOLDS, f"is 0 within {half}"
+    else:
+        outcome, told = TOO_WEAK, f"reaches beyond {half}"
+    return Check(name, outcome, f"At {score}, it {told}.", score, bound)
 
 
 def blind_check(name: str, rows: Sequence[Row], is_needed: bool) -> list[Check]:
@@ -256,7 +269,7 @@ def blind_check(name: str, rows: Sequence[Row], is_needed: bool) -> list[Check]:
     elif 0.5 - BLIND_BOUND <= auc.low <= 0.5 <= auc.high <= 0.5 + BLIND_BOUND:
         outcome, told = HOLDS, f"{told}: chance, within ±{BLIND_BOUND:g}."
     else:
-        outcome, told = TOO_WEAK, f"{told}: it can't tell chance from more than {BLIND_BOUND:g}."
+        outcome, told = TOO_WEAK, f"{told}: not chance within ±{BLIND_BOUND:g}, nor other at 99 %."
     return [Check(name, outcome, told, auc, BLIND_BOUND)]
 
 
@@ -297,7 +310,9 @@ def vlm_verdicts(
                 f" objects more precisely than the other {said(score)} more often than the reverse",
             )
             checks = alike("target", "reference", sources, blind)
-            checks += nonmembers(sets["nonmember"], "adjusted_precision", score)
+            # The check is a difference of mean precisions, which a PPG exceeds several times.
+            size = gap_of_means(sets["symmetric"])
+            checks += nonmembers(sets["nonmember"], "adjusted_precision", score, size)
             found.append(judged(*pair, primary, checks))
             continue
         raw, calibrated = Score.of(sets["target"], "ppg"), Score.of(sets["calibrated"], "ppg")
@@ -399,9 +414,18 @@ def vision_verdicts(
     return found
 
 
-def nonmembers(row: Row | None, column: str, primary: Score | None) -> list[Check]:
+def nonmembers(
+    row: Row | None, column: str, primary: Score | None, size: float | None = None
+) -> list[Check]:
     """The check on samples that the target did not learn from, where there are any."""
-    return [] if row is None else [near_zero("non-members", row, column, primary)]
+    return [] if row is None else [near_zero("non-members", row, column, primary, size)]
+
+
+def gap_of_means(row: Row | None) -> float | None:
+    """The difference of the two mean precisions of a row of vlm_ppg.csv; None without one."""
+    names = ("precision_target", "precision_reference")
+    target, reference = (None if row is None else row.get(name) for name in names)
+    return None if target is None or reference is None else float(target - reference)
 
 
 def alike(first: str, second: str, sources: Mapping[str, str], blind: Sequence[Row]) -> list[Check]:

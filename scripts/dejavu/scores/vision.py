@@ -481,12 +481,24 @@ def expected_false(confidence: Floats, members: Comparison, control: Comparison 
     """
     if control is None:
         return np.full(len(confidence), np.nan)
-    _, weights = weighing.class_weights(members.classes, control.classes)
-    positions, others = memorized(control.targets[0], control.references[0])
-    reached = np.concatenate([[0.0], np.cumsum(weights[positions])])
+    others, crops = given_by_control(members, control)
+    reached = np.concatenate([[0.0], np.cumsum(crops)])
     rounded = np.round(others, CONFIDENCE_DECIMALS)
     places = np.searchsorted(-rounded, -np.round(confidence, CONFIDENCE_DECIMALS), side="right")
-    return members.crops * reached[places]
+    return reached[places]
+
+
+def given_by_control(members: Comparison, control: Comparison) -> tuple[Floats, Floats]:
+    """What would look memorized among members as control does, the highest confidence first.
+
+    Returns:
+        Memorization confidence of control's crops that look memorized, float64 [n], and for how
+        many of the members' crops each stands, float64 [n]; none of a class without members.
+    """
+    _, weights = weighing.class_weights(members.classes, control.classes)
+    positions, confidence = memorized(control.targets[0], control.references[0])
+    crops = members.crops * weights[positions]
+    return confidence[crops > 0], crops[crops > 0]
 
 
 def agreement(first: Bools, second: Bools) -> float:
@@ -562,18 +574,37 @@ def memorized(target: Judged, reference: Judged) -> tuple[NDArray[np.int64], Flo
     return positions[order], confidence[order]
 
 
-def confidence_bins(confidence: Floats) -> list[Row]:
+def confidence_bins(confidence: Floats, control: tuple[Floats, Floats] | None = None) -> list[Row]:
     """Histogram of memorization confidence, nats: `low`, `high` and `crops` of every bin.
 
     Bins are a quarter of a nat wide, start at whole quarters and follow each other without a gap.
+
+    Args:
+        confidence: of memorized crops, float64 [n].
+        control: of `given_by_control`: `expected_false` has how many crops of every bin control
+            would have given; nan without it.
     """
-    if not len(confidence):
+    others, crops = (np.empty(0), np.empty(0)) if control is None else control
+    own, false = (
+        np.floor(np.round(each / BIN_NATS, CONFIDENCE_DECIMALS)).astype(np.int64)
+        for each in (confidence, others)
+    )
+    places = np.concatenate([own, false])
+    if not len(places):
         return []
-    places = np.floor(np.round(confidence / BIN_NATS, CONFIDENCE_DECIMALS)).astype(np.int64)
-    first = int(places.min())
+    first, bins = int(places.min()), int(np.ptp(places)) + 1
+    counts = np.bincount(own - first, minlength=bins)
+    expected = np.bincount(false - first, weights=crops, minlength=bins)
+    if control is None:
+        expected = np.full(bins, np.nan)
     return [
-        {"low": (first + n) * BIN_NATS, "high": (first + n + 1) * BIN_NATS, "crops": int(count)}
-        for n, count in enumerate(np.bincount(places - first))
+        {
+            "low": (first + n) * BIN_NATS,
+            "high": (first + n + 1) * BIN_NATS,
+            "crops": int(counts[n]),
+            "expected_false": float(expected[n]),
+        }
+        for n in range(bins)
     ]
 
 

@@ -1,6 +1,7 @@
 """What a run says at its end."""
 
 import csv
+import json
 import os
 
 from dejavu.config import endings
@@ -14,6 +15,8 @@ def write(path, rows):
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
+    noted = {"notes": [{"config": "this config"}]}
+    path.with_name(f"{path.name}-metadata.json").write_text(json.dumps(noted))
 
 
 def test_each_verdict_is_told_in_one_line(tmp_path):
@@ -28,7 +31,7 @@ def test_each_verdict_is_told_in_one_line(tmp_path):
         {**pair, "test": "one", "check": "verdict", **lacking},
     ]
     write(checks, rows)
-    assert list(endings.verdict_lines(checks, scores)) == [
+    assert list(endings.verdict_lines(checks, scores, "this config")) == [
         "two, net against other: memorizes (symmetric PPG 0.250 [0.100, 0.400])",
         "one, net against other: not measurable (gap)",
     ]
@@ -37,7 +40,17 @@ def test_each_verdict_is_told_in_one_line(tmp_path):
 def test_a_table_that_is_older_than_its_scores_or_missing_says_nothing(tmp_path):
     scores, checks = tmp_path / "vlm_ppg.csv", tmp_path / "vlm_checks.csv"
     scores.write_text("")
-    assert list(endings.verdict_lines(checks, scores)) == []
+    assert list(endings.verdict_lines(checks, scores, "this config")) == []
     write(checks, [{"check": "verdict"}])
     os.utime(checks, ns=(0, 0))
-    assert list(endings.verdict_lines(checks, scores)) == []
+    assert list(endings.verdict_lines(checks, scores, "this config")) == []
+
+
+def test_a_table_of_another_config_says_nothing(tmp_path):
+    scores, checks = tmp_path / "vlm_ppg.csv", tmp_path / "vlm_checks.csv"
+    scores.write_text("")
+    write(checks, [{"check": "verdict", "outcome": "memorizes"}])
+    assert len(list(endings.verdict_lines(checks, scores, "this config"))) == 1
+    assert list(endings.verdict_lines(checks, scores, "another")) == []
+    checks.with_name("vlm_checks.csv-metadata.json").unlink()
+    assert list(endings.verdict_lines(checks, scores, "this config")) == []

@@ -60,3 +60,21 @@ def test_answers_of_another_model_than_is_told_are_refused(tmp_path):
         describe_run.check_answers(answers("naive_bayes@1", "b" * 32), told)
         with pytest.raises(InputError, match=r"x\.parquet was made by another model than m"):
             describe_run.check_answers(answers("clip_a", "b" * 32), told)
+
+
+def test_a_classifier_is_told_by_its_weights_and_what_it_sees(tmp_path):
+    path = tmp_path / "results/vision/models/resnet/model.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    with contextlib.chdir(tmp_path):
+        path = path.relative_to(tmp_path)
+        squashed, cut = (
+            describe_run.model(str(path), {"crop_side": 32, "resize": resize})
+            for resize in ("squash", "shorter")
+        )
+        again = describe_run.model(str(path), {"resize": "squash", "crop_side": 32})
+        path.write_bytes(b"others")
+        trained_anew = describe_run.model(str(path), {"crop_side": 32, "resize": "squash"})
+    assert (squashed["domain"], squashed["name"]) == ("vision", "resnet")
+    assert again == squashed
+    assert len({each["fingerprint"] for each in (squashed, cut, trained_anew)}) == 3

@@ -120,7 +120,7 @@ def test_training_curves_have_every_epoch_of_every_seed(tmp_path, names):
 
 
 def test_a_figure_of_nothing_is_drawn_all_the_same(tmp_path):
-    columns = ["test", "target_model", "reference_model", "low", "high", "crops"]
+    columns = ["test", "target_model", "reference_model", "low", "high", "crops", "expected_false"]
     write_csv(tmp_path / "empty.csv", [], dict.fromkeys(columns, pl.String), "config")
     figure_vision_confidence.main(
         SimpleNamespace(

@@ -62,7 +62,7 @@ def content(folder):
         "sample": 1, "id": HOSTILE[1], "caption": HOSTILE[0], "image": PIXEL, "objects": HOSTILE,
         "sides": [{"role": "target", **side}, {"role": "reference", **side}],
     }  # fmt: skip
-    groups = [{"group": "memorized", "examples": [example] * 3}]
+    groups = [{"group": "memorized", "examples": [example] * 3, "expected_false": 0.8}]
     test = {"test": "t", "target_model": "net", "reference_model": "other", "groups": groups}
     check = Check("non-members", HOLDS, HOSTILE[0], Score(0.0, -0.1, 0.1), 0.1)
     primary = Primary(HOSTILE[1], Score(0.2, 0.1, 0.3), 100, 0.05, "")
@@ -234,6 +234,13 @@ def test_the_same_content_gives_the_same_page(tmp_path, written):
 def test_a_long_table_is_cut_and_says_how_long_it_is():
     found = page.table("long", pl.LazyFrame({"replicate": ["0", "pooled"] * 500}), "")
     assert len(found["rows"]) == page.SHOWN_ROWS and found["rows_in_all"] == 1000
+
+
+def test_a_list_of_memorized_examples_says_what_control_would_have_given(written):
+    told = "Of a list of 3, control, which no model saw, would have given 0.8."
+    assert written.read_text().count(told) == 1
+    assert page.false_entries({"group": "memorized", "examples": [], "expected_false": None}) == ""
+    assert page.false_entries({"group": "correlated", "examples": [1]}) == ""
 
 
 def test_times_come_from_what_benchmarks_there_are(tmp_path):

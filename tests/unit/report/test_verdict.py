@@ -160,6 +160,30 @@ def test_checks_hold_fail_or_are_too_weak():
             assert each.checks[0].bound == pytest.approx(0.15)
 
 
+def test_non_members_of_a_two_model_test_are_bound_in_their_own_unit():
+    """A PPG of .3 may be a difference of .04 in mean precision, which a check of .1 would hide."""
+    for target, reference, bound, outcome in (
+        (0.54, 0.5, 0.02, TOO_WEAK),
+        (0.7, 0.5, 0.1, HOLDS),
+        (0.9, 0.1, 0.15, HOLDS),
+    ):
+        rows = vlm_rows(nonmember=(0.01, -0.04, 0.05))
+        rows[1] |= {"precision_target": target, "precision_reference": reference}
+        two, one = judged(rows)
+        assert (two.checks[0].bound, two.checks[0].outcome) == (pytest.approx(bound), outcome)
+        assert one.checks[0].bound == pytest.approx(0.15)
+
+
+def test_sentences_of_checks_say_why_they_are_too_weak():
+    for interval, p_value, told in (
+        ((0.05, 0.01, 0.09), 0.02, "differs from 0 at 95 % and not at 99 %"),
+        ((0.01, -0.13, 0.16), 0.9, "reaches beyond ±0.150, half of the score"),
+    ):
+        for each in judged(vlm_rows(nonmember=interval, p_value=p_value)):
+            assert told in each.checks[0].sentence
+            assert each.sentence.endswith("non-members is too weak to rule out a bias.")
+
+
 @pytest.mark.parametrize(
     ("auc", "kind", "outcome"),
     [

@@ -19,6 +19,8 @@ SMALL = [
     (worlds.clusters, 2, 500),
     (worlds.confident, 1, 200),
     (worlds.classes, 2, 60),
+    (worlds.adjusted_of_clusters, 3, 100),
+    (worlds.many_of_seeds, 1, 20),
 ]
 
 

@@ -20,6 +20,7 @@ from dejavu.scores.vision import (
     correlation_row,
     difference_row,
     expected_false,
+    given_by_control,
     memorized,
     own_row,
     quadrants,
@@ -424,6 +425,10 @@ def test_false_entries_are_those_of_control_at_the_same_confidence():
     # A crop of class 0 stands for 6 / 4 members, that of class 1 for 2.
     assert found == pytest.approx([0, 1.5, 1.5 + 1.5 + 2, 5, 6.5])
     assert np.isnan(expected_false(np.array([1.0]), members, None)).all()
+    bins = confidence_bins(np.array([0.6, 0.1, 0.55]), given_by_control(members, control))
+    assert [row["crops"] for row in bins] == [1, 0, 2, 0]
+    assert [row["expected_false"] for row in bins] == pytest.approx([0, 1.5, 3.5, 1.5])
+    assert bins[-1]["high"] == 1.0
 
 
 def test_correlation_accuracy_counts_only_the_crops_inside():
@@ -499,3 +504,4 @@ def test_bins_of_confidence_hold_every_crop_once(values):
         assert each["high"] - each["low"] == 0.25 and each["low"] * 4 == round(each["low"] * 4)
     if bins:
         assert bins[0]["crops"] and bins[-1]["crops"]
+        assert all(math.isnan(each["expected_false"]) for each in bins)

@@ -147,13 +147,16 @@ def test_quadrants_have_the_sets_of_the_scores(crops):
 
 def test_memorized_crops_and_their_bins_are_of_the_first_replicate(crops):
     memorized = table(vision_memorized, crops, records=records_of(crops, "A", "control"))
-    bins = table(vision_confidence, crops)
+    bins = table(vision_confidence, crops, records=records_of(crops, "A", "control"))
     for test, reference in (("two_model", "b"), ("one_model", "resnet")):
         wins = right(crops, "a_s3") & ~right(crops, reference)
         rows = memorized.filter(test=test, target_model="a", reference_model=reference)
         samples = crops.known["a_s3", "A"]["sample"][wins]
         assert sorted(rows["sample"]) == samples.tolist()
-        assert bins.filter(reference_model=reference)["crops"].sum() == wins.sum()
+        of_pair = bins.filter(reference_model=reference)
+        assert of_pair["crops"].sum() == wins.sum()
+        others = right(crops, "a_s3", "control") & ~right(crops, reference, "control")
+        assert of_pair["expected_false"].sum() == pytest.approx(CROPS * others.mean())
 
 
 def test_references_are_judged_by_their_own_files(crops):
@@ -183,7 +186,7 @@ def test_tags_are_those_of_the_crops(crops):
 
 
 def test_examples_have_the_neighbours_under_their_own_model(crops):
-    table(vision_memorized, crops, records=records_of(crops, "A", "control"))
+    memorized = table(vision_memorized, crops, records=records_of(crops, "A", "control"))
     samples = crops.known["b", "A"]["sample"]
     near = {"a_s3": 7, "b": 9}
     public = ranges.first_number(domains.DOMAINS["vision"].sets.index("public"), 0)
@@ -210,7 +213,11 @@ def test_examples_have_the_neighbours_under_their_own_model(crops):
     groups = {group["group"]: group for group in read_json("gallery.json")["groups"]}
     assert groups["memorized"]["reference_model"] == "b"
     wins = set(samples[right(crops, "a_s3") & ~right(crops, "b")].tolist())
-    assert {each["sample"] for each in groups["memorized"]["examples"]} <= wins
+    listed = [each["sample"] for each in groups["memorized"]["examples"]]
+    assert set(listed) <= wins
+    [held] = memorized.filter(reference_model="b", rank=len(listed)).to_dicts()
+    assert groups["memorized"]["expected_false"] == held["expected_false"] > 0
+    assert all("expected_false" not in groups[name] for name in groups if name != "memorized")
     for group, model in (("memorized", "a_s3"), ("neighbours right", "b")):
         assert groups[group]["examples"]
         for example in groups[group]["examples"]:
