@@ -13,7 +13,7 @@ from dejavu.job import Progress, run
 from dejavu.samples.hashes import in_first_half
 from dejavu.samples.images import read_crops
 from dejavu.scores.judged import TOPS, Classes, read_comparison
-from dejavu.scores.vision import rows_of_target
+from dejavu.scores.vision import rows_of_null, rows_of_target
 
 NAMES = ("test", "target_model", "reference_model")
 SCORES = [f"dejavu{end}" for end in ("", "_low", "_high")]
@@ -27,7 +27,7 @@ COLUMNS = {
     "set": pl.String,
     **dict.fromkeys(("crops", "unmatched"), pl.Int64),
     **dict.fromkeys((*SCORES, *MEANS, "p_value", "p_family", *ADJUSTED, *SIMULTANEOUS), pl.Float64),
-    "no_interval": pl.String,
+    **dict.fromkeys(("no_interval", "null_model"), pl.String),
 }
 
 
@@ -63,6 +63,14 @@ def main(job: Any) -> None:
             names = dict(zip(NAMES, (test, target, reference), strict=True))
             rows.append({**names, "top": top, **row})
         progress.advance(len(of_target))
+    for top, each in product(TOPS, params.nulls):
+        parts = {
+            name: read_comparison(side, predictions, left_out, classes, top)
+            for name, side in each["sides"].items()
+        }
+        names = {name: each[name] for name in (*NAMES, "null_model")}
+        for row in rows_of_null(parts, each["replicates"]):
+            rows.append({**names, "top": top, **row})
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 

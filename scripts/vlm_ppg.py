@@ -9,8 +9,8 @@ from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import recovered
-from dejavu.scores.tallies import parts_of_test
-from dejavu.scores.vlm import rows_of_test
+from dejavu.scores.tallies import null_tallies, parts_of_test
+from dejavu.scores.vlm import rows_of_null, rows_of_test
 
 SCORES = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
 MEANS = [
@@ -30,7 +30,7 @@ COLUMNS = {
     **dict.fromkeys(("predict", "objects", "set"), pl.String),
     **dict.fromkeys(("targets", "excluded", "contaminated"), pl.Int64),
     **dict.fromkeys((*SCORES, *MEANS, "p_value", "p_family", *ADJUSTED, *SIMULTANEOUS), pl.Float64),
-    "no_interval": pl.String,
+    **dict.fromkeys(("no_interval", "null_model"), pl.String),
 }
 
 
@@ -48,6 +48,12 @@ def main(job: Any) -> None:
         replicates, kind = (comparisons[0][key] for key in ("replicates", "kind"))
         for asked, row in rows_of_test(parts, replicates, kind):
             rows.append({**facts, "query": asked.query, **asked.setting._asdict(), **row})
+        for null in comparisons[0]["nulls"]:
+            nulls = [each["nulls"][null] for each in comparisons]
+            queries = [each["query"] for each in comparisons]
+            tallies = null_tallies(nulls, settings, files, left_out, queries)
+            for asked, row in rows_of_null(tallies, replicates, facts["target_model"], null):
+                rows.append({**facts, "query": asked.query, **asked.setting._asdict(), **row})
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 

@@ -4,6 +4,7 @@ In: results/vision/predictions/. Out: results/tables/vision_*.csv, as the README
 """
 
 pairs_of_predictors = list(plan_vision.comparisons(config["vision"]))
+nulls = list(plan_vision.null_comparisons(config["vision"]))
 references = plan_vision.references(config["vision"])
 most_tags = plan_vision.most_tags(config["vision"])
 
@@ -37,7 +38,7 @@ def preferred_labels():
 rule vision_dejavu:
     """Déjà vu scores of every pair of predictors, with their intervals."""
     input:
-        predictions=predicted(pairs_of_predictors),
+        predictions=predicted([*pairs_of_predictors, *nulls]),
         records=image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
@@ -61,6 +62,7 @@ rule vision_dejavu:
         runtime=minutes(60, 30),
     params:
         comparisons=pairs_of_predictors,
+        nulls=nulls,
         confident=config["vision"]["confident"],
         seed=config["seed"],
         digest=digest_of("vision"),

@@ -333,7 +333,68 @@ def parts_of_test(
     return found
 
 
-Shard = tuple[list[Recovered], list[Recovered]]
+def null_tallies(
+    nulls: Sequence[Mapping[str, Any]],
+    settings: Sequence[Setting],
+    files: Files,
+    left_out: NDArray[np.int64],
+    queries: Sequence[str],
+) -> dict[str, dict[Asked, Tally]]:
+    """Tally a null model in the target's place, and the target's results less its own.
+
+    Args:
+        nulls: of `nulls` of `plan_vlm.comparisons`, one a query.
+        settings: which are asked for.
+        files: of recovered objects, as of `layout.shards_of`.
+        left_out: numbers of the samples that don't count, int64.
+        queries: of `nulls`.
+
+    Returns:
+        `target` and `control` of the null model, and `contrast_target` and `contrast_control`, with
+        (1 + t − u) / 2 in the place of t: u is the null model's result, and an adjusted gap of it
+        is half of the difference of two.
+    """
+    found: dict[str, dict[Asked, Tally]] = {}
+    for query, (name, tally) in (
+        (query, each) for query, parts in zip(queries, nulls, strict=True) for each in parts.items()
+    ):
+        for shard in shards_of(tally, files, left_out, ("target", "reference", "null")):
+            first, is_control = shard[0][0], name == "control"
+            for setting in settings:
+                outcomes = [[each.outcome(setting) for each in side] for side in shard]
+                for place in _chunks(len(first.samples), first.clusters):
+                    clusters = first.clusters
+                    if clusters is not None:
+                        clusters = clusters[place] - clusters[place][:1]
+                    sides = [[each.of(place) for each in side] for side in outcomes]
+                    for part, of_part in _of_null(name, sides, clusters, is_control):
+                        known = found.setdefault(part, {})
+                        asked = Asked(query, setting)
+                        known[asked] = known[asked] + of_part if asked in known else of_part
+            del shard, first
+    return found
+
+
+def _of_null(
+    name: str,
+    sides: Sequence[Sequence[Outcome]],
+    clusters: NDArray[Any] | None,
+    is_control: bool,
+) -> Iterator[tuple[str, Tally]]:
+    """Tallies of some samples: the null model's own, and the target's results less its own."""
+    targets, references, nulls = sides
+    rows, scored = rows_of(nulls, references, None)
+    own, _ = rows_of(targets, references, None)
+    yield name, Tally.of_rows(rows, scored, nulls, references, None, clusters, is_control)
+    own[:, :, list(MEASURE_COLUMN.values())] = 0
+    for one, t, g, product, _ in FEATURE_COLUMNS.values():
+        own[:, :, t] = (own[:, :, one] + own[:, :, t] - rows[:, :, t]) / 2
+        own[:, :, product] = (own[:, :, g] + own[:, :, product] - rows[:, :, product]) / 2
+    tally = Tally.of_rows(own, scored, targets, references, None, clusters, is_control)
+    yield f"contrast_{name}", tally
+
+
+Shard = tuple[list[Recovered], ...]
 
 
 def _together(

@@ -84,6 +84,7 @@ def table(script, crops, **inputs):
     """What a script makes of the files."""
     params = {
         "comparisons": list(plan_vision.comparisons(VISION)),
+        "nulls": [],
         "references": REFERENCES,
         "confident": [1],
         "preferred": None,
