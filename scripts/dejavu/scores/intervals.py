@@ -91,8 +91,8 @@ class Centred:
 
     def scaled(self, factor: float) -> "Centred":
         """The estimate of so many times as much."""
-        parts = (factor * each for each in (self.value, self.centre, self.error))
-        return Centred(*parts, self.freedom, factor * self.most)
+        value, centre, error = (factor * each for each in (self.value, self.centre, self.error))
+        return Centred(value, centre, error, self.freedom, factor * self.most)
 
 
 def mean_of(

@@ -226,10 +226,8 @@ def rows_of_null(
         null: the null model.
     """
     for asked in tallies["target"]:
-        own, others, *contrast = (
-            tallies[part][asked]
-            for part in ("target", "control", "contrast_target", "contrast_control")
-        )
+        own, others = tallies["target"][asked], tallies["control"][asked]
+        contrast = tallies["contrast_target"][asked], tallies["contrast_control"][asked]
         for replicate, chosen in replicates.items():
             facts = {"replicate": replicate, "null_model": null}
             row, *_ = difference_row(own, others, chosen)
