@@ -16,13 +16,6 @@ def domains_with_models(rule):
     )
 
 
-def embedded(domain, model, part, sets):
-    """Embeddings of sets under a model; of several replicates the first."""
-    name = replicates.path_names(model, config[domain]["models"][model])[0]
-    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
-    return of_sets(domain, pattern, sets)
-
-
 def embedded_for_duplicates(domain, sets):
     """Embeddings of sets under the encoder that tells duplicates."""
     settings = audit(domain, "contamination")

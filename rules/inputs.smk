@@ -138,6 +138,28 @@ def left_out(domain):
     return described(f"{domain}_contamination") if is_asked else []
 
 
+def embedded(domain, model, part, sets):
+    """Embeddings of sets under a model; of several replicates the first."""
+    name = replicates.path_names(model, config[domain]["models"][model])[0]
+    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(domain, pattern, sets)
+
+
+def blind_vectors(domain):
+    """Embeddings of members and control by an encoder that saw neither, where there is one."""
+    settings = config[domain]
+    if "blind" not in settings or "control" not in settings["sets"]:
+        return []
+    record = domains.DOMAINS[domain]
+    sets = [record.measured[0], "control"]
+    return embedded(domain, settings["blind"]["model"], record.asks, sets)
+
+
+def shift_components(domain):
+    """Parameter: components of the blind encoder's vectors at most; null for the default."""
+    return config[domain].get("blind", {}).get("shift_components")
+
+
 def index_setting(key):
     """Parameter: a setting of a domain's indexes."""
     return lambda wildcards: config[wildcards.domain]["index"][key]

@@ -321,7 +321,7 @@ def parts_of_test(
         if name in HALVES:
             continue
         halves = HALVES if name == "control" else (None,)
-        for shard in _together([each["tallies"][name] for each in comparisons], files, left_out):
+        for shard in together([each["tallies"][name] for each in comparisons], files, left_out):
             queries = dict(zip((each["query"] for each in comparisons), shard, strict=True))
             for half in halves:
                 place = half or name
@@ -362,7 +362,7 @@ def null_tallies(
             first, is_control = shard[0][0], name == "control"
             for setting in settings:
                 outcomes = [[each.outcome(setting) for each in side] for side in shard]
-                for place in _chunks(len(first.samples), first.clusters):
+                for place in chunks(len(first.samples), first.clusters):
                     clusters = first.clusters
                     if clusters is not None:
                         clusters = clusters[place] - clusters[place][:1]
@@ -397,7 +397,7 @@ def _of_null(
 Shard = tuple[list[Recovered], ...]
 
 
-def _together(
+def together(
     tallies: Sequence[Mapping[str, Any]], files: Files, left_out: NDArray[np.int64]
 ) -> Iterator[list[Shard]]:
     """The same shard under every query, one shard after the other."""
@@ -419,9 +419,9 @@ def _part(queries: Mapping[str, Shard], settings: Sequence[Setting], half: str |
         for query, sides in queries.items()
         for setting in settings
     }
-    chunks = _chunks(len(first.samples), first.clusters)
-    part = _tallied(outcomes, next(chunks), chosen, first.clusters, half is not None)
-    for place in chunks:
+    places = chunks(len(first.samples), first.clusters)
+    part = _tallied(outcomes, next(places), chosen, first.clusters, half is not None)
+    for place in places:
         part += _tallied(outcomes, place, chosen, first.clusters, half is not None)
     # Both halves of control are added up, and the samples that are left out are in neither.
     contaminated = 0 if half == HALVES[1] else first.left_out
@@ -431,7 +431,7 @@ def _part(queries: Mapping[str, Shard], settings: Sequence[Setting], half: str |
     return Part(tallies, part.joint)
 
 
-def _chunks(samples: int, clusters: NDArray[Any] | None) -> Iterator[slice]:
+def chunks(samples: int, clusters: NDArray[Any] | None) -> Iterator[slice]:
     """Places of some samples at a time; a cluster, whose samples are neighbours, stays whole."""
     low = 0
     while low < samples or low == 0:

@@ -4,7 +4,7 @@ Every score, interval and p-value follows from tallies, whose size does not depe
 samples.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -22,6 +22,7 @@ from dejavu.scores.intervals import (
     Estimate,
 )
 from dejavu.scores.recovered import Files, Outcome, Setting, pairs_of
+from dejavu.scores.shift import Shifted
 from dejavu.scores.tallies import (
     FEATURE_COLUMNS,
     KINDS,
@@ -234,6 +235,24 @@ def rows_of_null(
             yield asked, {**facts, "target_model": null, "set": "null", **row}
             row = contrast_row(*contrast, chosen)
             yield asked, {**facts, "target_model": target, "set": "contrast", **row}
+
+
+def shifted_columns(
+    gaps: Iterable[tuple[Asked, str, Shifted, int]], replicates: Mapping[str, Sequence[int]]
+) -> dict[Asked, dict[str, Row]]:
+    """Columns of gaps adjusted for a shift, by setting and value of the column `replicate`.
+
+    Args:
+        gaps: of `shifted_captions.shifted_gaps`.
+        replicates: for each value of the column `replicate` the replicates it is made of.
+    """
+    found: dict[Asked, dict[str, Row]] = {}
+    for asked, kind, gap, number in gaps:
+        suffix = "" if kind == "precision" else f"_{kind}"
+        rows = found.setdefault(asked, {name: {} for name in replicates})
+        for name, chosen in replicates.items():
+            rows[name] |= {**gap.columns(suffix, chosen), "shift_components": number}
+    return found
 
 
 def own_row(members: Tally, controls: Tally, chosen: Sequence[int]) -> Row:
