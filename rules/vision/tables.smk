@@ -39,6 +39,7 @@ rule vision_dejavu:
     """Déjà vu scores of every pair of predictors, with their intervals."""
     input:
         predictions=predicted([*pairs_of_predictors, *nulls]),
+        blind=blind_vectors("vision"),
         records=image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
@@ -63,6 +64,7 @@ rule vision_dejavu:
     params:
         comparisons=pairs_of_predictors,
         nulls=nulls,
+        shift_components=shift_components("vision"),
         confident=config["vision"]["confident"],
         seed=config["seed"],
         digest=digest_of("vision"),

@@ -29,6 +29,7 @@ from dejavu.scores.intervals import (
     least_covariance,
 )
 from dejavu.scores.judged import CONFIDENCE_DECIMALS, Bools, Comparison, Floats, Judged
+from dejavu.scores.shift import CONTROLS_EACH
 from dejavu.scores.weighing import WeighedGap
 
 Row = dict[str, Any]
@@ -303,7 +304,36 @@ def difference_row(
         (_results(members, replicate), _results(controls, replicate)) for replicate in chosen
     ]
     gaps, found = _adjusted(results, controls.classes, weights)
-    return row | _adjusted_columns(gaps, found), gaps, found
+    row |= _adjusted_columns(gaps, found)
+    if members.scores is not None and controls.scores is not None:
+        scores = members.scores, controls.scores
+        row |= _shifted_columns(results, scores, controls.classes, weights)
+    return row, gaps, found
+
+
+def _shifted_columns(
+    results: Sequence[tuple[Pair, Pair]],
+    scores: tuple[NDArray[Any], NDArray[Any]],
+    classes: NDArray[np.int64],
+    weights: Floats,
+) -> Row:
+    """Columns of the gap adjusted for a shift, by components for which control has crops enough."""
+    spare = int(np.count_nonzero(weights)) - len(np.unique(classes[weights > 0]))
+    number = min(scores[0].shape[1], max(spare, 0) // CONTROLS_EACH)
+    found = []
+    for sides in results:
+        members, controls = (
+            (t, np.column_stack([g, of_set[:, :number]]))
+            for (t, g), of_set in zip(sides, scores, strict=True)
+        )
+        found.append(weighing.shifted_gap(members, controls, classes, weights))
+    gaps = [gap for gap, _ in found]
+    whole = _pooled_gap(gaps, [len(scores[0]), weighing.effective(weights)])
+    return {
+        **_ends("adjusted_shift", whole, float(np.mean([gap.value for gap in gaps]))),
+        "bias_bound": float(np.mean([bound for _, bound in found])),
+        "shift_components": number,
+    }
 
 
 def _adjusted(

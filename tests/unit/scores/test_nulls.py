@@ -106,8 +106,9 @@ def table():
         for shard in range(shards)
     ]
     params = {"k": [1, 10], "predict": ["all"], "objects": ["all", "unnamed"], "digest": "config"}
+    params |= {"shift_components": None}
     job = SimpleNamespace(
-        input=SimpleNamespace(left_out=[], recovered=files),
+        input=SimpleNamespace(left_out=[], recovered=files, blind=[]),
         params=SimpleNamespace(comparisons=list(plan_vlm.comparisons(VLM)), **params),
         output=["scores.csv"],
     )

@@ -85,6 +85,7 @@ def table(script, crops, **inputs):
     params = {
         "comparisons": list(plan_vision.comparisons(VISION)),
         "nulls": [],
+        "shift_components": None,
         "references": REFERENCES,
         "confident": [1],
         "preferred": None,
@@ -92,7 +93,7 @@ def table(script, crops, **inputs):
         "seed": 0,
         "digest": "config",
     }
-    handed = {"predictions": crops.paths, "left_out": [], **inputs}
+    handed = {"predictions": crops.paths, "left_out": [], "blind": [], **inputs}
     job = SimpleNamespace(
         input=SimpleNamespace(**handed), params=SimpleNamespace(**params), output=["table.csv"]
     )
