@@ -35,6 +35,11 @@ def preferred_labels():
     return config["vision"]["sources"][source_of_set("vision", "A")].get("preferred")
 
 
+def tilt_of_scenes():
+    """How often the embedded world of A's images draws its scenes; nothing for other sources."""
+    return config["vision"]["sources"][source_of_set("vision", "A")].get("tilt", [])
+
+
 rule vision_dejavu:
     """Déjà vu scores of every pair of predictors, with their intervals."""
     input:
@@ -135,6 +140,7 @@ rule vision_correlation:
     params:
         references=references,
         preferred=preferred_labels(),
+        tilt=tilt_of_scenes(),
         digest=digest_of("vision"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vision_correlation.py"),
