@@ -1,6 +1,6 @@
 """Audits: near-duplicates between sets, and whether sets differ without any model.
 
-In: embeddings under an encoder other than the audited ones. Out: results/{domain}/duplicates/,
+Here are also the embeddings of models of either domain that have learned nothing. In: embeddings under an encoder other than the audited ones. Out: results/{domain}/duplicates/,
 results/tables/{domain}_contamination.csv, results/tables/{domain}_blind.csv.
 """
 
@@ -14,13 +14,6 @@ def domains_with_models(rule):
         f"{domain}(?=/embeddings/(?:{served_by(domain, rule)})/)"
         for domain in plan.configured(config)
     )
-
-
-def embedded(domain, model, part, sets):
-    """Embeddings of sets under a model; of several replicates the first."""
-    name = replicates.path_names(model, config[domain]["models"][model])[0]
-    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
-    return of_sets(domain, pattern, sets)
 
 
 def embedded_for_duplicates(domain, sets):
@@ -99,6 +92,37 @@ rule embed_pixels:
         code=code_version("embed_pixels.py"),
     script:
         "../scripts/embed_pixels.py"
+
+
+rule embed_random:
+    """Embed the images, captions or background crops of a shard with random weights."""
+    input:
+        records="results/{domain}/records/{set}/{shard}.parquet",
+    output:
+        "results/{domain}/embeddings/{model}/{input}/{set}/{shard}.parquet",
+    log:
+        "results/logs/embed_random/{domain}.{model}.{input}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/embed_random/{domain}.{model}.{input}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        domain=domains_with_models("embed_random"),
+        input="image|caption|crop",
+    conda:
+        "../envs/dejavu.yaml"
+    threads: lambda wildcards: config[wildcards.domain]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(240, 60),
+    params:
+        model=lambda wildcards: model_settings(wildcards.domain, wildcards),
+        metric=metric_of,
+        batch=lambda wildcards: config[wildcards.domain]["embedding"]["batch"],
+        threads=lambda wildcards: config[wildcards.domain]["embedding"]["threads"],
+        precision=lambda wildcards: config[wildcards.domain]["embedding"]["precision"],
+        versions=versions("torch", "torchvision", "open_clip_torch", "timm", "lightly", "pillow"),
+        code=code_version("embed_random.py"),
+    script:
+        "../scripts/embed_random.py"
 
 
 rule find_duplicates:

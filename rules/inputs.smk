@@ -138,15 +138,26 @@ def left_out(domain):
     return described(f"{domain}_contamination") if is_asked else []
 
 
-def blind_embeddings(domain, set_name):
-    """Input: embeddings of a set's samples under the blind encoder, where there is one."""
-    if "blind" not in config[domain] or set_name not in config[domain]["sets"]:
+def embedded(domain, model, part, sets):
+    """Embeddings of sets under a model; of several replicates the first."""
+    name = replicates.path_names(model, config[domain]["models"][model])[0]
+    pattern = f"results/{domain}/embeddings/{name}/{part}/{{set}}/{{shard}}.parquet"
+    return of_sets(domain, pattern, sets)
+
+
+def blind_vectors(domain, *sets):
+    """Embeddings by an encoder that saw neither of members and control, or of those sets named."""
+    settings = config[domain]
+    if "blind" not in settings or "control" not in settings["sets"]:
         return []
-    name = config[domain]["blind"]["model"]
-    path_name = replicates.path_names(name, config[domain]["models"][name])[0]
-    part = domains.DOMAINS[domain].asks
-    pattern = f"results/{domain}/embeddings/{path_name}/{part}/{{set}}/{{shard}}.parquet"
-    return of_sets(domain, pattern, [set_name])
+    record = domains.DOMAINS[domain]
+    asked = sets or [record.measured[0], "control"]
+    return embedded(domain, settings["blind"]["model"], record.asks, asked)
+
+
+def shift_components(domain):
+    """Parameter: components of the blind encoder's vectors at most; null for the default."""
+    return config[domain].get("blind", {}).get("shift_components")
 
 
 def weighed(domain, tests, features, set_name):

@@ -16,13 +16,18 @@ from dejavu.sources.images import add_member
 def main(job: Any) -> None:
     """Draw every `parts`-th picture, from the part's own number on."""
     source = job.params.source
-    numbers = range(int(job.wildcards.part), source["pictures"], source["parts"])
+    first = source["first"]
+    places = range(int(job.wildcards.part), source["pictures"], source["parts"])
+    numbers = [first + place for place in places]
     progress = Progress("drawing", len(numbers), "pictures")
     with whole_file(job.output[0]) as partial:
         with tarfile.open(partial, "w") as archive:
             for number in numbers:
                 pixels, layout = foregrounds.picture(
-                    number, seed=source["seed"], preferred=source["preferred"]
+                    number,
+                    seed=source["seed"],
+                    preferred=source["preferred"],
+                    tilt=source.get("tilt", ()),
                 )
                 content = io.BytesIO()
                 Image.fromarray(pixels).save(content, "png")

@@ -16,12 +16,14 @@ from dejavu.sources.images import add_member
 def main(job: Any) -> None:
     """Draw every `parts`-th picture, from the part's own number on."""
     source = job.params.source
-    numbers = range(int(job.wildcards.part), source["pictures"], source["parts"])
+    first = source["first"]
+    places = range(int(job.wildcards.part), source["pictures"], source["parts"])
+    numbers = [first + place for place in places]
     progress = Progress("drawing", len(numbers), "pictures")
     with whole_file(job.output[0]) as partial:
         with tarfile.open(partial, "w") as archive:
             for number in numbers:
-                picture = scenes.picture(number, seed=source["seed"])
+                picture = scenes.picture(number, seed=source["seed"], tilt=source.get("tilt", {}))
                 pixels = io.BytesIO()
                 Image.fromarray(picture.pixels).save(pixels, "png")
                 facts = {"caption": picture.caption, "objects": picture.objects}

@@ -1,5 +1,6 @@
 """What the references infer from A's crops: results/tables/vision_correlation.csv."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,11 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     crops = read_crops(job.input.records, ["boxes", "context"])
     crops = duplicates.without(crops, left_out)
-    optimum = None if params.preferred is None else largest_posterior(crops, params.preferred)
+    optimum = (
+        None
+        if params.preferred is None
+        else largest_posterior(crops, params.preferred, params.tilt)
+    )
     predictions = layout.predictions_of(job.input.predictions)
 
     def files(reference: dict[str, Any], kind: str) -> list[str]:
@@ -60,13 +65,13 @@ def correct(paths: list[str], left_out: np.ndarray) -> np.ndarray:
     return np.stack([read_judged(path, left_out).correct for path in paths], axis=1)
 
 
-def largest_posterior(crops: pl.DataFrame, preferred: float) -> np.ndarray:
+def largest_posterior(crops: pl.DataFrame, preferred: float, tilt: Sequence[float]) -> np.ndarray:
     """How well the embedded world's crops can be predicted at best, float64 [crops]."""
     shown = [
         [thing.tag for thing in foregrounds.visible(layout, crop)]
         for layout, crop in zip(world.layouts(crops), world.boxes(crops), strict=True)
     ]
-    return foregrounds.posterior(shown, preferred=preferred).max(axis=1)
+    return foregrounds.posterior(shown, preferred=preferred, tilt=tilt).max(axis=1)
 
 
 run(main)

@@ -28,8 +28,8 @@ rule weigh_crops:
             for set_name in ("A", "control")
         ],
         records=image_records("A", "control"),
-        A_embeddings=blind_embeddings("vision", "A"),
-        control_embeddings=blind_embeddings("vision", "control"),
+        A_embeddings=blind_vectors("vision", "A"),
+        control_embeddings=blind_vectors("vision", "control"),
         blind=described("vision_blind") if "blind" in config["vision"] else [],
         left_out=left_out("vision"),
     output:

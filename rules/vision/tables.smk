@@ -4,6 +4,7 @@ In: results/vision/predictions/. Out: results/tables/vision_*.csv, as the README
 """
 
 pairs_of_predictors = list(plan_vision.comparisons(config["vision"]))
+nulls = list(plan_vision.null_comparisons(config["vision"]))
 references = plan_vision.references(config["vision"])
 most_tags = plan_vision.most_tags(config["vision"])
 
@@ -34,10 +35,16 @@ def preferred_labels():
     return config["vision"]["sources"][source_of_set("vision", "A")].get("preferred")
 
 
+def tilt_of_scenes():
+    """How often the embedded world of A's images draws its scenes; nothing for other sources."""
+    return config["vision"]["sources"][source_of_set("vision", "A")].get("tilt", [])
+
+
 rule vision_dejavu:
     """Déjà vu scores of every pair of predictors, with their intervals."""
     input:
-        predictions=predicted(pairs_of_predictors),
+        predictions=predicted([*pairs_of_predictors, *nulls]),
+        blind=blind_vectors("vision"),
         records=image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
@@ -61,6 +68,8 @@ rule vision_dejavu:
         runtime=minutes(60, 30),
     params:
         comparisons=pairs_of_predictors,
+        nulls=nulls,
+        shift_components=shift_components("vision"),
         confident=config["vision"]["confident"],
         seed=config["seed"],
         digest=digest_of("vision"),
@@ -131,6 +140,7 @@ rule vision_correlation:
     params:
         references=references,
         preferred=preferred_labels(),
+        tilt=tilt_of_scenes(),
         digest=digest_of("vision"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vision_correlation.py"),

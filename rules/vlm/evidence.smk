@@ -26,8 +26,8 @@ rule weigh_captions:
         recovered=recovered_first,
         target_samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         control_samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["control"]),
-        target_embeddings=blind_embeddings("vlm", "target"),
-        control_embeddings=blind_embeddings("vlm", "control"),
+        target_embeddings=blind_vectors("vlm", "target"),
+        control_embeddings=blind_vectors("vlm", "control"),
         blind=described("vlm_blind") if "blind" in config["vlm"] else [],
         left_out=left_out("vlm"),
     output:

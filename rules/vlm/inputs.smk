@@ -68,4 +68,13 @@ def recovered_by(comparisons, tallies=None):
         for side in (tally["target"], tally["reference"])
         for name in side["models"]
     ]
+    if tallies is None:
+        sides += [
+            (name, tally[role]["query"], tally["set"])
+            for comparison in comparisons
+            for tallied in comparison["nulls"].values()
+            for tally in tallied.values()
+            for role in ("target", "reference", "null")
+            for name in tally[role]["models"]
+        ]
     return recovered_files(sides)

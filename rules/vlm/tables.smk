@@ -21,6 +21,7 @@ rule vlm_ppg:
     """Population scores of every test, setting and set, with their intervals."""
     input:
         recovered=recovered_by(comparisons),
+        blind=blind_vectors("vlm"),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -46,6 +47,7 @@ rule vlm_ppg:
         k=config["vlm"]["k"],
         predict=config["vlm"]["predict"],
         objects=config["vlm"]["objects"],
+        shift_components=shift_components("vlm"),
         digest=digest_of("vlm"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vlm_ppg.py"),

@@ -174,6 +174,30 @@ CHANGES = {
         ({**OPEN_CLIP, "architecture": "effects_large"}, {"resize_positions": True}),
     ],
 }
+CHANGES |= {
+    "vision random": [
+        (
+            {"backbone": TRAINING["backbone"], "preprocessing": TRAINING["preprocessing"]}
+            | {"seed": 3},
+            {**ARCHITECTURE, **SEEN, "preprocessing.image_side": 40, "seed": 4},
+        )
+    ],
+    "vlm random": [
+        (
+            {"model_cfg": CLIP["model_cfg"], "preprocessing": OPEN_CLIP["preprocessing"]}
+            | {"seed": 3},
+            {
+                "architecture": "effects_large",
+                "model_cfg": {**CLIP["model_cfg"], "embed_dim": 12},
+                "preprocessing.mean": [0.5, 0.5, 0.5],
+                "preprocessing.std": [0.25, 0.25, 0.25],
+                "preprocessing.interpolation": "bilinear",
+                "preprocessing.resize_mode": "squash",
+                "seed": 4,
+            },
+        )
+    ],
+}
 CASES = [
     pytest.param(kind, base, key, value, id=f"{kind}: {key}")
     for kind, several in CHANGES.items()
@@ -278,7 +302,7 @@ def test_every_key_of_a_model_is_shown_to_take_effect(domain):
         shown = {
             key
             for name, several in CHANGES.items()
-            if name.partition(",")[0] == kind
+            if name.partition(",")[0] in (kind, f"{domain} {kind}")
             for _, changes in several
             for key in changes
         }

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from dejavu.encoders import backbones, device, precision, published, shards, ssl
 from dejavu.encoders import clip as clip_encoder
+from dejavu.encoders import untrained as untrained_encoder
 from dejavu.errors import InputError
 from dejavu.job import Progress
 from dejavu.training import classifier, clip
@@ -149,6 +150,17 @@ def embed_open_clip(settings, place, checkpoint):
     return [encoder.encode_images([encoder.prepare_image(image) for image in images])]
 
 
+def embed_random_images(settings, place, checkpoint):
+    return encoded(untrained_encoder.of_images("m", settings, True, CPU), place)
+
+
+def embed_random(settings, place, checkpoint):
+    encoder = untrained_encoder.of_captions("m", settings, CPU, allow_download=False)
+    images = [Image.open(path).convert("RGB") for path in pictures(place)]
+    vectors = encoder.encode_images([encoder.prepare_image(image) for image in images])
+    return [vectors, encoder.encode_texts(["a dog", "two cats by the sea"])]
+
+
 RUN = {
     "ssl": train_ssl,
     "ssl, embedding": embed_ssl,
@@ -157,6 +169,8 @@ RUN = {
     "classifier, predicting": classify,
     "clip": train_clip,
     "open_clip": embed_open_clip,
+    "vision random": embed_random_images,
+    "vlm random": embed_random,
 }
 KNOWN = {}
 

@@ -1,12 +1,13 @@
 """Checks that both domains share: names, sources, files."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dejavu.config import paths
 from dejavu.config.kinds import MODELS, SOURCES
+from dejavu.config.replicates import seeds
 from dejavu.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -37,6 +38,54 @@ def check_sources(domain: Mapping[str, Any], where: str) -> None:
                 f"Config key {where}.sets.{name}.source: there is no source"
                 f" {settings['source']!r}; {where}.sources has {', '.join(domain['sources'])}."
             )
+
+
+def check_null_model(
+    where: str,
+    name: str,
+    models: Mapping[str, Any],
+    domain: str,
+    learned: str,
+    *targets: str,
+) -> None:
+    """Check that a null model can be measured, and was trained on no sample of the target's set.
+
+    Args:
+        where: the key that names it.
+        name: the model.
+        models: of the domain.
+        domain: its name.
+        learned: the set that targets were trained on.
+        targets: the models that it is compared with.
+    """
+    if name not in models:
+        raise InputError(
+            f"{where}: there is no model {name!r}; {domain}.models has {', '.join(models)}."
+        )
+    record = MODELS[models[name]["kind"]]
+    if not record.measured:
+        raise InputError(
+            f"{where}: {name!r}, of kind {models[name]['kind']}, can't be measured as a target is:"
+            " name a model of a target's kind, or one of kind random."
+        )
+    trained_on = None if record.trained_on is None else models[name][record.trained_on]
+    if name in targets or trained_on == learned:
+        raise InputError(
+            f"{where}: {name!r} was trained on {learned}, and a null model must have seen none of"
+            " it: name one that was trained on other samples, or on none."
+        )
+
+
+def check_null_seeds(
+    where: str, name: str, models: Mapping[str, Any], pair: Sequence[Mapping[str, Any]]
+) -> None:
+    """Check that a null model's seeds can be paired with those of target and reference."""
+    own, several = seeds(models[name]), max((seeds(model) for model in pair), key=len)
+    if len(own) > 1 and list(own) != list(several):
+        raise InputError(
+            f"{where}: {name!r} has other `seeds` than target and reference; replicate r pairs"
+            " seed r of all: give them the same list, or it a single seed."
+        )
 
 
 def check_index(domain: Mapping[str, Any], where: str) -> None:

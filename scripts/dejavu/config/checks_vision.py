@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import checks_audits, paths
-from dejavu.config.checks_common import check_files, check_index, check_names, check_sources
+from dejavu.config import checks_audits, paths, plan_vision
+from dejavu.config.checks_common import (
+    check_files,
+    check_index,
+    check_names,
+    check_null_model,
+    check_sources,
+)
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
@@ -163,6 +169,13 @@ def _check_tests(vision: Mapping[str, Any]) -> None:
         raise InputError(
             "Config key vision.tests.one_model: give both `targets` and `references`, or neither."
         )
+    where = "Config key vision.tests.one_model.null_models"
+    if plan_vision.null_models(vision) and "control" not in vision["sets"]:
+        raise InputError(
+            f"{where}: they are measured on A minus control: add `control` to vision.sets."
+        )
+    for name in plan_vision.null_models(vision):
+        check_null_model(where, name, models, "vision", "A", *single["targets"])
     if not pairs and not single["targets"]:
         raise InputError("Config key vision.tests: there is no test: add a pair, or targets.")
 

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm
-from dejavu.config.checks_common import check_files, check_index, check_names, check_sources
+from dejavu.config.checks_common import (
+    check_files,
+    check_index,
+    check_names,
+    check_null_model,
+    check_null_seeds,
+    check_sources,
+)
 from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
 from dejavu.errors import InputError
@@ -99,6 +106,11 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
                         f" {record.source} for all sets, a `path` of its own, or another model."
                     )
+        if model["kind"] == "random" and len({"architecture", "model_cfg"} & set(model)) != 1:
+            raise InputError(
+                f"Config key vlm.models.{name}: give either `architecture` (OpenCLIP's name) or"
+                " `model_cfg`."
+            )
         if model["kind"] == "open_clip":
             folder = model["architecture"].startswith("local-dir:")
             given = [key for key in ("pretrained", "checkpoint") if model.get(key)]
@@ -157,12 +169,32 @@ def _check_tests(domain: Mapping[str, Any]) -> None:
                     f" {model['train_on']!r}, and the test takes it to be trained on"
                     f" {set_name!r}: correct `train_on` or the test."
                 )
+        _check_null_models(where, test, domain)
         several = {tuple(seeds(model)) for model in (target, reference) if len(seeds(model)) > 1}
         if len(several) > 1:
             raise InputError(
                 f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
                 " of both: give them the same list, or one of them a single seed."
             )
+
+
+def _check_null_models(where: str, test: Mapping[str, Any], domain: Mapping[str, Any]) -> None:
+    """Check that null models can be measured as the target is, and learned none of its samples."""
+    models = domain["models"]
+    if plan_vlm.null_models(test) and test["kind"] == "two_model":
+        raise InputError(
+            f"{where}.null_models: the reference of a two-model test is a null model already:"
+            " remove the key, or give it to a one-model test."
+        )
+    if plan_vlm.null_models(test) and "control" not in domain["sets"]:
+        raise InputError(
+            f"{where}.null_models: they are measured on target minus control: add `control` to"
+            " vlm.sets."
+        )
+    pair = [models[test[role]] for role in ("target", "reference")]
+    for name in plan_vlm.null_models(test):
+        check_null_model(f"{where}.null_models", name, models, "vlm", "target", test["target"])
+        check_null_seeds(f"{where}.null_models", name, models, pair)
 
 
 def _imported_folders(

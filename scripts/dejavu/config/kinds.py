@@ -227,6 +227,13 @@ MODELS = {
         files=(File("path", is_folder=True, of_source=True),),
         source="clip_retrieval",
     ),
+    "random": Model(
+        (VLM, VISION),
+        ("embed_random", "vote_labels"),
+        embeds=(IMAGE, CAPTION, CROP),
+        measured=True,
+        loader="untrained",
+    ),
     "ssl": Model(
         (VISION,),
         ("train_ssl", "embed_ssl", "vote_labels", "linear_probe"),

@@ -3,7 +3,7 @@
 Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dejavu.config.kinds import MODELS, NAIVE_BAYES
 from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
@@ -31,7 +31,49 @@ def predictors_in_tests(vision: Config) -> list[str]:
     tests = vision["tests"]
     paired = [pair[role] for pair in tests["two_model"] for role in ("target", "reference")]
     single = [*tests["one_model"]["targets"], *tests["one_model"]["references"]]
-    return list(dict.fromkeys([*paired, *single]))
+    return list(dict.fromkeys([*paired, *single, *null_models(vision)]))
+
+
+def null_models(vision: Config) -> Sequence[str]:
+    """The models that one-model tests measure in a target's place, though they learned nothing."""
+    return vision["tests"]["one_model"].get("null_models", ())
+
+
+def null_comparisons(vision: Config) -> Iterator[Plan]:
+    """What null models are compared with: the references, and beside these the targets.
+
+    Yields what `comparisons` does, with `null_model`. Where that is the `target_model`, it is
+    measured as if it were one; elsewhere `sides` has its predictions, too, as targets of `null_A`
+    and `null_control`.
+    """
+    single, models = vision["tests"]["one_model"], vision["models"]
+    for null in null_models(vision):
+        for target in (null, *single["targets"]):
+            for reference in single["references"]:
+                names = dict.fromkeys((target, reference, null))
+                several = max((models.get(name, {}) for name in names), key=lambda m: len(seeds(m)))
+                count = len(seeds(several))
+                own, others, nulls = (
+                    replicated(name, models.get(name, {}), count)
+                    for name in (target, reference, null)
+                )
+                sides: Plan = {
+                    name: {"set": name, "targets": own, "references": others}
+                    for name in ("A", "control")
+                }
+                if target != null:
+                    sides |= {
+                        f"null_{name}": {"set": name, "targets": nulls, "references": []}
+                        for name in ("A", "control")
+                    }
+                yield {
+                    "test": "one_model",
+                    "target_model": target,
+                    "reference_model": reference,
+                    "null_model": null,
+                    "replicates": replicates(several, {}),
+                    "sides": sides,
+                }
 
 
 def comparisons(vision: Config) -> Iterator[Plan]:

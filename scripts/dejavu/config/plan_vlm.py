@@ -3,17 +3,21 @@
 Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dejavu.config import paths
 from dejavu.config.kinds import MODELS
-from dejavu.config.replicates import Config, Plan, path_names, replicates, seeds
+from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
 
 
 def models_in_tests(domain: Config) -> list[str]:
     """The models that some test measures or refers to, in the config's order."""
-    used = {test[role] for test in domain["tests"].values() for role in ("target", "reference")}
+    used = {
+        name
+        for test in domain["tests"].values()
+        for name in (test["target"], test["reference"], *null_models(test))
+    }
     return [model for model in domain["models"] if model in used]
 
 
@@ -23,7 +27,8 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
     Yields plain mappings, so that they can be the parameters of a rule: `test`, its `kind`,
     `query`, the names of the models, `replicates`, and `tallies`: for each part that
     `scores.vlm.rows_of_test` takes, the set and, for the model acting as target and as reference,
-    the path names of its replicates and its query.
+    the path names of its replicates and its query. `nulls` has the same of each null model, as
+    `null` beside target and reference, on `target` and `control`.
     """
     models, sets = vlm["models"], vlm["sets"]
     for name, test in vlm["tests"].items():
@@ -34,9 +39,7 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
             def side(
                 role: str, test: Config = test, query: str = query, count: int = count
             ) -> Plan:
-                names = path_names(test[role], models[test[role]])
-                # A model with one seed serves every replicate.
-                names = names * count if len(names) == 1 else names
+                names = replicated(test[role], models[test[role]], count)
                 return {"models": names, "query": query_of(test, role, query)}
 
             kept = {"target": side("target"), "reference": side("reference")}
@@ -49,6 +52,17 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
                 two_model = test["kind"] == "two_model"
                 place = "reference" if two_model else "nonmember"
                 tallies[place] = {"set": "reference", **(changed if two_model else kept)}
+            nulls = {
+                null: {
+                    part: {
+                        "set": part,
+                        **kept,
+                        "null": {"models": replicated(null, models[null], count), "query": query},
+                    }
+                    for part in ("target", "control")
+                }
+                for null in null_models(test)
+            }
             yield {
                 "test": name,
                 "kind": test["kind"],
@@ -57,7 +71,13 @@ def comparisons(vlm: Config) -> Iterator[Plan]:
                 "reference_model": reference,
                 "replicates": replicates(models[target], models[reference]),
                 "tallies": tallies,
+                "nulls": nulls,
             }
+
+
+def null_models(test: Config) -> Sequence[str]:
+    """The models that a test measures in its target's place, though they learned nothing of it."""
+    return test.get("null_models", ())
 
 
 def query_of(test: Config, role: str, query: str) -> str:
@@ -75,6 +95,8 @@ def queries_of(model: str, vlm: Config) -> list[str]:
         for role in ("target", "reference")
         if test[role] == model
     ]
+    nulls = {name for test in vlm["tests"].values() for name in null_models(test)}
+    asked += vlm["queries"] if model in nulls else []
     return list(dict.fromkeys(asked))
 
 

@@ -41,6 +41,8 @@ KINDS = (
 )
 
 HOLDS, TOO_WEAK, FAILS, MISSING = "holds", "too weak", "fails", "missing"
+# Of the score itself: it may be what a shift has made of it.
+WITHIN = "within the bound"
 # Names of the rows of a checks table that are no checks.
 VERDICT, BESIDE = "verdict", "beside"
 # How the names of the blind baseline's checks begin.
@@ -51,6 +53,8 @@ LEVEL_OF_FAILURE = 0.01
 WIDER = 2.5758 / 1.9600
 # A blind AUC has a scale of its own: its interval must lie within this of 0.5.
 BLIND_BOUND = 0.05
+# From here on control is too unlike for a regression within it to reach the members.
+BLIND_MOST = 0.75
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def kind_of(score: Score | None, outcomes: Iterable[str], smallest: float) -> st
         return BELOW
     if score.low <= 0:
         return NOT_SHOWN if score.high <= smallest else UNDERPOWERED
-    if MISSING in outcomes:
+    if MISSING in outcomes or WITHIN in outcomes:
         return NOT_CLEAR
     return WEAKLY_CHECKED if TOO_WEAK in outcomes else MEMORIZES
 
@@ -184,7 +188,7 @@ def judged(
     kind = kind_of(primary.score, (check.outcome for check in checks), primary.smallest)
     by_outcome = {
         outcome: " and ".join(check.name for check in checks if check.outcome == outcome)
-        for outcome in (FAILS, TOO_WEAK, MISSING)
+        for outcome in (FAILS, TOO_WEAK, MISSING, WITHIN)
     }
     told = f"the {primary.name} is {primary.score}"
     gain = f"{primary.gain} ({primary.name}: {primary.score})"
@@ -207,6 +211,12 @@ def judged(
         sentence = (
             f"{told}, below 0: the target infers less of what it was trained on, which is no"
             " memory."
+        )
+    elif kind == NOT_CLEAR and by_outcome[WITHIN]:
+        within, *_ = [check for check in checks if check.outcome == WITHIN]
+        sentence = (
+            f"{told}, which is not above {number(within.bound or 0.0)}: as much may come of the"
+            f" {within.name}."
         )
     elif kind == NOT_CLEAR:
         sentence = f"{gain}, but the check of {by_outcome[MISSING]} is missing."
@@ -273,6 +283,64 @@ def blind_check(name: str, rows: Sequence[Row], is_needed: bool) -> list[Check]:
     return [Check(name, outcome, told, auc, BLIND_BOUND)]
 
 
+def shift_checks(
+    name: str, rows: Sequence[Row], bound: float, primary: Score | None, is_needed: bool
+) -> list[Check]:
+    """Whether a score lies above what a shift that a blind encoder sees may have made of it.
+
+    The encoder's AUC fails the check only where the sets are so unlike that nothing within control
+    tells what members would have been.
+
+    Args:
+        name: of the set.
+        rows: of {domain}_blind.csv.
+        bound: the bias bound.
+        primary: the score.
+        is_needed: whether the sets come from different sources.
+    """
+    checks = []
+    for check in blind_check(f"{BLIND} of {name}", rows, is_needed):
+        auc = check.score
+        if auc is None:
+            return [check]
+        is_far = auc.low > BLIND_MOST or auc.high < 1 - BLIND_MOST
+        told = check.sentence.partition(":")[0]
+        told += ": too unlike to adjust for." if is_far else ": the bias bound tells what of it."
+        outcome = FAILS if is_far else HOLDS
+        checks.append(Check(check.name, outcome, told, auc, BLIND_MOST - 0.5))
+    name = f"shift of {name}"
+    if primary is None or primary.low > bound:
+        told = f"It may have moved the score by {number(bound)} at most, and the score is above."
+        return [*checks, Check(name, HOLDS, told, None, bound)]
+    told = f"It may have moved the score by {number(bound)}, and the interval reaches below that."
+    return [*checks, Check(name, WITHIN, told, None, bound)]
+
+
+def null_checks(rows: Sequence[Row], column: str, primary: Score | None) -> list[Check]:
+    """The checks on models that learned nothing of the target's, and so have a score of 0.
+
+    Args:
+        rows: of one test, setting and reference.
+        column: of the score.
+        primary: the score that the checks stand for.
+    """
+    names = dict.fromkeys(row["null_model"] for row in rows if row["set"] == "null")
+    found = ((name, row_of(rows, set="null", null_model=name)) for name in names)
+    return [near_zero(f"null model {name}", row, column, primary) for name, row in found if row]
+
+
+def contrasts(rows: Sequence[Row], column: str) -> list[tuple[str, Score | None]]:
+    """What stands beside a verdict: the target's score less that of each null model."""
+    names = dict.fromkeys(row["null_model"] for row in rows if row["set"] == "contrast")
+    return [
+        (
+            f"adjusted gap minus that of {name}",
+            Score.of(row_of(rows, set="contrast", null_model=name), column),
+        )
+        for name in names
+    ]
+
+
 def vlm_verdicts(
     rows: Sequence[Row],
     tests: Mapping[str, Row],
@@ -328,9 +396,13 @@ def vlm_verdicts(
         if "control" not in sources:
             found.append(uncalibrated(pair, primary, "PPG", raw))
             continue
-        checks = alike("target", "control", sources, blind)
+        asked = [row for row in of_test if all(row[key] == headline[key] for key in headline)]
+        checks = alike("target", "control", sources, blind, sets["calibrated"], score)
         checks += nonmembers(sets["nonmember"], "adjusted_precision", score)
-        found.append(judged(*pair, primary, checks, [("calibrated PPG", calibrated)]))
+        checks += null_checks(asked, "adjusted_precision", score)
+        beside = [("calibrated PPG", calibrated), *shift_beside(sets["calibrated"])]
+        beside += contrasts(asked, "adjusted_precision")
+        found.append(judged(*pair, primary, checks, beside))
     return found
 
 
@@ -352,7 +424,7 @@ def vision_verdicts(
     """
     rows = [row for row in rows if row["confident"] == 1 and row["top"] == 1]
     found: list[Verdict] = []
-    pairs = dict.fromkeys(tuple(row[name] for name in PAIR) for row in rows)
+    pairs = dict.fromkeys(tuple(row[name] for name in PAIR) for row in rows if row["set"] != "null")
     for test, target, reference in pairs:
         of_pair = [
             row for row in rows if tuple(row[name] for name in PAIR) == (test, target, reference)
@@ -391,9 +463,16 @@ def vision_verdicts(
             raw = Score.of(sets["target"], "dejavu")
             found.append(uncalibrated(pair, primary, "score", raw))
             continue
-        checks = alike("A", "control", sources, blind)
+        checks = alike("A", "control", sources, blind, sets["calibrated"], score)
         checks += nonmembers(sets["nonmember"], "adjusted_accuracy", score)
-        beside = [
+        nulls = [
+            row
+            for row in rows
+            if row["set"] == "null" and (row["test"], row["reference_model"]) == (test, reference)
+        ]
+        checks += null_checks(nulls, "adjusted_accuracy", score)
+        beside = [*shift_beside(sets["calibrated"]), *contrasts(of_pair, "adjusted_accuracy")]
+        beside += [
             (
                 f"adjusted gap against {other}",
                 Score.of(
@@ -428,10 +507,36 @@ def gap_of_means(row: Row | None) -> float | None:
     return None if target is None or reference is None else float(target - reference)
 
 
-def alike(first: str, second: str, sources: Mapping[str, str], blind: Sequence[Row]) -> list[Check]:
-    """Whether two sets are of one distribution, as far as a blind classifier can tell."""
+def alike(
+    first: str,
+    second: str,
+    sources: Mapping[str, str],
+    blind: Sequence[Row],
+    calibrated: Row | None = None,
+    primary: Score | None = None,
+) -> list[Check]:
+    """Whether two sets are of one distribution, as far as a blind classifier can tell.
+
+    Args:
+        first: set of the members.
+        second: the other.
+        sources: of the sets.
+        blind: rows of {domain}_blind.csv.
+        calibrated: of a one-model test the row of the score, which may have a bias bound.
+        primary: the score.
+    """
     rows = [row for row in blind if (row["first_set"], row["second_set"]) == (first, second)]
-    return blind_check(f"{BLIND} of {second}", rows, sources.get(first) != sources.get(second))
+    is_needed = sources.get(first) != sources.get(second)
+    bound = None if calibrated is None else calibrated.get("bias_bound")
+    if bound is not None:
+        return shift_checks(second, rows, float(bound), primary, is_needed)
+    return blind_check(f"{BLIND} of {second}", rows, is_needed)
+
+
+def shift_beside(calibrated: Row | None) -> list[tuple[str, Score | None]]:
+    """The gap that is adjusted for the shift, too, where there is one."""
+    score = Score.of(calibrated, "adjusted_shift")
+    return [] if score is None else [("gap adjusted for the shift", score)]
 
 
 def uncalibrated(

@@ -89,6 +89,11 @@ class Centred:
         """The smallest level at which the interval excludes 0."""
         return tail(self.centre / self.error, self.freedom)
 
+    def scaled(self, factor: float) -> "Centred":
+        """The estimate of so many times as much."""
+        value, centre, error = (factor * each for each in (self.value, self.centre, self.error))
+        return Centred(value, centre, error, self.freedom, factor * self.most)
+
 
 def mean_of(
     samples: ArrayLike,

@@ -82,11 +82,14 @@ class Comparison:
         targets: one a replicate.
         references: likewise.
         classes: of the crops, numbered alike in every set, int64 [n].
+        scores: of the components of a blind encoder's vectors, float [n, m], where they are asked
+            for.
     """
 
     targets: tuple[Judged, ...]
     references: tuple[Judged, ...]
     classes: NDArray[np.int64]
+    scores: NDArray[np.floating[Any]] | None = None
 
     def where(self, chosen: Bools) -> "Comparison":
         """The crops in the mask `chosen`, bool [n]."""
@@ -94,6 +97,7 @@ class Comparison:
             tuple(judged.where(chosen) for judged in self.targets),
             tuple(judged.where(chosen) for judged in self.references),
             self.classes[chosen],
+            None if self.scores is None else self.scores[chosen],
         )
 
     def swapped(self) -> "Comparison":

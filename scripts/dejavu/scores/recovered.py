@@ -22,6 +22,7 @@ from dejavu.files.seals import Metadata
 Floats = NDArray[np.float64]
 Files = Mapping[tuple[str, str, str], Sequence[str]]
 
+ROLES = ("target", "reference")
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -164,36 +165,40 @@ def write(
 
 
 def shards_of(
-    tally: Mapping[str, Any], files: Files, left_out: NDArray[np.int64] = NOTHING
-) -> Iterator[tuple[list[Recovered], list[Recovered]]]:
+    tally: Mapping[str, Any],
+    files: Files,
+    left_out: NDArray[np.int64] = NOTHING,
+    roles: Sequence[str] = ROLES,
+) -> Iterator[tuple[list[Recovered], ...]]:
     """Target and reference of a comparison, shard by shard, one file a replicate.
 
     Args:
         tally: of `plan_vlm.comparisons`.
         files: the shards by model, query and set, as of `layout.shards_of`.
         left_out: numbers of the samples that don't count.
+        roles: what is read.
 
     Raises:
         InputError: target and reference hold different samples.
     """
     paths = [
-        [files[model, side["query"], tally["set"]] for model in side["models"]]
-        for side in (tally["target"], tally["reference"])
+        [files[model, tally[role]["query"], tally["set"]] for model in tally[role]["models"]]
+        for role in roles
     ]
     for shard in range(len(paths[0][0])):
         sides = [[Recovered.read(shards[shard]) for shards in side] for side in paths]
         first = sides[0][0]
-        for other in (*sides[0], *sides[1]):
+        for other in (each for side in sides for each in side):
             if not np.array_equal(first.samples, other.samples):
                 raise InputError(
                     f"Files of results/vlm/recovered for shard {shard} of {tally['set']} hold"
                     " different samples: delete that folder and run again."
                 )
-        target, reference = ([each.without(left_out) for each in side] for side in sides)
+        found = tuple([each.without(left_out) for each in side] for side in sides)
         # Nothing of this shard must stay in memory when the next is read.
         del sides, first, other
-        yield target, reference
-        del target, reference
+        yield found
+        del found
 
 
 def pairs_of(

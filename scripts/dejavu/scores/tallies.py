@@ -321,7 +321,7 @@ def parts_of_test(
         if name in HALVES:
             continue
         halves = HALVES if name == "control" else (None,)
-        for shard in _together([each["tallies"][name] for each in comparisons], files, left_out):
+        for shard in together([each["tallies"][name] for each in comparisons], files, left_out):
             queries = dict(zip((each["query"] for each in comparisons), shard, strict=True))
             for half in halves:
                 place = half or name
@@ -333,10 +333,71 @@ def parts_of_test(
     return found
 
 
-Shard = tuple[list[Recovered], list[Recovered]]
+def null_tallies(
+    nulls: Sequence[Mapping[str, Any]],
+    settings: Sequence[Setting],
+    files: Files,
+    left_out: NDArray[np.int64],
+    queries: Sequence[str],
+) -> dict[str, dict[Asked, Tally]]:
+    """Tally a null model in the target's place, and the target's results less its own.
+
+    Args:
+        nulls: of `nulls` of `plan_vlm.comparisons`, one a query.
+        settings: which are asked for.
+        files: of recovered objects, as of `layout.shards_of`.
+        left_out: numbers of the samples that don't count, int64.
+        queries: of `nulls`.
+
+    Returns:
+        `target` and `control` of the null model, and `contrast_target` and `contrast_control`, with
+        (1 + t − u) / 2 in the place of t: u is the null model's result, and an adjusted gap of it
+        is half of the difference of two.
+    """
+    found: dict[str, dict[Asked, Tally]] = {}
+    for query, (name, tally) in (
+        (query, each) for query, parts in zip(queries, nulls, strict=True) for each in parts.items()
+    ):
+        for shard in shards_of(tally, files, left_out, ("target", "reference", "null")):
+            first, is_control = shard[0][0], name == "control"
+            for setting in settings:
+                outcomes = [[each.outcome(setting) for each in side] for side in shard]
+                for place in chunks(len(first.samples), first.clusters):
+                    clusters = first.clusters
+                    if clusters is not None:
+                        clusters = clusters[place] - clusters[place][:1]
+                    sides = [[each.of(place) for each in side] for side in outcomes]
+                    for part, of_part in _of_null(name, sides, clusters, is_control):
+                        known = found.setdefault(part, {})
+                        asked = Asked(query, setting)
+                        known[asked] = known[asked] + of_part if asked in known else of_part
+            del shard, first
+    return found
 
 
-def _together(
+def _of_null(
+    name: str,
+    sides: Sequence[Sequence[Outcome]],
+    clusters: NDArray[Any] | None,
+    is_control: bool,
+) -> Iterator[tuple[str, Tally]]:
+    """Tallies of some samples: the null model's own, and the target's results less its own."""
+    targets, references, nulls = sides
+    rows, scored = rows_of(nulls, references, None)
+    own, _ = rows_of(targets, references, None)
+    yield name, Tally.of_rows(rows, scored, nulls, references, None, clusters, is_control)
+    own[:, :, list(MEASURE_COLUMN.values())] = 0
+    for one, t, g, product, _ in FEATURE_COLUMNS.values():
+        own[:, :, t] = (own[:, :, one] + own[:, :, t] - rows[:, :, t]) / 2
+        own[:, :, product] = (own[:, :, g] + own[:, :, product] - rows[:, :, product]) / 2
+    tally = Tally.of_rows(own, scored, targets, references, None, clusters, is_control)
+    yield f"contrast_{name}", tally
+
+
+Shard = tuple[list[Recovered], ...]
+
+
+def together(
     tallies: Sequence[Mapping[str, Any]], files: Files, left_out: NDArray[np.int64]
 ) -> Iterator[list[Shard]]:
     """The same shard under every query, one shard after the other."""
@@ -358,9 +419,9 @@ def _part(queries: Mapping[str, Shard], settings: Sequence[Setting], half: str |
         for query, sides in queries.items()
         for setting in settings
     }
-    chunks = _chunks(len(first.samples), first.clusters)
-    part = _tallied(outcomes, next(chunks), chosen, first.clusters, half is not None)
-    for place in chunks:
+    places = chunks(len(first.samples), first.clusters)
+    part = _tallied(outcomes, next(places), chosen, first.clusters, half is not None)
+    for place in places:
         part += _tallied(outcomes, place, chosen, first.clusters, half is not None)
     # Both halves of control are added up, and the samples that are left out are in neither.
     contaminated = 0 if half == HALVES[1] else first.left_out
@@ -370,7 +431,7 @@ def _part(queries: Mapping[str, Shard], settings: Sequence[Setting], half: str |
     return Part(tallies, part.joint)
 
 
-def _chunks(samples: int, clusters: NDArray[Any] | None) -> Iterator[slice]:
+def chunks(samples: int, clusters: NDArray[Any] | None) -> Iterator[slice]:
     """Places of some samples at a time; a cluster, whose samples are neighbours, stays whole."""
     low = 0
     while low < samples or low == 0:

@@ -29,9 +29,12 @@ from dejavu.scores.intervals import (
     least_covariance,
 )
 from dejavu.scores.judged import CONFIDENCE_DECIMALS, Bools, Comparison, Floats, Judged
+from dejavu.scores.shift import CONTROLS_EACH
 from dejavu.scores.weighing import WeighedGap
 
 Row = dict[str, Any]
+# Results of a target and of a reference.
+Pair = tuple[Floats, Floats]
 Asked = TypeVar("Asked", bound=Hashable)
 
 TWO_SEEDS = "two seeds"
@@ -297,17 +300,116 @@ def difference_row(
     }
     if fraction < 1 or min(members.crops, int(np.count_nonzero(weights))) < 2:
         return row, [], None
-    gaps = [
-        weighing.adjusted_gap(
-            _results(members, replicate), _results(controls, replicate), controls.classes, weights
-        )
-        for replicate in chosen
+    results = [
+        (_results(members, replicate), _results(controls, replicate)) for replicate in chosen
     ]
-    found = _pooled_gap(gaps, [members.crops, weighing.effective(weights)])
-    row |= _ends(ADJUSTED, found, float(np.mean([gap.value for gap in gaps])))
-    row[f"{ADJUSTED}_beta"] = float(np.mean([gap.beta for gap in gaps]))
-    row["p_value"] = np.nan if found is None else float(found.p_value())
+    gaps, found = _adjusted(results, controls.classes, weights)
+    row |= _adjusted_columns(gaps, found)
+    if members.scores is not None and controls.scores is not None:
+        scores = members.scores, controls.scores
+        row |= _shifted_columns(results, scores, controls.classes, weights)
     return row, gaps, found
+
+
+def _shifted_columns(
+    results: Sequence[tuple[Pair, Pair]],
+    scores: tuple[NDArray[Any], NDArray[Any]],
+    classes: NDArray[np.int64],
+    weights: Floats,
+) -> Row:
+    """Columns of the gap adjusted for a shift, by components for which control has crops enough."""
+    spare = int(np.count_nonzero(weights)) - len(np.unique(classes[weights > 0]))
+    number = min(scores[0].shape[1], max(spare, 0) // CONTROLS_EACH)
+    found = []
+    for sides in results:
+        members, controls = (
+            (t, np.column_stack([g, of_set[:, :number]]))
+            for (t, g), of_set in zip(sides, scores, strict=True)
+        )
+        found.append(weighing.shifted_gap(members, controls, classes, weights))
+    gaps = [gap for gap, _ in found]
+    whole = _pooled_gap(gaps, [len(scores[0]), weighing.effective(weights)])
+    return {
+        **_ends("adjusted_shift", whole, float(np.mean([gap.value for gap in gaps]))),
+        "bias_bound": float(np.mean([bound for _, bound in found])),
+        "shift_components": number,
+    }
+
+
+def _adjusted(
+    results: Sequence[tuple[Pair, Pair]], classes: NDArray[np.int64], weights: Floats
+) -> tuple[list[WeighedGap], Centred | None]:
+    """The adjusted gaps of replicates, from t and g of members and of controls; the pooled one."""
+    gaps = [weighing.adjusted_gap(*sides, classes, weights) for sides in results]
+    return gaps, _pooled_gap(gaps, [len(results[0][0][0]), weighing.effective(weights)])
+
+
+def _adjusted_columns(gaps: Sequence[WeighedGap], found: Centred | None, scale: float = 1) -> Row:
+    """Columns of an adjusted gap; `found` is what `gaps` come to, so many times."""
+    return {
+        **_ends(ADJUSTED, found, scale * float(np.mean([gap.value for gap in gaps]))),
+        f"{ADJUSTED}_beta": scale * float(np.mean([gap.beta for gap in gaps])),
+        "p_value": np.nan if found is None else float(found.p_value()),
+    }
+
+
+def contrast_row(
+    targets: tuple[Comparison, Comparison],
+    nulls: tuple[Comparison, Comparison],
+    chosen: Sequence[int],
+) -> Row:
+    """A target's adjusted gap minus a null model's, on the same crops.
+
+    Both lines are of the same reference, so that the difference is the adjusted gap of the crops'
+    own differences; half of them, so that they lie within 1.
+
+    Args:
+        targets: the target, and its references, on members and on controls.
+        nulls: the null model on the same crops.
+        chosen: the replicates.
+    """
+    members, controls = targets
+    matched, weights = weighing.class_weights(members.classes, controls.classes)
+    row: Row = {
+        "crops": int(np.count_nonzero(matched)),
+        "unmatched": int(np.count_nonzero(~matched)),
+        "no_interval": NO_CROPS,
+    }
+    if min(row["crops"], int(np.count_nonzero(weights))) < 2:
+        return row
+
+    def results(replicate: int) -> tuple[Pair, Pair]:
+        sides = []
+        for own, null in zip(targets, nulls, strict=True):
+            t, g = _results(own, replicate)
+            sides.append(((1 + t - null.targets[replicate].correct) / 2, g))
+        (t, g), control = sides
+        return (t[matched], g[matched]), control
+
+    gaps, found = _adjusted([results(each) for each in chosen], controls.classes, weights)
+    row["no_interval"] = TWO_SEEDS if found is None else None
+    return row | _adjusted_columns(gaps, None if found is None else found.scaled(2), 2)
+
+
+def rows_of_null(
+    comparisons: Mapping[str, Comparison], replicates: Mapping[str, Sequence[int]]
+) -> Iterator[Row]:
+    """Rows of a null model on all crops: measured as a target, or compared with one.
+
+    Args:
+        comparisons: `A` and `control`; where a target is compared, of it, and of the null model
+            `null_A` and `null_control`.
+        replicates: for each value of the column `replicate` the replicates that it is made of.
+    """
+    own = comparisons["A"], comparisons["control"]
+    for replicate, chosen in replicates.items():
+        facts = {"replicate": replicate, "confident": 1.0}
+        if "null_A" in comparisons:
+            nulls = comparisons["null_A"], comparisons["null_control"]
+            yield {**facts, "set": "contrast", **contrast_row(own, nulls, chosen)}
+        else:
+            row, *_ = difference_row(*own, chosen, 1)
+            yield {**facts, "set": "null", **row}
 
 
 def own_row(members: Comparison, controls: Comparison, chosen: Sequence[int]) -> Row:
@@ -330,7 +432,7 @@ def own_row(members: Comparison, controls: Comparison, chosen: Sequence[int]) ->
     }
 
 
-def _results(comparison: Comparison, replicate: int) -> tuple[Floats, Floats]:
+def _results(comparison: Comparison, replicate: int) -> Pair:
     sides = comparison.targets, comparison.references
     target, reference = (side[replicate].correct.astype(np.float64) for side in sides)
     return target, reference

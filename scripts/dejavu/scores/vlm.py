@@ -4,7 +4,7 @@ Every score, interval and p-value follows from tallies, whose size does not depe
 samples.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -22,6 +22,7 @@ from dejavu.scores.intervals import (
     Estimate,
 )
 from dejavu.scores.recovered import Files, Outcome, Setting, pairs_of
+from dejavu.scores.shift import Shifted
 from dejavu.scores.tallies import (
     FEATURE_COLUMNS,
     KINDS,
@@ -184,6 +185,74 @@ def difference_row(
     if found is not None:
         row["p_value"] = float(found.p_value())
     return row, gaps, found
+
+
+def contrast_row(members: Tally, controls: Tally, chosen: Sequence[int]) -> Row:
+    """The target's adjusted gap minus a null model's, on the same samples.
+
+    Both lines are of the same reference, so that the difference is the adjusted gap of the samples'
+    own differences.
+
+    Args:
+        members: a tally of `contrast_target`, of which the gap is half of the difference.
+        controls: one of `contrast_control`.
+        chosen: the replicates.
+    """
+    row: Row = {}
+    for kind in KINDS:
+        gaps, found = adjusted_of(kind, members, controls, chosen)
+        name, whole = f"adjusted_{kind}", None if found is None else found.scaled(2)
+        value = 2 * float(np.mean([gap.value for gap in gaps])) if gaps else np.nan
+        row |= columns_of(name, whole, value)
+        row[f"{name}_beta"] = 2 * float(np.mean([gap.beta for gap in gaps])) if gaps else np.nan
+        if kind == "precision":
+            row["no_interval"] = reason(whole, chosen)
+            if whole is not None:
+                row["p_value"] = float(whole.p_value())
+    return row
+
+
+def rows_of_null(
+    tallies: Mapping[str, Mapping[Asked, Tally]],
+    replicates: Mapping[str, Sequence[int]],
+    target: str,
+    null: str,
+) -> Iterator[tuple[Asked, Row]]:
+    """Rows of one null model: measured as if it were the target, and compared with it.
+
+    Args:
+        tallies: of `tallies.null_tallies`.
+        replicates: for each value of the column `replicate` the replicates it is made of.
+        target: the target model.
+        null: the null model.
+    """
+    for asked in tallies["target"]:
+        own, others = tallies["target"][asked], tallies["control"][asked]
+        contrast = tallies["contrast_target"][asked], tallies["contrast_control"][asked]
+        for replicate, chosen in replicates.items():
+            facts = {"replicate": replicate, "null_model": null}
+            row, *_ = difference_row(own, others, chosen)
+            yield asked, {**facts, "target_model": null, "set": "null", **row}
+            row = contrast_row(*contrast, chosen)
+            yield asked, {**facts, "target_model": target, "set": "contrast", **row}
+
+
+def shifted_columns(
+    gaps: Iterable[tuple[Asked, str, Shifted, int]], replicates: Mapping[str, Sequence[int]]
+) -> dict[Asked, dict[str, Row]]:
+    """Columns of gaps adjusted for a shift, by setting and value of the column `replicate`.
+
+    Args:
+        gaps: of `shifted_captions.shifted_gaps`.
+        replicates: for each value of the column `replicate` the replicates it is made of.
+    """
+    found: dict[Asked, dict[str, Row]] = {}
+    for asked, kind, gap, number in gaps:
+        suffix = "" if kind == "precision" else f"_{kind}"
+        rows = found.setdefault(asked, {name: {} for name in replicates})
+        for name, chosen in replicates.items():
+            rows[name] |= {**gap.columns(suffix, chosen), "shift_components": number}
+    return found
 
 
 def own_row(members: Tally, controls: Tally, chosen: Sequence[int]) -> Row:

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dejavu.scores import intervals
-from dejavu.scores.intervals import PSEUDO_PAIRS, PSEUDO_SAMPLES, PSEUDO_WEIGHT, Centred
+from dejavu.scores.intervals import (
+    NORMAL_QUANTILE,
+    PSEUDO_PAIRS,
+    PSEUDO_SAMPLES,
+    PSEUDO_WEIGHT,
+    Centred,
+)
+from dejavu.scores.shift import inverse_of
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -89,49 +96,99 @@ def adjusted_gap(
         weights: of the controls, as of `class_weights`.
     """
     (t, g), (u, h) = members, controls
+    return shifted_gap((t, g[:, None]), (u, h[:, None]), classes, weights)[0]
+
+
+def shifted_gap(
+    members: tuple[Floats, Floats],
+    controls: tuple[Floats, Floats],
+    classes: Codes,
+    weights: Floats,
+) -> tuple[WeighedGap, float]:
+    """The same with further covariates beside g, and how far their shift may have moved a gap.
+
+    Args:
+        members: t, float64 [n], and covariates of which g is the first, float64 [n, p].
+        controls: likewise.
+        classes: of the controls, int64 [m].
+        weights: of the controls, as of `class_weights`.
+
+    Returns:
+        The gap, and the bias bound.
+    """
+    (t, x), (u, y) = members, controls
     own = np.bincount(classes)
-    within_u, within_h = (
-        each - (np.bincount(classes, weights=each) / np.maximum(own, 1))[classes] for each in (u, h)
-    )
-    product, spread = float(within_u @ within_h), float(within_h @ within_h)
-    beta = product / spread if spread > 1e-12 * max(float(h @ h), 1e-300) else 0.0
-    value = float((t - beta * g).mean() - weights @ (u - beta * h))
-    # The pseudo-samples' deviations from their means are ±½, and their products cancel.
-    spread += PSEUDO_WEIGHT
-    line = product / spread
+    left, within = _within(u[:, None], classes)[:, 0], _within(y, classes)
+    reference = y[:, 0]
+    if within[:, 0] @ within[:, 0] <= 1e-12 * max(float(reference @ reference), 1e-300):
+        within[:, 0] = 0
+    products, with_t = within.T @ within, within.T @ left
+    slopes = inverse_of(products) @ with_t
+    # The pseudo-samples lie at the means of all covariates but g.
+    reach = x.mean(axis=0) - weights @ y
+    x, y = x.copy(), y.copy()
+    x[:, 1:] -= x[:, 1:].mean(axis=0)
+    y[:, 1:] -= weights @ y[:, 1:]
+    bias = float(reach[1:] @ slopes[1:])
+    value = float((t - x @ slopes).mean() - weights @ (u - y @ slopes)) - bias
+    # Their deviations from their means are ±½, and their products cancel.
+    products[0, 0] += PSEUDO_WEIGHT
+    inverse = inverse_of(products)
+    line = inverse @ with_t
     sizes = len(t), effective(weights)
     sides = [
-        _with_pseudo_samples(size, share, one - line * other, other, line)
+        _with_pseudo_samples(size, share, one - other @ line, other[:, 0], line[0])
         for size, share, one, other in (
-            (sizes[0], equal_weights(len(t)), t, g),
-            (sizes[1], weights, u, h),
+            (sizes[0], equal_weights(len(t)), t, x),
+            (sizes[1], weights, u, y),
         )
     ]
-    (mean, error, reach), (control_mean, control_error, control_reach) = sides
-    distance = reach - control_reach
-    slope_parts = within_h * (within_u - line * within_h) / spread
-    level_parts = weights * (u - line * h - control_mean)
-    leverage = 1 / own[classes] + within_h**2 / spread
+    (mean, error, at), (control_mean, control_error, control_at) = sides
+    reach[0] = at - control_at
+    leverage = 1 / own[classes] + ((within @ inverse) * within).sum(axis=1)
     free = np.where(leverage < 1 - 1e-9, 1 - leverage, 1.0)
     pseudo = PSEUDO_PAIRS[:, 2] - 0.5
-    pseudo_parts = pseudo * (PSEUDO_PAIRS[:, 1] - 0.5 - line * pseudo) / spread
-    pseudo_free = 1 - PSEUDO_WEIGHT * (0.5 + pseudo**2 / spread)
-    of_slope = float((slope_parts**2 / free).sum())
-    of_slope += float((PSEUDO_WEIGHT * pseudo_parts**2 / pseudo_free).sum())
-    of_line = control_error**2 + distance**2 * of_slope
-    of_line = max(of_line + 2 * distance * float(level_parts @ slope_parts), control_error**2)
+    residuals = left - within @ line
+    pseudo_residuals = PSEUDO_PAIRS[:, 1] - 0.5 - line[0] * pseudo
+    pseudo_free = 1 - PSEUDO_WEIGHT * (0.5 + pseudo**2 * inverse[0, 0])
+
+    def of_slopes(direction: Floats) -> tuple[Floats, float]:
+        """What each control adds to the slopes in a direction, and their variance."""
+        factors = inverse @ direction
+        parts = (within @ factors) * residuals
+        pseudo_parts = factors[0] * pseudo * pseudo_residuals
+        variance = float((parts**2 / free).sum())
+        return parts, variance + float((PSEUDO_WEIGHT * pseudo_parts**2 / pseudo_free).sum())
+
+    slope_parts, of_slope = of_slopes(reach)
+    level_parts = weights * (u - y @ line - control_mean)
+    of_line = control_error**2 + of_slope
+    of_line = max(of_line + 2 * float(level_parts @ slope_parts), control_error**2)
+    further = x.shape[1] - 1
     freedom = (error**2 + of_line) ** 2 / (
-        error**4 / max(sizes[0] - 1, 1) + of_line**2 / max(sizes[1] - 2, 1)
+        error**4 / max(sizes[0] - 1, 1) + of_line**2 / max(sizes[1] - 2 - further, 1)
     )
-    return WeighedGap(
+    gap = WeighedGap(
         value,
-        mean - control_mean,
+        mean - control_mean - float(reach[1:] @ line[1:]),
         float(np.sqrt(error**2 + of_line)),
         freedom,
-        beta=beta,
-        member_parts=(t - line * g - mean) / len(t),
-        control_parts=-(level_parts + distance * slope_parts),
+        beta=float(slopes[0]),
+        member_parts=(t - x @ line - mean) / len(t),
+        control_parts=-(level_parts + slope_parts),
     )
+    reach[0] = 0
+    _, of_bias = of_slopes(reach)
+    of_bias += float(np.mean((x[:, 1:] @ line[1:]) ** 2)) / sizes[0]
+    of_bias += float(weights @ (y[:, 1:] @ line[1:]) ** 2) / max(sizes[1], 1)
+    return gap, abs(bias) + NORMAL_QUANTILE * float(np.sqrt(of_bias))
+
+
+def _within(columns: Floats, classes: Codes) -> Floats:
+    """Columns [m, p] minus the means of their classes."""
+    own = np.maximum(np.bincount(classes), 1)
+    means = [np.bincount(classes, weights=column) / own for column in columns.T]
+    return columns - np.stack(means, axis=1)[classes]
 
 
 def _with_pseudo_samples(

@@ -176,7 +176,9 @@ class Layout:
     context: tuple[ContextGlyph, ...]
 
 
-def layout(number: int, *, seed: int, preferred: float = PREFERRED) -> Layout:
+def layout(
+    number: int, *, seed: int, preferred: float = PREFERRED, tilt: Sequence[float] = ()
+) -> Layout:
     """Say what `picture` shows, without painting it.
 
     Args:
@@ -184,19 +186,20 @@ def layout(number: int, *, seed: int, preferred: float = PREFERRED) -> Layout:
         seed: of the world; a picture depends on its number and the seed alone.
         preferred: P(label | scene) of each of the two labels that a scene prefers, from 0.1 (no
             correlation) to 0.5 (the other eight never occur there).
+        tilt: how often scenes are drawn, relative to each other; alike where it is empty.
 
     Raises:
         InputError: `preferred` is out of range.
     """
-    return _arrange(np.random.default_rng([seed, number]), preferred)
+    return _arrange(np.random.default_rng([seed, number]), preferred, tilt)
 
 
 def picture(
-    number: int, *, seed: int, preferred: float = PREFERRED
+    number: int, *, seed: int, preferred: float = PREFERRED, tilt: Sequence[float] = ()
 ) -> tuple[NDArray[np.uint8], Layout]:
     """Paint one picture: pixels uint8 [48, 48, 3] and what they show, as `layout` has it."""
     rng = np.random.default_rng([seed, number])
-    arranged = _arrange(rng, preferred)
+    arranged = _arrange(rng, preferred, tilt)
     return _paint(arranged, rng), arranged
 
 
@@ -271,7 +274,7 @@ def crop_tags(arranged: Layout, crop: Box) -> list[tuple[str, float]]:
 
 
 def posterior(
-    tags: Sequence[Iterable[str]], *, preferred: float = PREFERRED
+    tags: Sequence[Iterable[str]], *, preferred: float = PREFERRED, tilt: Sequence[float] = ()
 ) -> NDArray[np.float64]:
     """Give P(label | context glyphs visible in the crop), exactly.
 
@@ -281,6 +284,7 @@ def posterior(
     Args:
         tags: of each crop, the tag of every visible glyph; a tag stands as often as its glyph.
         preferred: as in `layout`.
+        tilt: likewise.
 
     Returns:
         float64 [crops, labels], columns in the order of `LABELS`.
@@ -290,9 +294,15 @@ def posterior(
     flat = np.fromiter((position for crop in positions for position in crop), dtype=np.int64)
     log_likelihood = np.zeros((len(positions), len(SCENES)))
     np.add.at(log_likelihood, crop, np.log(_tag_given_scene())[:, flat].T)
-    scene = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    scene = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True)) * _prior(tilt)
     scene /= scene.sum(axis=1, keepdims=True)
     return scene @ _label_given_scene(preferred)
+
+
+def _prior(tilt: Sequence[float]) -> NDArray[np.float64]:
+    """P(scene), float64 [scenes]."""
+    weights = np.array(tilt or [1.0] * len(SCENES))
+    return weights / weights.sum()
 
 
 @lru_cache(maxsize=1)
@@ -324,8 +334,8 @@ def _common(first: Box, second: Box) -> Box:
     )
 
 
-def _arrange(rng: np.random.Generator, preferred: float) -> Layout:
-    scene = rng.integers(len(SCENES))
+def _arrange(rng: np.random.Generator, preferred: float, tilt: Sequence[float]) -> Layout:
+    scene = _choose(_prior(tilt), rng) if tilt else rng.integers(len(SCENES))
     label = LABELS[_choose(_label_given_scene(preferred)[scene], rng)]
     box = _foreground_box(rng)
     context: list[ContextGlyph] = []

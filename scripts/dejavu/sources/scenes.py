@@ -5,8 +5,10 @@ something about the objects it does not name: that is the dataset-level correlat
 really are in the picture, only the picture tells: that is what a model can memorize.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,14 +156,16 @@ def picture(
     side: int = 48,
     objects: tuple[int, int] = (4, 8),
     named: tuple[int, int] = (1, 2),
+    tilt: Mapping[str, float] = MappingProxyType({}),
 ) -> Picture:
     """Draw picture `number` of the world `seed`: a function of its arguments alone.
 
+    Scenes are drawn as often as their weights in `tilt` tell, of which each is 1 if not told.
     `objects` and `named` are the inclusive ranges of how many objects the picture has and how many
     of them its caption names, both uniform; the named ones are a uniform choice among the objects.
     """
     random = np.random.default_rng([seed, number])
-    scene = SCENES[random.integers(len(SCENES))]
+    scene = SCENES[random.integers(len(SCENES))] if not tilt else _tilted(tilt, random)
     labels = _draw_objects(scene, int(random.integers(objects[0], objects[1] + 1)), random)
     canvas = _backdrop(scene, side, random)
     boxes = _draw_glyphs(canvas, labels, random)
@@ -174,6 +178,12 @@ def picture(
         scene=scene,
         boxes=[box for _, box in ordered],
     )
+
+
+def _tilted(tilt: Mapping[str, float], random: np.random.Generator) -> str:
+    weights = np.cumsum([tilt.get(scene, 1.0) for scene in SCENES])
+    place = np.searchsorted(weights, random.random() * weights[-1], side="right")
+    return SCENES[min(int(place), len(SCENES) - 1)]
 
 
 def label_probabilities(scene: str) -> dict[str, float]:

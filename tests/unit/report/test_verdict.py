@@ -21,6 +21,7 @@ from dejavu.report.verdict import (
     TOO_WEAK,
     UNDERPOWERED,
     WEAKLY_CHECKED,
+    WITHIN,
     Score,
 )
 
@@ -31,7 +32,7 @@ TESTS = {
 }
 ONE_SOURCE = dict.fromkeys(("target", "reference", "public", "control"), "world")
 SMALLEST = {"gap": 0.02, "ppg": 0.05}
-OUTCOMES = (HOLDS, TOO_WEAK, FAILS, MISSING)
+OUTCOMES = (HOLDS, TOO_WEAK, FAILS, MISSING, WITHIN)
 # From what says nothing to what says most.
 STRENGTH = [NOT_MEASURABLE, NOT_CLEAR, WEAKLY_CHECKED, MEMORIZES]
 YES, NO, WIDE = (0.3, 0.2, 0.4), (0.0, -0.01, 0.01), (0.02, -0.2, 0.24)
@@ -208,6 +209,51 @@ def test_a_blind_baseline_judges_the_test_of_its_sets():
     assert kinds(vlm_rows(), blind=blind) == [MEMORIZES, NOT_MEASURABLE]
 
 
+@pytest.mark.parametrize(
+    ("bound", "auc", "kind", "outcomes"),
+    [
+        (0.19, (0.6, 0.58, 0.62), MEMORIZES, [HOLDS, HOLDS, HOLDS]),
+        (0.2, (0.6, 0.58, 0.62), NOT_CLEAR, [HOLDS, WITHIN, HOLDS]),
+        (0.5, None, NOT_CLEAR, [WITHIN, HOLDS]),
+        (0.01, (0.8, 0.74, 0.86), MEMORIZES, [HOLDS, HOLDS, HOLDS]),
+        (0.01, (0.8, 0.76, 0.84), NOT_MEASURABLE, [FAILS, HOLDS, HOLDS]),
+        (0.01, (0.2, 0.16, 0.24), NOT_MEASURABLE, [FAILS, HOLDS, HOLDS]),
+    ],
+)
+def test_a_score_lies_above_what_a_shift_may_have_made_of_it(bound, auc, kind, outcomes):
+    """The interval begins at 0.2; an AUC decides only where it is far from chance."""
+    rows = vlm_rows()
+    for row in rows:
+        if (row["test"], row["set"]) == ("one", "calibrated"):
+            row |= {"bias_bound": bound, **score("adjusted_shift", 0.25, 0.1, 0.4)}
+    two, one = judged(rows, blind=[blind_row("control", *auc)] if auc else [])
+    assert (two.kind, one.kind) == (MEMORIZES, kind)
+    assert [check.outcome for check in one.checks] == outcomes
+    [shift] = [check for check in one.checks if check.name == "shift of control"]
+    assert shift.bound == bound
+    assert ("gap adjusted for the shift", Score(0.25, 0.1, 0.4)) in one.beside
+    if kind == NOT_CLEAR:
+        assert f"{bound:.3f}" in one.sentence and "shift of control" in one.sentence
+        assert "memorizes" not in one.sentence
+
+
+def test_null_models_must_have_no_score_and_are_told_beside():
+    rows = vlm_rows()
+    for interval, p_value, kind in (
+        ((0.01, -0.1, 0.12), 0.9, MEMORIZES),
+        ((0.01, -0.13, 0.16), 0.9, WEAKLY_CHECKED),
+        ((0.05, 0.03, 0.07), 0.001, NOT_MEASURABLE),
+    ):
+        facts = {"null_model": "drawn", "target_model": "drawn"}
+        null = vlm_row("one", "null", NO, interval, p_value, **facts)
+        contrast = vlm_row("one", "contrast", NO, (0.28, 0.2, 0.36), null_model="drawn")
+        decoy = {**null, "k": 100, **score("adjusted_precision", 1, 1, 1)}
+        two, one = judged([*rows, decoy, null, contrast])
+        assert (two.kind, one.kind) == (MEMORIZES, kind)
+        assert one.checks[-1].name == "null model drawn"
+        assert ("adjusted gap minus that of drawn", Score(0.28, 0.2, 0.36)) in one.beside
+
+
 def test_without_control_a_one_model_test_measures_nothing_and_says_so():
     rows = [row for row in vlm_rows() if row["set"] in ("target", "symmetric")]
     sources = {name: "world" for name in ONE_SOURCE if name != "control"}
@@ -295,3 +341,21 @@ def test_the_table_holds_every_verdict_and_check_once(outcomes, interval):
     assert frame["outcome"].to_list() == [each.kind, *outcomes, None]
     assert frame["value_high"][0] == interval[2]
     assert each.sentence[0].isupper() and each.sentence.endswith(".")
+
+
+def test_null_models_of_images_check_every_target_and_are_no_targets_themselves():
+    sources = dict.fromkeys(("A", "B", "control"), "world")
+    rows = [{**row, "null_model": None} for row in vision_rows(YES, YES)]
+    [calibrated] = [
+        row for row in rows if row["set"] == "calibrated" and row["reference_model"] == "resnet"
+        and row["confident"] == 1 and row["top"] == 1
+    ]  # fmt: skip
+    null = {**calibrated, "set": "null", "target_model": "drawn", "null_model": "drawn"}
+    null |= score("adjusted_accuracy", 0.0, -0.02, 0.02)
+    contrast = {**calibrated, "set": "contrast", "null_model": "drawn"}
+    far = {**null, "reference_model": "naive_bayes@1", "p_value": 0.0}
+    found = verdict.vision_verdicts([*rows, null, far, contrast], sources, SMALLEST)
+    assert {each.target for each in found} == {"net_a"}
+    one = found[1]
+    assert (one.checks[-1].name, one.checks[-1].outcome) == ("null model drawn", HOLDS)
+    assert "adjusted gap minus that of drawn" in dict(one.beside)

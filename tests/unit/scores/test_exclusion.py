@@ -104,7 +104,7 @@ def scores(script, left_out):
     }
     script.main(
         SimpleNamespace(
-            input=SimpleNamespace(left_out=left_out, samples=samples, recovered=counts),
+            input=SimpleNamespace(left_out=left_out, samples=samples, recovered=counts, blind=[]),
             params=SimpleNamespace(**params),
             output=["scores.csv"],
         )

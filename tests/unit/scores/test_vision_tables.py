@@ -17,6 +17,7 @@ import vision_memorized
 import vision_quadrants
 import vision_tags
 from dejavu.config import domains, plan_vision, ranges
+from dejavu.files.embeddings import write_embeddings
 from dejavu.files.facts import read_json
 from dejavu.files.neighbors import Neighbors, write_neighbors
 from dejavu.files.parquet import write_parquet
@@ -84,14 +85,17 @@ def table(script, crops, **inputs):
     """What a script makes of the files."""
     params = {
         "comparisons": list(plan_vision.comparisons(VISION)),
+        "nulls": [],
+        "shift_components": None,
         "references": REFERENCES,
         "confident": [1],
         "preferred": None,
+        "tilt": [],
         "memorized": 100,
         "seed": 0,
         "digest": "config",
     }
-    handed = {"predictions": crops.paths, "left_out": [], **inputs}
+    handed = {"predictions": crops.paths, "left_out": [], "blind": [], **inputs}
     job = SimpleNamespace(
         input=SimpleNamespace(**handed), params=SimpleNamespace(**params), output=["table.csv"]
     )
@@ -121,6 +125,40 @@ def test_every_set_has_the_accuracies_of_its_crops(crops):
     assert set(found.filter(reference_model="resnet")["set"]) == {
         *("target", "control", "calibrated", "placebo", "nonmember")
     }
+
+
+def test_a_blind_encoder_adjusts_the_calibrated_rows_alone(crops):
+    """Least squares with a level for each class, control's classes weighed as A's."""
+    vectors, paths = {}, []
+    for name in ("A", "control"):
+        samples = crops.known["a_s3", name]["sample"]
+        vectors[name] = np.random.default_rng(len(name)).normal(size=(CROPS, 3)) + (name == "A")
+        paths.append(f"elsewhere/pixels/crop/{name}/0000.parquet")
+        facts = {"model": "pixels", "fingerprint": "", "versions": {}, "normalised": False}
+        write_embeddings(paths[-1], samples, vectors[name].astype(np.float32), facts)
+    records = records_of(crops, "A", "B", "control")
+    found = table(vision_dejavu, crops, records=records, blind=paths)
+    plain = table(vision_dejavu, crops, records=records)
+    assert plain["adjusted_shift"].null_count() == len(plain)
+    assert plain.select("set", "adjusted_accuracy").equals(found.select("set", "adjusted_accuracy"))
+    shifted = found.filter(pl.col("adjusted_shift").is_not_null())
+    assert set(shifted["set"]) == {"calibrated"}
+    [row] = shifted.filter(reference_model="resnet", replicate="3", top=1).to_dicts()
+    # All of three components make up 90 %, for which there are controls enough.
+    assert row["shift_components"] == 3
+    frames = {}
+    for name in ("A", "control"):
+        g = right(crops, "resnet", name).astype(float)
+        frames[name] = right(crops, "a_s3", name), np.column_stack([g, vectors[name]])
+    (t, x), (u, y) = frames["A"], frames["control"]
+    classes = np.arange(CROPS) % 2
+    design = np.column_stack([classes == 0, classes == 1, y]).astype(float)
+    slopes = np.linalg.lstsq(design, u.astype(float), rcond=None)[0][2:]
+    reach = x.mean(axis=0) - y.mean(axis=0)
+    expected = t.mean() - u.mean() - reach @ slopes
+    assert row["adjusted_shift"] == pytest.approx(expected, abs=1e-6)
+    assert row["adjusted_shift_low"] < expected < row["adjusted_shift_high"]
+    assert row["bias_bound"] > abs(reach[1:] @ slopes[1:])
 
 
 def test_quadrants_have_the_sets_of_the_scores(crops):

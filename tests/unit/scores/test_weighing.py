@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dejavu.scores import intervals, weighing
+from dejavu.scores import intervals, shift, weighing
 from dejavu.scores.intervals import Levels, Moments
 
 CLASSES = st.lists(st.integers(0, 4), min_size=1, max_size=30).map(np.array)
@@ -93,3 +93,44 @@ def test_a_reference_that_is_the_same_within_every_class_has_no_slope():
     found = weighing.adjusted_gap((u, h), (u, h), classes, weighing.equal_weights(5))
     assert found.beta == 0 and found.value == pytest.approx(0)
     assert found.ends()[0] < 0 < found.ends()[1]
+
+
+def test_further_covariates_are_those_of_a_regression_with_a_level_for_each_class():
+    rng = np.random.default_rng(5)
+    members, classes = rng.integers(0, 4, 80), rng.integers(0, 4, 60)
+    _, weights = weighing.class_weights(members, classes)
+    scores = [rng.normal(size=(len(each), 2)) + 0.2 * each[:, None] for each in (members, classes)]
+    (t, g), (u, h) = results(rng, members, 0.5), results(rng, classes, 0.3)
+    x, y = (np.column_stack(each) for each in zip((g, h), scores, strict=True))
+    found, bound = weighing.shifted_gap((t, x), (u, y), classes, weights)
+    design = np.concatenate([classes[:, None] == np.arange(4), y], axis=1).astype(float)
+    slopes = np.linalg.lstsq(design, u, rcond=None)[0][4:]
+    reach = x.mean(axis=0) - weights @ y
+    assert found.value == pytest.approx(t.mean() - weights @ u - reach @ slopes)
+    assert found.beta == pytest.approx(slopes[0])
+    assert bound > abs(reach[1:] @ slopes[1:])
+
+
+def test_with_one_class_it_is_the_gap_of_sums_over_shards():
+    rng = np.random.default_rng(6)
+    nothing = np.zeros(500, np.int64)
+    groups = []
+    for lean in (0.3, 0.0):
+        vectors = rng.normal(size=(500, 3)) + lean
+        g = rng.random(500) < 0.5 + 0.1 * np.tanh(vectors[:, 0])
+        t = rng.random(500) < 0.3 + 0.2 * g + 0.1 * np.tanh(vectors[:, 1])
+        groups.append((vectors, t[:, None].astype(float), g[:, None].astype(float)))
+    sums = [shift.Sums.of(*group) for group in groups]
+    fitted = shift.Shift.of(*sums, 3)
+    spreads = [
+        shift.spread_of(fitted, *group, 1, is_member)
+        for group, is_member in zip(groups, (True, False), strict=True)
+    ]
+    [plain] = shift.shifted(fitted, *spreads, 1)
+    sides = [(t[:, 0], np.column_stack([g, vectors @ fitted.axes])) for vectors, t, g in groups]
+    found, bound = weighing.shifted_gap(*sides, nothing, weighing.equal_weights(500))
+    [gap], [other] = plain.gaps, plain.bounds
+    assert found.value == pytest.approx(gap.value)
+    # The pseudo-samples lie about their own means here, about those of all there.
+    assert found.error == pytest.approx(gap.error, rel=0.01)
+    assert bound == pytest.approx(other, rel=0.02)

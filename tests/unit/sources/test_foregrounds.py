@@ -128,19 +128,23 @@ def test_visible_glyphs_and_tags_by_hand():
     assert [score for _, score in tags] == pytest.approx([200 / area, 50 / area])
 
 
-@given(st.lists(st.sampled_from(TAGS), max_size=4), st.sampled_from([0.1, 0.22, 0.4, 0.5]))
-def test_posterior_is_bayes_rule_in_fractions(tags, preferred):
+@given(
+    st.lists(st.sampled_from(TAGS), max_size=4),
+    st.sampled_from([0.1, 0.22, 0.4, 0.5]),
+    st.sampled_from([(), (3, 1, 1, 2, 1)]),
+)
+def test_posterior_is_bayes_rule_in_fractions(tags, preferred, tilt):
     liked = Fraction(str(preferred))
     joint = Counter()
-    for scene in SCENES:
-        likelihood = math.prod(
+    for scene, weight in zip(SCENES, tilt or (1,) * 5, strict=True):
+        likelihood = weight * math.prod(
             Fraction(1, 5) / 60 + (Fraction(4, 5) / 12 if tag in scene.context else 0)
             for tag in tags
         )
         for label in LABELS:
             joint[label] += likelihood * (liked if label in scene.labels else (1 - 2 * liked) / 8)
     exact = [float(joint[label] / joint.total()) for label in LABELS]
-    (row,) = posterior([tags], preferred=preferred)
+    (row,) = posterior([tags], preferred=preferred, tilt=tilt)
     assert row == pytest.approx(exact, rel=1e-9, abs=1e-15)
 
 
@@ -160,6 +164,16 @@ def test_posterior_is_calibrated_on_generated_crops():
     best = probability.max(axis=1)
     right = truth[np.arange(len(truth)), probability.argmax(axis=1)]
     assert right.mean() == pytest.approx(best.mean(), abs=4 * math.sqrt(0.25 / len(right)))
+
+
+def test_a_tilt_draws_scenes_as_often_as_it_says():
+    tilt = (4, 1, 1, 1, 0.5)
+    # Where a scene prefers its labels alone, the label tells it.
+    drawn = [layout(number, seed=3, preferred=0.5, tilt=tilt).label for number in range(3000)]
+    expected = 3000 * np.array(tilt) / sum(tilt)
+    counts = np.array([sum(label in scene.labels for label in drawn) for scene in SCENES])
+    assert np.sum((counts - expected) ** 2 / expected) < 18.5  # chi square, 4 degrees, p = .001
+    assert layout(3, seed=3) == layout(3, seed=3, tilt=())
 
 
 def test_the_worlds_optimum_is_the_recipes():

@@ -191,3 +191,13 @@ def test_object_frequencies_follow_the_closed_form():
         assert np.all(np.abs(observed - expected) < 4.5 * standard_error + 1 / len(of_scene))
         own = [label in scenes.OBJECTS_OF_SCENE[scene] for label in scenes.LABELS]
         assert observed[own].sum() == pytest.approx(expected[own].sum(), abs=0.2)
+
+
+def test_a_tilt_draws_scenes_as_often_as_it_says_and_nothing_else_differs():
+    tilt = {"kitchen": 4.0, "office": 0.5}
+    drawn = [scenes.picture(number, seed=SEED, side=8, tilt=tilt).scene for number in range(4000)]
+    weights = np.array([tilt.get(scene, 1.0) for scene in scenes.SCENES])
+    expected = 4000 * weights / weights.sum()
+    counts = np.array([drawn.count(scene) for scene in scenes.SCENES])
+    assert np.sum((counts - expected) ** 2 / expected) < 24.3  # chi square, 7 degrees, p = .001
+    assert same(scenes.picture(3, seed=SEED, tilt={}), scenes.picture(3, seed=SEED))
