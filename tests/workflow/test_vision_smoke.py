@@ -53,6 +53,10 @@ CONTRACT = {
         "test target_model reference_model check score value value_low value_high bound outcome"
         " sentence"
     ),
+    "vision_power": (
+        "test target_model reference_model replicate set score first_samples first_variance"
+        " second_samples second_variance smallest_detectable asked samples_needed"
+    ),
     "vision_blind": (
         "encoder first_set second_set auc auc_low auc_high first_samples second_samples"
     ),
@@ -60,7 +64,7 @@ CONTRACT = {
 }
 PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
 TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "classes")}
-TABLES |= {"vision_agreement", "vision_memorized", "vision_confidence"}
+TABLES |= {"vision_agreement", "vision_memorized", "vision_confidence", "vision_power"}
 BAYES = {"predict_naive_bayes", "vision_tags", *TABLES}
 
 

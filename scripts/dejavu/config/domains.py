@@ -49,7 +49,10 @@ DOMAINS = {
         queries={"t2i": "image", "t2t": "caption"},
         asks="caption",
         useful_rule="zero_shot",
-        tables=("ppg", "checks", "samples", "distributions", "agreement", "memorized", "rejected"),
+        tables=(
+            *("ppg", "checks", "samples", "distributions", "agreement", "memorized"),
+            *("power", "rejected"),
+        ),
         figures=("population", "sets", "records", "distributions"),
     ),
     "vision": Domain(
@@ -61,7 +64,16 @@ DOMAINS = {
         asks="crop",
         useful_rule="linear_probe",
         tables=(
-            *("dejavu", "checks", "correlation", "quadrants", "classes", "agreement", "memorized"),
+            *(
+                "dejavu",
+                "checks",
+                "power",
+                "correlation",
+                "quadrants",
+                "classes",
+                "agreement",
+                "memorized",
+            ),
             *("confidence", "crops", "rejected"),
         ),
         figures=("dejavu", "sets", "quadrants", "confidence", "correlation", "classes"),
