@@ -46,8 +46,9 @@ CONTRACT = {
         " sentence"
     ),
     "vlm_power": (
-        "test target_model reference_model replicate query k predict objects set score first_samples"
-        " first_variance second_samples second_variance smallest_detectable asked samples_needed"
+        "test target_model reference_model replicate query k predict objects set score"
+        " first_samples first_variance second_samples second_variance smallest_detectable asked"
+        " samples_needed"
     ),
     "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),
     "utility": "domain model task accuracy accuracy_low accuracy_high",

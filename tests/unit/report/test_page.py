@@ -351,10 +351,10 @@ def test_facts_count_samples_rejected_items_duplicates_and_use():
         " have no annotations.",
         "control: 1 with a near-duplicate in public.",
         "target: 1 with a near-duplicate in public.",
-        "two, m against n: a symmetric ppg of 0.052 is found in 80 % of measurements of this size;"
-        " 0.05 asks for 1,234 samples of each set.",
-        "one, m against n: a calibrated adjusted precision of 0.010 is found in 80 % of measurements"
-        " of this size; 0.02 asks for 305 samples of each set.",
+        "two, m against n: a symmetric ppg of 0.052 is found in 80 % of measurements of this"
+        " size; 0.05 asks for 1,234 samples of each set.",
+        "one, m against n: a calibrated adjusted precision of 0.010 is found in 80 % of"
+        " measurements of this size; 0.02 asks for 305 samples of each set.",
         "Neighbours come from an approximate index (IVF8,Flat); the lowest recall against exact"
         " search is 0.900, for m, k = 9.",
         "m: accuracy 0.500, 95 % interval 0.400 to 0.600 in zero shot.",
