@@ -1,10 +1,14 @@
-"""Whether sets differ without any model: results/tables/{domain}_blind.csv."""
+"""Whether sets differ without any model: results/tables/{domain}_blind.csv.
+
+The log-odds that tell so are kept, pair by pair and fold by fold, for what is compared with them.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
@@ -12,7 +16,7 @@ from dejavu.audits import blind, duplicates
 from dejavu.errors import InputError
 from dejavu.files.csv import write_csv
 from dejavu.files.embeddings import read_embeddings
-from dejavu.files.parquet import read_parquet
+from dejavu.files.parquet import read_parquet, write_parquet
 from dejavu.job import run
 from dejavu.samples.hashes import keyed_hash, row_of
 
@@ -38,10 +42,15 @@ def main(job: Any) -> None:
                 f" {len(rows)}: enlarge the set, or leave {job.wildcards.domain}.blind out."
             )
         taken[name] = rows
-    found = []
+    found, odds = [], []
     for first, second in params.pairs:
         with threadpool_limits(job.threads):
-            area = blind.cross_validated_area(taken[first], taken[second])
+            sides = blind.cross_validated_odds(taken[first], taken[second])
+        area = blind.area_of_folds(*sides)
+        for name, values in zip((first, second), sides, strict=True):
+            odds.append(
+                pa.table({"log_odds": values, **constant(len(values), first, second, name)})
+            )
         found.append(
             {
                 "encoder": params.model,
@@ -54,7 +63,14 @@ def main(job: Any) -> None:
                 "second_samples": len(taken[second]),
             }
         )
+    write_parquet(job.output.odds, pa.concat_tables(odds))
     write_csv(job.output[0], found, COLUMNS, params.digest)
+
+
+def constant(rows: int, first: str, second: str, name: str) -> dict[str, pa.Array]:
+    """Columns that tell the pair of sets, and which of both rows are of."""
+    named = {"first_set": first, "second_set": second, "set": name}
+    return {column: pa.repeat(value, rows) for column, value in named.items()}
 
 
 def hashed(

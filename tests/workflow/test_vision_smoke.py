@@ -57,6 +57,12 @@ CONTRACT = {
         "test target_model reference_model replicate set score first_samples first_variance"
         " second_samples second_variance smallest_detectable asked samples_needed"
     ),
+    "vision_membership": (
+        "test target_model reference_model attack members controls auc auc_low auc_high"
+        " tpr_1_in_1000 tpr_1_in_1000_low tpr_1_in_1000_high tpr_1_in_100 tpr_1_in_100_low"
+        " tpr_1_in_100_high"
+    ),
+    "vision_roc": "test target_model reference_model attack fpr tpr",
     "vision_blind": (
         "encoder first_set second_set auc auc_low auc_high first_samples second_samples"
     ),
@@ -64,7 +70,13 @@ CONTRACT = {
 }
 PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
 TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "classes")}
-TABLES |= {"vision_agreement", "vision_memorized", "vision_confidence", "vision_power"}
+TABLES |= {
+    "vision_agreement",
+    "vision_memorized",
+    "vision_confidence",
+    "vision_power",
+    "membership",
+}
 BAYES = {"predict_naive_bayes", "vision_tags", *TABLES}
 
 

@@ -50,6 +50,12 @@ CONTRACT = {
         " first_samples first_variance second_samples second_variance smallest_detectable asked"
         " samples_needed"
     ),
+    "vlm_membership": (
+        "test target_model reference_model attack members controls auc auc_low auc_high"
+        " tpr_1_in_1000 tpr_1_in_1000_low tpr_1_in_1000_high tpr_1_in_100 tpr_1_in_100_low"
+        " tpr_1_in_100_high"
+    ),
+    "vlm_roc": "test target_model reference_model attack fpr tpr",
     "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),
     "utility": "domain model task accuracy accuracy_low accuracy_high",
 }

@@ -52,6 +52,11 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
             f"Config key {where}.exclude_contaminated: nothing tells what is contaminated: add"
             f" {where}.contamination."
         )
+    if domain["membership"]["similarity"] and not plan.tells_members(where, domain):
+        raise InputError(
+            f"Config key {where}.membership.similarity: it tells members from control: add"
+            f" `control` to {where}.sets, or leave it out."
+        )
     if "blind" not in domain:
         return
     pairs = plan.told_apart(where, domain)

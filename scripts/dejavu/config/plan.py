@@ -90,6 +90,36 @@ def told_apart(domain: str, settings: Config) -> list[list[str]]:
     return pairs
 
 
+def attacked(domain: str, settings: Config) -> list[Plan]:
+    """What membership is inferred of: each test of a target, with its first reference.
+
+    Yields `test`, `target_model`, `reference_model`, the path names of the first replicates of the
+    `target` and, in two-model tests, the `reference`, and the `query` that the target answers.
+    """
+    compared = {"vlm": plan_vlm.at_headline, "vision": plan_vision.compared_sets}[domain]
+    found: dict[tuple[str | None, ...], Plan] = {}
+    for each in compared(settings):
+        if domain == "vlm":
+            side = each["tallies"]["target"]
+            target, reference = (side[role]["models"][0] for role in ("target", "reference"))
+            two_model, query = each["kind"] == "two_model", side["target"]["query"]
+        else:
+            side = each["sides"]["A"]
+            target, reference = side["targets"][0], side["references"][0]
+            two_model, query = each["test"] == "two_model", "crop"
+        names = {key: each[key] for key in ("test", "target_model", "reference_model")}
+        models = {"target": target, "reference": reference if two_model else None, "query": query}
+        # Without its reference a one-model test is the same whatever that is.
+        found.setdefault((each["test"], target, models["reference"]), {**names, **models})
+    return list(found.values())
+
+
+def tells_members(domain: str, settings: Config) -> list[str]:
+    """The sets that signals of membership compare, members first; none without control."""
+    sets = [DOMAINS[domain].measured[0], "control"]
+    return sets if "control" in settings.get("sets", {}) else []
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -103,6 +133,8 @@ def tables(config: Config) -> list[str]:
         if domain == "vision" and plan_vision.most_tags(settings) is not None:
             names.append("tags")
         names += [audit for audit in ("contamination", "blind") if audit in settings]
+        if tells_members(domain, settings):
+            names += ["membership", "roc"]
         if is_approximate(settings):
             names.append("recall")
         asked += [f"{domain}_{name}" for name in names]
@@ -124,6 +156,8 @@ def figures(config: Config) -> list[str]:
             several = len(plan_vision.references(settings)) > 1
         if several:
             names.append("agreement")
+        if tells_members(domain, settings):
+            names.append("membership")
         if trainings(domain, settings):
             names.append("training")
         asked += [f"{domain}_{name}" for name in names]
