@@ -32,10 +32,13 @@ def main(job: Any) -> None:
     params = job.params
     left_out = duplicates.contaminated(job.input.left_out, params.digest)
     embeddings, records = iter(job.input.embeddings), iter(job.input.records)
-    taken = {}
+    taken, numbers = {}, {}
     for name, shards in params.shards.items():
         paths = [(next(embeddings), next(records)) for _ in range(shards)]
-        rows = blind.lowest_rows(hashed(paths, params.seed, left_out), params.samples)
+        seen: list[tuple[np.ndarray, np.ndarray]] = []
+        rows = blind.lowest_rows(hashed(paths, params.seed, left_out, seen), params.samples)
+        hashes, samples = map(np.concatenate, zip(*seen, strict=True))
+        numbers[name] = samples[np.argsort(hashes, kind="stable")[: params.samples]]
         if len(rows) < blind.LEAST:
             raise InputError(
                 f"The blind baseline needs {blind.LEAST} samples of either side, and {name} has"
@@ -48,9 +51,9 @@ def main(job: Any) -> None:
             sides = blind.cross_validated_odds(taken[first], taken[second])
         area = blind.area_of_folds(*sides)
         for name, values in zip((first, second), sides, strict=True):
-            odds.append(
-                pa.table({"log_odds": values, **constant(len(values), first, second, name)})
-            )
+            named = {"first_set": first, "second_set": second, "set": name}
+            columns = {key: pa.repeat(value, len(values)) for key, value in named.items()}
+            odds.append(pa.table({**columns, "sample": numbers[name], "log_odds": values}))
         found.append(
             {
                 "encoder": params.model,
@@ -67,22 +70,24 @@ def main(job: Any) -> None:
     write_csv(job.output[0], found, COLUMNS, params.digest)
 
 
-def constant(rows: int, first: str, second: str, name: str) -> dict[str, pa.Array]:
-    """Columns that tell the pair of sets, and which of both rows are of."""
-    named = {"first_set": first, "second_set": second, "set": name}
-    return {column: pa.repeat(value, rows) for column, value in named.items()}
-
-
 def hashed(
-    paths: Sequence[tuple[str, str]], seed: int, left_out: np.ndarray
+    paths: Sequence[tuple[str, str]],
+    seed: int,
+    left_out: np.ndarray,
+    seen: list[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Hashes and vectors of a set, shard by shard, without the samples that are left out."""
+    """Hashes and vectors of a set, shard by shard, without the samples that are left out.
+
+    `seen` gets the hashes and numbers of all that are not.
+    """
     for path, known in paths:
         shard = read_embeddings(path)
         kept = ~np.isin(shard.samples, left_out)
         ids = read_parquet(known, ["id"])["id"]
         own = pc.take(ids, row_of(shard.samples[kept])).to_pylist()
-        yield keyed_hash(own, seed, "blind"), shard.vectors[kept]
+        hashes = keyed_hash(own, seed, "blind")
+        seen.append((hashes, shard.samples[kept]))
+        yield hashes, shard.vectors[kept]
 
 
 run(main)

@@ -1,6 +1,7 @@
 """Records of one part of a source, in the order of their hashes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dejavu.samples.schemas import RECORDS, REJECTED
 from dejavu.sources import Record, Rejected
 from dejavu.sources.admission import admitted
 from dejavu.sources.captions import Captions
+from dejavu.sources.copies import picture_of
 from dejavu.sources.images import from_source
 
 
@@ -58,7 +60,12 @@ def read_scenes(job: Any) -> Iterator[Record | Rejected]:
     """The pictures that the workflow drew."""
     for tar in job.input:
         seals.check_end(tar)
-    return read_tars(job, [Path(tar) for tar in job.input])
+    for found in read_tars(job, [Path(tar) for tar in job.input]):
+        # Copies share their picture's set.
+        if isinstance(found, Record):
+            yield replace(found, image_id=picture_of(found.id))
+        else:
+            yield found
 
 
 def read_downloads(job: Any) -> Iterator[Record | Rejected]:

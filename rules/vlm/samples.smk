@@ -80,8 +80,11 @@ def set_source_checked(wildcards):
 
 
 def holds_one_caption(wildcards):
-    """Whether a set takes one of an image's captions though its source gives each."""
-    return wildcards.set == "public" and captions_of_set(wildcards) == "each"
+    """Whether a set takes one of an image's captions, or copies, though its source gives each."""
+    if wildcards.set == "public" and captions_of_set(wildcards) == "each":
+        return True
+    copies = config["vlm"]["sources"][source_of_set("vlm", wildcards.set)].get("copies", [1])
+    return wildcards.set != "target" and max(copies) > 1
 
 
 def annotated_sets():

@@ -57,6 +57,12 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
             f"Config key {where}.membership.similarity: it tells members from control: add"
             f" `control` to {where}.sets, or leave it out."
         )
+    for group, needed in (("copies", "contamination"), ("typicality", "blind")):
+        if group in domain["groups"] and needed not in domain:
+            raise InputError(
+                f"Config key {where}.groups: `{group}` takes what {where}.{needed} finds: add that,"
+                " or leave it out."
+            )
     if "blind" not in domain:
         return
     pairs = plan.told_apart(where, domain)

@@ -120,6 +120,11 @@ def tells_members(domain: str, settings: Config) -> list[str]:
     return sets if "control" in settings.get("sets", {}) else []
 
 
+def grouped_by(domain: str, settings: Config) -> list[str]:
+    """What samples are grouped by; nothing without control."""
+    return list(settings.get("groups", [])) if tells_members(domain, settings) else []
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -135,6 +140,8 @@ def tables(config: Config) -> list[str]:
         names += [audit for audit in ("contamination", "blind") if audit in settings]
         if tells_members(domain, settings):
             names += ["membership", "roc"]
+        if grouped_by(domain, settings):
+            names.append("groups")
         if is_approximate(settings):
             names.append("recall")
         asked += [f"{domain}_{name}" for name in names]
@@ -158,6 +165,8 @@ def figures(config: Config) -> list[str]:
             names.append("agreement")
         if tells_members(domain, settings):
             names.append("membership")
+        if grouped_by(domain, settings):
+            names.append("groups")
         if trainings(domain, settings):
             names.append("training")
         asked += [f"{domain}_{name}" for name in names]
