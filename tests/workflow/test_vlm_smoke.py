@@ -55,6 +55,10 @@ CONTRACT = {
         " tpr_1_in_1000 tpr_1_in_1000_low tpr_1_in_1000_high tpr_1_in_100 tpr_1_in_100_low"
         " tpr_1_in_100_high"
     ),
+    "vlm_groups": (
+        "test target_model reference_model group level members controls adjusted adjusted_low"
+        " adjusted_high shrunk p_value q_value heterogeneity heterogeneity_p no_interval"
+    ),
     "vlm_roc": "test target_model reference_model attack fpr tpr",
     "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),
     "utility": "domain model task accuracy accuracy_low accuracy_high",

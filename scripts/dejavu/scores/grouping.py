@@ -182,12 +182,12 @@ def read_samples(path: str) -> pl.DataFrame:
 
 
 def exploded(frame: pl.DataFrame) -> pl.DataFrame:
-    """Each row's number with each of its objects."""
-    rows = frame.select("objects").with_row_index("row")
+    """Each row's number with each of its objects, once."""
+    rows = frame.select(pl.col("objects").list.unique()).with_row_index("row")
     return rows.explode("objects").drop_nulls("objects")
 
 
 def labels_of(frame: pl.DataFrame) -> Counter[str]:
     """Number of samples with each label."""
-    counts = frame["objects"].list.unique().explode().drop_nulls().value_counts()
+    counts = exploded(frame)["objects"].value_counts()
     return Counter(dict(counts.iter_rows()))
