@@ -20,9 +20,9 @@ def main(job: Any) -> None:
         job.output,
         job.params.digest,
         "Who is memorized",
-        f"adjusted gaps by level; 95 % intervals; ticks are shrunk gaps; at most {MOST} levels",
+        "gaps by level; 95 % intervals; ticks are shrunk gaps",
         "The adjusted gap of every level of a group with its interval, and shrunk to the mean.",
-        first=f"{rows[0]['test']}, {rows[0]['group']}" if rows else "",
+        first=rows[0]["group"] if rows else "",
     )
 
 

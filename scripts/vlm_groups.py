@@ -33,24 +33,29 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out, params.digest)
     files = layout.shards_of(job.input.recovered)
     captions = grouping.Captions.of(asked, job.input.members, job.input.public)
+    sides = job.input.members, job.input.controls
     numbers = {}
     if TYPICALITY in asked:
         numbers[TYPICALITY] = grouping.typicality(job.input.odds[0], params.sets)
     if COPIES in asked:
         numbers[COPIES] = grouping.copies(job.input.copies)
+    records = iter(job.input.records)
+    further = [[next(records) for _ in paths] for paths in sides] if job.input.records else []
+    columns = [grouping.Column.of(name, further[0]) for name in params.columns]
+    named = [f"column:{column.name}" for column in columns]
     rows = []
     for each in params.comparisons:
-        known: dict[str, list[dict[int, Sums]]] = {group: [{}, {}] for group in asked}
-        for side, (name, paths) in enumerate(
-            zip(params.sets, (job.input.members, job.input.controls), strict=True)
-        ):
+        known: dict[str, list[dict[int, Sums]]] = {group: [{}, {}] for group in [*asked, *named]}
+        for side, name in enumerate(params.sets):
             pairs = recovered.pairs_of(each["tallies"][name], files, left_out)
-            for path, pair in zip(paths, pairs, strict=True):
+            for shard, pair in enumerate(pairs):
                 setting = Setting(*rest)
                 scored = np.flatnonzero(pair[0].scored(setting))
                 samples = pair[0].samples[scored]
-                placed = captions.placed(path, samples)
+                placed = captions.placed(sides[side][shard], samples)
                 placed |= {group: number.place(samples) for group, number in numbers.items()}
+                for column, group in zip(columns, named, strict=True):
+                    placed[group] = column.placed(further[side][shard], samples)
                 if side == 1 and COPIES in asked:
                     rows_of_all = np.arange(len(samples))
                     placed[COPIES] = grouping.Placed(rows_of_all, np.full(len(samples), ALL))
@@ -60,8 +65,10 @@ def main(job: Any) -> None:
                         outcomes, scored[chosen], levels, pair[0].clusters, known[group][side]
                     )
                 del pair, outcomes
-        for group in asked:
-            names = numbers[group].names() if group in numbers else captions.names(group)
+        levels_of = {group: number.names() for group, number in numbers.items()}
+        levels_of |= {group: column.levels for column, group in zip(columns, named, strict=True)}
+        for group in known:
+            names = levels_of.get(group) or captions.names(group)
             members, controls = known[group]
             gaps = [
                 Gap.of_sums(

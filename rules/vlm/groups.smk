@@ -10,6 +10,13 @@ def samples_of(set_name, is_needed=True):
     return of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", asked)
 
 
+def records_with_columns():
+    """Records of both sets, members first, where samples are grouped by a column."""
+    if not plan.columns_grouped_by("vlm", config["vlm"]):
+        return []
+    return of_sets("vlm", "results/vlm/records/{set}/{shard}.parquet", grouped_sets())
+
+
 rule vlm_groups:
     """Adjusted gaps of the levels of every group of captions."""
     input:
@@ -17,6 +24,7 @@ rule vlm_groups:
         members=samples_of("target"),
         controls=samples_of("control"),
         public=samples_of("public", "rarity" in config["vlm"]["groups"]),
+        records=records_with_columns(),
         copies=lambda wildcards: found_copies("vlm"),
         odds=lambda wildcards: odds_of_groups("vlm"),
         checked="results/vlm/sets.json",
@@ -42,7 +50,8 @@ rule vlm_groups:
     params:
         comparisons=plan_vlm.at_headline(config["vlm"]),
         headline=plan_vlm.headline(config["vlm"]),
-        groups=config["vlm"]["groups"],
+        groups=[group for group in config["vlm"]["groups"] if isinstance(group, str)],
+        columns=plan.columns_grouped_by("vlm", config["vlm"]),
         sets=["target", "control"],
         digest=digest_of("vlm"),
         versions=versions("numpy", "polars", "scipy"),

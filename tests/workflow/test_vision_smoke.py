@@ -81,6 +81,7 @@ TABLES |= {
     "vision_power",
     "membership",
 }
+TABLES |= {"vision_groups"}
 BAYES = {"predict_naive_bayes", "vision_tags", *TABLES}
 
 

@@ -3,6 +3,9 @@
 Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from dejavu.config import plan_vision, plan_vlm
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import EXACT_INDEX, MODELS
@@ -120,9 +123,14 @@ def tells_members(domain: str, settings: Config) -> list[str]:
     return sets if "control" in settings.get("sets", {}) else []
 
 
-def grouped_by(domain: str, settings: Config) -> list[str]:
+def grouped_by(domain: str, settings: Config) -> list[Any]:
     """What samples are grouped by; nothing without control."""
     return list(settings.get("groups", [])) if tells_members(domain, settings) else []
+
+
+def columns_grouped_by(domain: str, settings: Config) -> list[str]:
+    """The columns of the sources that samples are grouped by."""
+    return [each["column"] for each in grouped_by(domain, settings) if isinstance(each, Mapping)]
 
 
 def is_approximate(settings: Config) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dejavu.files.parquet import read_parquet
 from dejavu.samples.hashes import row_of
-from dejavu.samples.schemas import LABEL_LEAVES
+from dejavu.samples.schemas import GROUP_COLUMN, LABEL_LEAVES
 from dejavu.scores.groups import LEAST, Bins, Codes, doubling_name, doublings
 
 OBJECT, LENGTH, RARITY = "object", "caption_length", "rarity"
@@ -80,6 +80,48 @@ def copies(paths: Sequence[str]) -> ByNumber:
     return ByNumber(table["sample"].to_numpy(), table["copies"].to_numpy(), None)
 
 
+def levels_of(labels: Counter[str]) -> list[str]:
+    """Which labels of members are levels: the commonest, but for those of too few."""
+    common = sorted(labels.items(), key=lambda each: (-each[1], each[0]))[:MOST_LABELS]
+    return [label for label, count in common if count >= LEAST]
+
+
+@dataclass
+class Column:
+    """A column of the source, whose values are levels; of records, read shard by shard.
+
+    Attributes:
+        name: of the column.
+        levels: its values, the members' commonest first.
+    """
+
+    name: str
+    levels: list[str]
+
+    @classmethod
+    def of(cls, name: str, members: Iterable[str]) -> "Column":
+        """From the members' records."""
+        counts: Counter[str] = Counter()
+        for path in members:
+            counts.update(filter(None, cls._values(path, name)))
+        return cls(name, levels_of(counts))
+
+    def placed(self, path: str, samples: NDArray[np.int64]) -> Placed:
+        """Levels of some samples of the shard whose records lie at a path."""
+        places = {level: place for place, level in enumerate(self.levels)}
+        values = self._values(path, self.name)
+        found = np.array([places.get(value or "", -1) for value in values], np.int64)[
+            row_of(samples)
+        ]
+        rows = np.flatnonzero(found >= 0)
+        return Placed(rows, found[rows])
+
+    @staticmethod
+    def _values(path: str, name: str) -> list[str | None]:
+        column = f"{GROUP_COLUMN}{name}"
+        return read_parquet(path, [column])[column].to_pylist()
+
+
 def words(captions: pl.Series) -> NDArray[np.int64]:
     """Number of words of each caption, int64 [n]."""
     return captions.str.count_matches(r"\S+").to_numpy().astype(np.int64)
@@ -141,9 +183,8 @@ class Captions:
 
     @property
     def commonest(self) -> list[str]:
-        """The labels that are levels: the members' commonest, but for the rarest."""
-        common = sorted(self.labels.items(), key=lambda each: (-each[1], each[0]))[:MOST_LABELS]
-        return [label for label, count in common if count >= LEAST]
+        """The labels that are levels."""
+        return levels_of(self.labels)
 
     def names(self, group: str) -> list[str]:
         """Of a group's levels, in their order."""

@@ -87,6 +87,17 @@ def test_membership_is_told_from_control():
         checks.check(schema.complete(config, SCHEMA), ROOT)
 
 
+@pytest.mark.parametrize("domain", ["vlm", "vision"])
+def test_groups_take_what_audits_find(domain):
+    for group, needed in (("copies", "contamination"), ("typicality", "blind")):
+        config = copy.deepcopy(CONFIG)
+        config[domain]["groups"] = [group]
+        checks.check(schema.complete(config, SCHEMA), ROOT)
+        del config[domain][needed]
+        with pytest.raises(InputError, match=f"{domain}.groups: `{group}` takes what .*{needed}"):
+            checks.check(schema.complete(config, SCHEMA), ROOT)
+
+
 def test_what_is_not_known_cannot_be_excluded():
     config = copy.deepcopy(CONFIG)
     config["vision"]["exclude_contaminated"] = True

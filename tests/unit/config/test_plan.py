@@ -319,6 +319,17 @@ def test_membership_is_told_from_control_for_each_target_once():
     assert attacked[1]["reference_model"] == "resnet"
 
 
+def test_groups_are_those_that_are_asked_for():
+    small = {**vlm(), "index": {"factory": "Flat"}, "sets": {"target": {}, "control": {}}}
+    small["groups"] = ["rarity"]
+    assert plan.grouped_by("vlm", small) == ["rarity"]
+    assert "vlm_groups" in plan.tables({"vlm": small}) and "vlm_groups" in plan.figures(
+        {"vlm": small}
+    )
+    for without in ({"groups": []}, {"sets": {"target": {}}}):
+        assert "vlm_groups" not in plan.tables({"vlm": {**small, **without}})
+
+
 def test_readable_names_are_read_from_sources_in_use_once():
     sources = {
         "one": {"class_names": "names.json"},
