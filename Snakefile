@@ -57,7 +57,8 @@ if "vlm" in config:
     include: "rules/vlm/embed.smk"
     include: "rules/vlm/predictions.smk"
     include: "rules/vlm/tables.smk"
-    include: "rules/vlm/evidence.smk"
+    include: "rules/vlm/power.smk"
+    include: "rules/vlm/groups.smk"
     include: "rules/vlm/utility.smk"
     include: "rules/vlm/figures.smk"
     include: "rules/vlm/gallery.smk"
@@ -71,10 +72,21 @@ if "vision" in config:
     include: "rules/vision/embed.smk"
     include: "rules/vision/predictions.smk"
     include: "rules/vision/tables.smk"
-    include: "rules/vision/evidence.smk"
+    include: "rules/vision/power.smk"
+    include: "rules/vision/groups.smk"
     include: "rules/vision/utility.smk"
     include: "rules/vision/figures.smk"
     include: "rules/vision/gallery.smk"
+
+
+if "control" in config.get("vlm", {}).get("sets", {}):
+
+    include: "rules/vlm/evidence.smk"
+
+
+if "control" in config.get("vision", {}).get("sets", {}):
+
+    include: "rules/vision/evidence.smk"
 
 
 include: "rules/lists.smk"
@@ -82,6 +94,8 @@ include: "rules/index.smk"
 include: "rules/neighbors.smk"
 include: "rules/audits.smk"
 include: "rules/evidence.smk"
+include: "rules/membership.smk"
+include: "rules/groups.smk"
 include: "rules/utility.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"

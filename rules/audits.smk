@@ -194,6 +194,7 @@ rule blind:
             subcategory="Tables",
         ),
         "results/tables/{domain}_blind.csv-metadata.json",
+        odds="results/{domain}/blind.parquet",
     log:
         "results/logs/blind/{domain}.log",
     benchmark:

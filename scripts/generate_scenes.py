@@ -10,6 +10,7 @@ from PIL import Image
 from dejavu.files import seals
 from dejavu.job import Progress, run, whole_file
 from dejavu.sources import scenes
+from dejavu.sources.copies import ids
 from dejavu.sources.images import add_member
 
 
@@ -24,14 +25,16 @@ def main(job: Any) -> None:
         with tarfile.open(partial, "w") as archive:
             for number in numbers:
                 picture = scenes.picture(number, seed=source["seed"], tilt=source.get("tilt", {}))
+                copies = source["copies"][number % len(source["copies"])]
                 pixels = io.BytesIO()
                 Image.fromarray(picture.pixels).save(pixels, "png")
                 facts = {"caption": picture.caption, "objects": picture.objects}
-                add_member(archive, f"{number:09d}.png", pixels.getvalue())
-                add_member(archive, f"{number:09d}.txt", picture.caption.encode())
-                add_member(
-                    archive, f"{number:09d}.json", json.dumps(facts, ensure_ascii=False).encode()
-                )
+                for key in ids(number, copies):
+                    add_member(archive, f"{key}.png", pixels.getvalue())
+                    add_member(archive, f"{key}.txt", picture.caption.encode())
+                    add_member(
+                        archive, f"{key}.json", json.dumps(facts, ensure_ascii=False).encode()
+                    )
                 progress.advance(1)
         seals.seal_end(partial, job.output[0])
 

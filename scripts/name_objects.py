@@ -22,7 +22,7 @@ def main(job: Any) -> None:
         place = records.schema.get_field_index("objects")
         records = records.set_column(place, "objects", objects["objects"])
     samples = records.append_column("named", pa.array(named, type=STRINGS))
-    write_parquet(job.output[0], samples.cast(VLM_SAMPLES))
+    write_parquet(job.output[0], samples.select(VLM_SAMPLES.names).cast(VLM_SAMPLES))
 
 
 run(main)

@@ -55,7 +55,7 @@ def domain(key: str, job: Any, asked: dict[str, pl.LazyFrame]) -> dict[str, Any]
     config = params.config[key]
     rows = {
         name: asked[name].collect().to_dicts()
-        for name in (f"{key}_ppg", f"{key}_checks", "utility")
+        for name in (f"{key}_ppg", f"{key}_checks", f"{key}_power", "utility")
         if name in asked
     }
     if key == "vlm":

@@ -1,6 +1,7 @@
 """Records of one part of a source, in the order of their hashes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from dejavu.files import seals
 from dejavu.files.parquet import write_parquet
 from dejavu.job import Progress, run
 from dejavu.samples.hashes import keyed_hash
-from dejavu.samples.schemas import RECORDS, REJECTED
+from dejavu.samples.schemas import GROUP_COLUMN, RECORDS, REJECTED
 from dejavu.sources import Record, Rejected
 from dejavu.sources.admission import admitted
 from dejavu.sources.captions import Captions
+from dejavu.sources.copies import picture_of
 from dejavu.sources.images import from_source
 
 
@@ -42,7 +44,11 @@ def main(job: Any) -> None:
         "caption": [record.caption for record in records],
         "objects": [record.objects for record in records],
     }
-    table = pa.table(columns, schema=RECORDS)
+    further = job.params.source.get("further", [])
+    for place, name in enumerate(further):
+        columns[f"{GROUP_COLUMN}{name}"] = [record.further[place] for record in records]
+    fields = [pa.field(f"{GROUP_COLUMN}{name}", pa.string()) for name in further]
+    table = pa.table(columns, schema=pa.schema([*RECORDS, *fields]))
     write_parquet(job.output.records, table.take(np.argsort(hashes, kind="stable")))
     # An item without an id has no hash, and so no set.
     known = keyed_hash([item.id or "" for item in rejected], job.params.seed, "split")
@@ -58,7 +64,12 @@ def read_scenes(job: Any) -> Iterator[Record | Rejected]:
     """The pictures that the workflow drew."""
     for tar in job.input:
         seals.check_end(tar)
-    return read_tars(job, [Path(tar) for tar in job.input])
+    for found in read_tars(job, [Path(tar) for tar in job.input]):
+        # Copies share their picture's set.
+        if isinstance(found, Record):
+            yield replace(found, image_id=picture_of(found.id))
+        else:
+            yield found
 
 
 def read_downloads(job: Any) -> Iterator[Record | Rejected]:
@@ -77,7 +88,8 @@ def read_tars(job: Any, tars: list[Path]) -> Iterator[Record | Rejected]:
 
     source, progress = job.params.source, Progress("reading", len(tars), "tar files")
     for tar in tars:
-        yield from read_tar(tar, source.get("objects"), source.get("id"))
+        further = source.get("further", [])
+        yield from read_tar(tar, source.get("objects"), source.get("id"), further)
         progress.advance(1)
 
 
@@ -87,7 +99,11 @@ def read_table(job: Any) -> Iterator[Record | Rejected]:
 
     source = job.params.source
     return read_rows(
-        Path(source["path"]), source["columns"], source["separator"], *captions_and_part(job)
+        Path(source["path"]),
+        source["columns"],
+        source["separator"],
+        *captions_and_part(job),
+        source.get("further", []),
     )
 
 

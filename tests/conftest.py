@@ -76,6 +76,9 @@ SHOWN = {
     "vlm_distributions": {"figure_vlm_distributions"},
     "vlm_agreement": {"figure_vlm_agreement"},
     "vlm_memorized": {"vlm_gallery"},
+    "membership": {"figure_membership"},
+    "vlm_groups": {"figure_groups"},
+    "vision_groups": {"figure_groups"},
     "vision_dejavu": {
         *("figure_vision_dejavu", "figure_vision_sets", "vision_checks", "figure_verdicts"),
     },

@@ -11,6 +11,11 @@ def scene_settings(wildcards):
     return {key: value for key, value in settings.items() if key != "annotations"}
 
 
+def grouped_sets():
+    """The sets whose samples are grouped."""
+    return plan.tells_members("vlm", config["vlm"])
+
+
 def scanned(wildcards):
     """A source's settings, and the files that they name."""
     settings = source_settings("vlm", wildcards)
@@ -20,6 +25,9 @@ def scanned(wildcards):
         source = {"kind": settings["kind"], "parts": settings["parts"], "objects": "objects"}
     else:
         source = dict(settings)
+    further = plan.columns_grouped_by("vlm", config["vlm"])
+    if further and wildcards.source in [source_of_set("vlm", name) for name in grouped_sets()]:
+        source["further"] = further
     if annotations_of(wildcards.source):
         # Labels of the samples themselves are not read, and annotations by other rules.
         source.pop("annotations", None)
@@ -80,8 +88,11 @@ def set_source_checked(wildcards):
 
 
 def holds_one_caption(wildcards):
-    """Whether a set takes one of an image's captions though its source gives each."""
-    return wildcards.set == "public" and captions_of_set(wildcards) == "each"
+    """Whether a set takes one of an image's captions, or copies, though its source gives each."""
+    if wildcards.set == "public" and captions_of_set(wildcards) == "each":
+        return True
+    copies = config["vlm"]["sources"][source_of_set("vlm", wildcards.set)].get("copies", [1])
+    return wildcards.set != "target" and max(copies) > 1
 
 
 def annotated_sets():

@@ -107,6 +107,8 @@ def test_a_documented_command_does_what_it_should(clone, words):
         run(
             clone, sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", *arguments[1:]
         )
+    elif program == "PYTHONPATH=scripts":
+        run(clone, "env", program, sys.executable, *arguments[1:])
     elif program in ("python", "bash"):
         assert (ROOT / arguments[0]).is_file()
         if arguments[0] == "docs/config_reference.py":

@@ -8,7 +8,10 @@ import pytest
 from tests.conftest import SMOKE, and_shown, jobs_of, snakemake, written
 
 SAMPLES = {"check_source", "split_source", "check_sets", "name_objects"}
-SCORES = {"vlm_ppg", "vlm_samples", "vlm_distributions", "vlm_agreement", "vlm_memorized"}
+SCORES = {
+    *("vlm_ppg", "vlm_samples", "vlm_distributions", "vlm_agreement", "vlm_memorized"),
+    *("vlm_power", "membership", "vlm_groups"),
+}
 NEIGHBORS = {"build_index", "list_shards", "find_neighbors", "recover_objects"}
 CLIP = {"train_clip", "embed_clip", *NEIGHBORS, *SCORES}
 TEXT = {"embed_text", *NEIGHBORS, *SCORES}

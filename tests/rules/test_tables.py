@@ -12,11 +12,15 @@ ALL = {
     "vlm": {
         "models": {"clip": {"kind": "open_clip"}, "text": {"kind": "sentence_transformers"}},
         "tests": {"one": {"kind": "one_model", "target": "clip", "reference": "text"}},
+        "sets": {"target": {}, "control": {}},
+        "groups": ["object"],
         **AUDITS,
     },
     "vision": {
         "models": {"ssl": {"kind": "ssl"}},
         "tests": {"one_model": {"targets": ["ssl"], "references": ["naive_bayes@1"]}},
+        "sets": {"A": {}, "control": {}},
+        "groups": ["label"],
         **AUDITS,
     },
 }

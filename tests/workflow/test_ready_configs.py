@@ -38,10 +38,18 @@ def data(tmp_path_factory):
             for suffix in ("tar", "parquet", "_stats.json"):
                 (root / f"data/laion/{name}/{shard:05d}.{suffix}").touch()
     (root / "data/checkpoints").mkdir()
+    for name, first in (("member", 1), ("nonmember", 43001)):
+        (root / "data/clip-mia-bench-data/data" / name).mkdir(parents=True)
+        for shard in range(first, first + 26):
+            (root / f"data/clip-mia-bench-data/data/{name}/{shard:08d}.tar").touch()
+    for size in ("4M", "40M", "400M"):
+        checkpoints = root / f"data/clip-mia-bench-models/model/{size}/checkpoints"
+        checkpoints.mkdir(parents=True)
+        (checkpoints / "epoch_latest.pt").touch()
     return root
 
 
-@pytest.mark.parametrize("name", [*VISION, "clip_laion"])
+@pytest.mark.parametrize("name", [*VISION, "clip_laion", "clip_mia_bench"])
 def test_a_ready_config_can_be_planned(data, tmp_path, name):
     text = (ROOT / f"config/{name}.yaml").read_text()
     for path in files_of(yaml.safe_load(text)):
@@ -54,6 +62,11 @@ def test_a_ready_config_can_be_planned(data, tmp_path, name):
         assert jobs["import_checkpoint"] == jobs["train_classifier"] == jobs["name_classes"] == 1
         assert jobs["scan_images"] == 48 and jobs["assign_sets"] == 3
         assert not {"train_ssl", "train_clip"} & set(jobs)
+    elif name == "clip_mia_bench":
+        assert jobs["detect_objects"] == 52 and jobs["membership"] == 1
+        # Captions and images of members and control, and public's images, under three models.
+        assert jobs["embed_clip"] == 3 * (2 * (26 + 13) + 13)
+        assert not {"train_clip", "read_annotations"} & set(jobs)
     else:
         assert jobs["detect_objects"] == jobs["annotate_objects"] == 16 + 64 + 16
         assert not {"train_clip", "read_annotations"} & set(jobs)

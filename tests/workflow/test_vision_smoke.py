@@ -53,6 +53,20 @@ CONTRACT = {
         "test target_model reference_model check score value value_low value_high bound outcome"
         " sentence"
     ),
+    "vision_power": (
+        "test target_model reference_model replicate set score first_samples first_variance"
+        " second_samples second_variance smallest_detectable asked samples_needed"
+    ),
+    "vision_membership": (
+        "test target_model reference_model attack members controls auc auc_low auc_high"
+        " tpr_1_in_1000 tpr_1_in_1000_low tpr_1_in_1000_high tpr_1_in_100 tpr_1_in_100_low"
+        " tpr_1_in_100_high"
+    ),
+    "vision_groups": (
+        "test target_model reference_model group level members controls adjusted adjusted_low"
+        " adjusted_high shrunk p_value q_value heterogeneity heterogeneity_p no_interval"
+    ),
+    "vision_roc": "test target_model reference_model attack fpr tpr",
     "vision_blind": (
         "encoder first_set second_set auc auc_low auc_high first_samples second_samples"
     ),
@@ -67,7 +81,14 @@ CONTRACT = {
 }
 PREDICTORS = ("vicreg_a", "vicreg_b", "resnet", "naive_bayes@1", "naive_bayes@3")
 TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "classes")}
-TABLES |= {"vision_agreement", "vision_memorized", "vision_confidence"}
+TABLES |= {
+    "vision_agreement",
+    "vision_memorized",
+    "vision_confidence",
+    "vision_power",
+    "membership",
+}
+TABLES |= {"vision_groups"}
 BAYES = {"predict_naive_bayes", "vision_tags", *TABLES}
 
 

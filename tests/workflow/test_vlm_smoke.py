@@ -45,6 +45,21 @@ CONTRACT = {
         "test target_model reference_model check score value value_low value_high bound outcome"
         " sentence"
     ),
+    "vlm_power": (
+        "test target_model reference_model replicate query k predict objects set score"
+        " first_samples first_variance second_samples second_variance smallest_detectable asked"
+        " samples_needed"
+    ),
+    "vlm_membership": (
+        "test target_model reference_model attack members controls auc auc_low auc_high"
+        " tpr_1_in_1000 tpr_1_in_1000_low tpr_1_in_1000_high tpr_1_in_100 tpr_1_in_100_low"
+        " tpr_1_in_100_high"
+    ),
+    "vlm_groups": (
+        "test target_model reference_model group level members controls adjusted adjusted_low"
+        " adjusted_high shrunk p_value q_value heterogeneity heterogeneity_p no_interval"
+    ),
+    "vlm_roc": "test target_model reference_model attack fpr tpr",
     "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),
     "vlm_evidence": (
         "test target_model reference_model features rank sample id score p_value q_value"

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.pipeline import Pipeline
 
 from dejavu.audits import regression
@@ -31,6 +30,7 @@ FOLDS = 5
 # Samples of either side below which a fold has no two to test.
 LEAST = 2 * FOLDS
 SHARED_PAIRS = 2.0
+CHUNK = 2**16
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,27 @@ def area_and_variance(first: Floats, second: Floats) -> tuple[float, float]:
 
     The variance is nan where a side has fewer than two scores.
     """
-    both = rankdata(np.concatenate([first, second]))
     n, m = len(first), len(second)
+    one, other = np.sort(first), np.sort(second)
     # For each score the part of the other side that it exceeds; ties count half.
-    above = (both[:n] - rankdata(first)) / m
-    below = 1 - (both[n:] - rankdata(second)) / n
+    (area, above), (_, below) = _exceeded(one, other), _exceeded(other, one)
     if min(n, m) < 2:
-        return float(above.mean()), np.nan
-    return float(above.mean()), float(above.var(ddof=1) / n + below.var(ddof=1) / m)
+        return area, np.nan
+    return area, above / n + below / m
+
+
+def _exceeded(scores: Floats, others: Floats) -> tuple[float, float]:
+    """Mean and variance of the part of other scores that each exceeds; both sides ascend."""
+    parts = [
+        np.searchsorted(others, some, "left") + np.searchsorted(others, some, "right")
+        for some in np.array_split(scores, len(scores) // CHUNK + 1)
+    ]
+    total = sum(int(part.sum()) for part in parts)
+    mean = total / len(scores)
+    squares = sum(float(((part - mean) ** 2).sum()) for part in parts)
+    twice = 2 * len(others)
+    variance = squares / (len(scores) - 1) / twice**2 if len(scores) > 1 else np.nan
+    return mean / twice, variance
 
 
 class Rows(NamedTuple):
@@ -84,7 +97,21 @@ def lowest_rows(shards: Iterable[tuple[NDArray[np.uint64], NDArray[Any]]], limit
 
 
 def cross_validated_area(first: NDArray[np.float32], second: NDArray[np.float32]) -> Area:
-    """How well a regression tells rows [n, d] from rows [m, d].
+    """How well a regression tells rows [n, d] from rows [m, d]; as `cross_validated_odds`."""
+    return area_of_folds(*cross_validated_odds(first, second))
+
+
+def area_of_folds(first: Floats, second: Floats) -> Area:
+    """The mean of the folds' areas of scores [n] and [m]; score i is of fold i modulo 5."""
+    return mean_area(
+        area_and_variance(first[fold::FOLDS], second[fold::FOLDS]) for fold in range(FOLDS)
+    )
+
+
+def cross_validated_odds(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> tuple[Floats, Floats]:
+    """Log-odds of rows [n, d] and [m, d] to be of the first side, from regressions without them.
 
     Row i is tested in fold i modulo 5, on either side; the order must be random. Each side needs
     two rows a fold.
@@ -95,15 +122,13 @@ def cross_validated_area(first: NDArray[np.float32], second: NDArray[np.float32]
     fold_of = np.concatenate(places)
     # The regression finds its penalty on folds that follow the order of rows.
     order = np.lexsort((labels, np.concatenate([np.arange(len(p)) / len(p) for p in places])))
-    areas = []
+    scores = np.empty(len(rows))
     for fold in range(FOLDS):
         seen = order[fold_of[order] != fold]
         model = regression.fit(rows[seen], labels[seen])
         tested = fold_of == fold
-        scores = model.decision_function(rows[tested]).astype(np.float64)
-        is_first = labels[tested] == 1
-        areas.append(area_and_variance(scores[is_first], scores[~is_first]))
-    return mean_area(areas)
+        scores[tested] = model.decision_function(rows[tested])
+    return scores[: len(first)], scores[len(first) :]
 
 
 def mean_area(areas: Iterable[tuple[float, float]]) -> Area:

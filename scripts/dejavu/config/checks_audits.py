@@ -8,7 +8,7 @@ from typing import Any
 
 from dejavu.config import plan
 from dejavu.config.domains import DOMAINS
-from dejavu.config.kinds import MODELS
+from dejavu.config.kinds import MODELS, SOURCES
 from dejavu.errors import InputError
 
 
@@ -52,6 +52,26 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
             f"Config key {where}.exclude_contaminated: nothing tells what is contaminated: add"
             f" {where}.contamination."
         )
+    if domain["membership"]["similarity"] and not plan.tells_members(where, domain):
+        raise InputError(
+            f"Config key {where}.membership.similarity: it tells members from control: add"
+            f" `control` to {where}.sets, or leave it out."
+        )
+    for name in plan.columns_grouped_by(where, domain):
+        for set_name in plan.tells_members(where, domain):
+            source = domain["sources"][domain["sets"][set_name]["source"]]
+            if not SOURCES[source["kind"]].has_columns:
+                raise InputError(
+                    f"Config key {where}.groups: samples of {set_name} have no column {name!r}, as"
+                    f" sources of kind {source['kind']} have no further columns: leave it out, or"
+                    " bring the samples as a table."
+                )
+    for group, needed in (("copies", "contamination"), ("typicality", "blind")):
+        if group in domain["groups"] and needed not in domain:
+            raise InputError(
+                f"Config key {where}.groups: `{group}` takes what {where}.{needed} finds: add that,"
+                " or leave it out."
+            )
     if "blind" not in domain:
         return
     pairs = plan.told_apart(where, domain)

@@ -52,7 +52,10 @@ DOMAINS = {
         asks="caption",
         features=("objects", "any"),
         useful_rule="zero_shot",
-        tables=("ppg", "checks", "samples", "distributions", "agreement", "memorized", "rejected"),
+        tables=(
+            *("ppg", "checks", "samples", "distributions", "agreement", "memorized"),
+            *("power", "rejected"),
+        ),
         figures=("population", "sets", "records", "distributions"),
     ),
     "vision": Domain(
@@ -65,7 +68,16 @@ DOMAINS = {
         features=("any",),
         useful_rule="linear_probe",
         tables=(
-            *("dejavu", "checks", "correlation", "quadrants", "classes", "agreement", "memorized"),
+            *(
+                "dejavu",
+                "checks",
+                "power",
+                "correlation",
+                "quadrants",
+                "classes",
+                "agreement",
+                "memorized",
+            ),
             *("confidence", "crops", "rejected"),
         ),
         figures=("dejavu", "sets", "quadrants", "confidence", "correlation", "classes"),

@@ -36,6 +36,7 @@ class Source:
         has_pictures: whether there is something for detectors to look at.
         has_labels: whether its samples name their objects or labels themselves.
         knows_tags: whether it is an embedded world, which knows what its crops show.
+        has_columns: whether its samples have further columns, which they may be grouped by.
     """
 
     domain: str
@@ -52,6 +53,7 @@ class Source:
     has_pictures: bool = True
     has_labels: bool = True
     knows_tags: bool = False
+    has_columns: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,16 @@ SOURCES = {
         dealt="*.tar",
         dealt_as="*.tar files",
         told_by_part=True,
+        has_columns=True,
     ),
-    "table": Source(VLM, ("scan_source",), files=(_PATH,), pictures="path", names_pictures=True),
+    "table": Source(
+        VLM,
+        ("scan_source",),
+        files=(_PATH,),
+        pictures="path",
+        names_pictures=True,
+        has_columns=True,
+    ),
     "coco": Source(
         VLM,
         ("scan_source",),

@@ -3,6 +3,9 @@
 Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from dejavu.config import plan_vision, plan_vlm
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import EXACT_INDEX, MODELS
@@ -102,6 +105,46 @@ def weighed_tests(domain: str, settings: Config) -> list[str]:
     return list(dict.fromkeys(map(plan_vision.weighed_name, plan_vision.comparisons(settings))))
 
 
+def attacked(domain: str, settings: Config) -> list[Plan]:
+    """What membership is inferred of: each test of a target, with its first reference.
+
+    Yields `test`, `target_model`, `reference_model`, the path names of the first replicates of the
+    `target` and, in two-model tests, the `reference`, and the `query` that the target answers.
+    """
+    compared = {"vlm": plan_vlm.at_headline, "vision": plan_vision.compared_sets}[domain]
+    found: dict[tuple[str | None, ...], Plan] = {}
+    for each in compared(settings):
+        if domain == "vlm":
+            side = each["tallies"]["target"]
+            target, reference = (side[role]["models"][0] for role in ("target", "reference"))
+            two_model, query = each["kind"] == "two_model", side["target"]["query"]
+        else:
+            side = each["sides"]["A"]
+            target, reference = side["targets"][0], side["references"][0]
+            two_model, query = each["test"] == "two_model", "crop"
+        names = {key: each[key] for key in ("test", "target_model", "reference_model")}
+        models = {"target": target, "reference": reference if two_model else None, "query": query}
+        # Without its reference a one-model test is the same whatever that is.
+        found.setdefault((each["test"], target, models["reference"]), {**names, **models})
+    return list(found.values())
+
+
+def tells_members(domain: str, settings: Config) -> list[str]:
+    """The sets that signals of membership compare, members first; none without control."""
+    sets = [DOMAINS[domain].measured[0], "control"]
+    return sets if "control" in settings.get("sets", {}) else []
+
+
+def grouped_by(domain: str, settings: Config) -> list[Any]:
+    """What samples are grouped by; nothing without control."""
+    return list(settings.get("groups", [])) if tells_members(domain, settings) else []
+
+
+def columns_grouped_by(domain: str, settings: Config) -> list[str]:
+    """The columns of the sources that samples are grouped by."""
+    return [each["column"] for each in grouped_by(domain, settings) if isinstance(each, Mapping)]
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -117,6 +160,10 @@ def tables(config: Config) -> list[str]:
         if weighed_tests(domain, settings):
             names += ["evidence", "discoveries"]
         names += [audit for audit in ("contamination", "blind") if audit in settings]
+        if tells_members(domain, settings):
+            names += ["membership", "roc"]
+        if grouped_by(domain, settings):
+            names.append("groups")
         if is_approximate(settings):
             names.append("recall")
         asked += [f"{domain}_{name}" for name in names]
@@ -138,6 +185,10 @@ def figures(config: Config) -> list[str]:
             several = len(plan_vision.references(settings)) > 1
         if several:
             names.append("agreement")
+        if tells_members(domain, settings):
+            names.append("membership")
+        if grouped_by(domain, settings):
+            names.append("groups")
         if trainings(domain, settings):
             names.append("training")
         asked += [f"{domain}_{name}" for name in names]

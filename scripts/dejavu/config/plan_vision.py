@@ -119,6 +119,15 @@ def weighed_name(comparison: Plan) -> str:
     return f"{comparison['test']}.{comparison['target_model']}"
 
 
+def compared_sets(vision: Config) -> list[Plan]:
+    """What is compared, on the sets alone that a score is made of."""
+    kept = ("A", "B", "control")
+    return [
+        {**each, "sides": {name: each["sides"][name] for name in kept if name in each["sides"]}}
+        for each in comparisons(vision)
+    ]
+
+
 def _has_not_learned(model: Config, name: str) -> bool:
     """Whether a model is known not to have seen a set: it is trained here, on another.
 

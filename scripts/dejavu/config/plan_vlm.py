@@ -80,6 +80,20 @@ def null_models(test: Config) -> Sequence[str]:
     return test.get("null_models", ())
 
 
+def at_headline(vlm: Config) -> list[Plan]:
+    """What each test compares at the headline's query, on its sets, no halves and no others."""
+    query = headline(vlm)["query"]
+    kept = ("target", "reference", "control")
+    return [
+        {
+            **each,
+            "tallies": {name: each["tallies"][name] for name in kept if name in each["tallies"]},
+        }
+        for each in comparisons(vlm)
+        if each["query"] == query
+    ]
+
+
 def query_of(test: Config, role: str, query: str) -> str:
     """The query that a model answers in a test: one that stands for texts searches captions."""
     stands_for_texts = test["kind"] == "one_model" and role == "reference"

@@ -182,7 +182,8 @@ def facts(
     Args:
         key: of the domain.
         asked: the tables by name.
-        rows: of vlm_ppg, at the headline setting alone, and of utility, where they are.
+        rows: of vlm_ppg, at the headline setting alone, of the table of power, and of utility,
+            where they are.
         data: what was found of the labels of each source, and of annotations that match samples.
     """
     found = []
@@ -208,6 +209,7 @@ def facts(
     ]
     if f"{key}_contamination" in asked:
         found += _contaminated(asked[f"{key}_contamination"])
+    found += _power(rows[f"{key}_power"])
     if f"{key}_recall" in asked:
         worst = asked[f"{key}_recall"].sort("recall").head(1).collect().to_dicts()
         found += [
@@ -269,6 +271,24 @@ def _contaminated(table: pl.LazyFrame) -> list[str]:
         f"{row['first_set']}: {row['samples']:,} with a near-duplicate in {row['second_set']}."
         for row in counts.collect().to_dicts()
     ] or ["No near-duplicates between the sets were found."]
+
+
+def _power(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each test could find, by the score that its verdict judges; first replicates."""
+    first: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    # A test with a symmetric score is judged by it.
+    for name, score in (("symmetric", ""), ("calibrated", "adjusted")):
+        for row in rows:
+            if row["set"] == name and row["score"].startswith(score):
+                first.setdefault(tuple(row[key] for key in verdict.PAIR), row)
+    return [
+        f"{row['test']}, {row['target_model']} against {row['reference_model']}: a {row['set']}"
+        f" {row['score'].replace('_', ' ')} of {verdict.number(row['smallest_detectable'])} is"
+        f" found in 80 % of measurements of this size; {row['asked']:g} asks for"
+        f" {row['samples_needed']:,} samples of each set."
+        for row in first.values()
+        if row["smallest_detectable"] is not None
+    ]
 
 
 def cards(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ RECORDS = pa.schema(
         ("objects", STRINGS),
     ]
 )
+# Before the name of a column of the source that samples are grouped by, in records.
+GROUP_COLUMN = "column."
 REJECTED = pa.schema([("hash", pa.uint64()), ("item", pa.string()), ("reason", pa.string())])
 BOX = pa.struct([(side, pa.int32()) for side in ("xmin", "ymin", "xmax", "ymax")])
 TAGS = pa.list_(pa.struct([("tag", pa.string()), ("score", pa.float32())]))

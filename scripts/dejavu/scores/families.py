@@ -62,3 +62,16 @@ def simultaneous(estimates: Sequence[Centred], covariance: Floats) -> list[Ends]
         (float(each.centre - largest * each.error), float(each.centre + largest * each.error))
         for each in estimates
     ]
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Floats:
+    """q-values, float64 [n]: those at most q are false in at most q of cases on average.
+
+    Source: Benjamini and Hochberg 1995.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p_values)[::-1]
+    factors = len(p_values) / np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum.accumulate(np.minimum(1.0, p_values[order] * factors))
+    return corrected

@@ -14,7 +14,8 @@ from dejavu.samples.texts import normalised
 class Record:
     """A picture with its caption and the labels of the objects in it.
 
-    `image_id` stands where the picture has several records: they share a set by it.
+    `image_id` stands where the picture has several records: they share a set by it. `further` has
+    the values of those further columns of the source that samples are grouped by.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Record:
     caption: str
     objects: list[str]
     image_id: str | None = None
+    further: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)

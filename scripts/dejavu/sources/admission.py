@@ -25,7 +25,13 @@ def admitted(found: Record | Rejected) -> Record | Rejected:
         caption=normalised(found.caption),
         objects=sorted({normalised(label) for label in found.objects}),
         image_id=None if found.image_id is None else normalised(found.image_id),
+        further=tuple(map(_known, found.further)),
     )
+
+
+def _known(value: str | None) -> str | None:
+    """The value of a further column, None where there is none that can be stored."""
+    return normalised(value) if value and is_valid(value) else None
 
 
 def _fault(record: Record) -> str | None:

@@ -8,7 +8,7 @@ the input's columns, `key`, `status`, sizes, `exif` and `sha256`, and no objects
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from dejavu.errors import InputError, system_fault
@@ -37,7 +37,10 @@ def tar_files(folder: Path) -> list[Path]:
 
 
 def read_tar(
-    path: Path, objects_field: str | None, id_field: str | None = None
+    path: Path,
+    objects_field: str | None,
+    id_field: str | None = None,
+    further: Sequence[str] = (),
 ) -> Iterator[Record | Rejected]:
     """Read one tar shard.
 
@@ -51,6 +54,8 @@ def read_tar(
         objects_field: the field of the `.json` member that holds the list of object labels; None
             where objects are annotated elsewhere.
         id_field: the field that holds the sample's id; the members' key where None.
+        further: fields that samples are grouped by; what is neither text nor a number counts as
+            no value.
 
     Raises:
         InputError: the file is not a complete tar archive.
@@ -129,7 +134,9 @@ def read_tar(
                     yield Rejected(item, str(identifier), why_unreadable(error))
                     continue
                 reference = tar_reference(str(path), image.name, image.offset_data, image.size)
-                yield Record(str(identifier), reference, caption, objects)
+                found = (facts.get(field) for field in further)
+                told = tuple(str(v) if isinstance(v, str | int | float) else None for v in found)
+                yield Record(str(identifier), reference, caption, objects, further=told)
 
 
 def _fault(member: tarfile.TarInfo) -> str | None:

@@ -6,6 +6,7 @@ of which the file's own metadata tells the names.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from dejavu.sources.columns import as_strings, inner, is_text, readable, scan_ta
 from dejavu.sources.images import as_written, decode, read_bytes, why_unreadable
 from dejavu.sources.parquet_images import check_groups, parquet_reference, read_value
 
+# Before the name of a column that is of no role.
+FURTHER = "further."
 NEEDS = {
     "id": "text or whole numbers",
     "image": "paths, bytes, or both as Hugging Face has them (bytes, path)",
@@ -36,6 +39,7 @@ def read_rows(
     captions: Captions,
     part: int,
     parts: int,
+    further: Sequence[str] = (),
 ) -> Iterator[Record | Rejected]:
     """Read one of several equal parts of a table.
 
@@ -52,6 +56,7 @@ def read_rows(
         captions: what becomes of a list of captions.
         part: which part, from 0.
         parts: how many there are.
+        further: columns of text or whole numbers that samples are grouped by.
 
     Raises:
         InputError: the table can't be read, lacks a column or has one of another type.
@@ -63,8 +68,17 @@ def read_rows(
         names = _class_names(path, columns.get("objects"))
     kinds = {role: schema[name] for role, name in columns.items()}
     _check_types(path, columns, kinds, names)
+    for name in further:
+        if name not in schema or not is_text(schema[name]):
+            raise InputError(
+                f"{path} has no column {name!r} of text or whole numbers to group samples by: name"
+                " another column in `vlm.groups`, or write the table anew"
+            )
     inside = columns["image"] if isinstance(kinds["image"], pl.Binary | pl.Struct) else None
     selected = [_strings(role, pl.col(name), kinds[role], names) for role, name in columns.items()]
+    selected += [
+        as_strings(pl.col(name), schema[name]).alias(f"{FURTHER}{name}") for name in further
+    ]
     first, last = rows * part // parts, rows * (part + 1) // parts
     with readable(path):
         if inside is not None:
@@ -73,7 +87,9 @@ def read_rows(
     if chosen.schema.get("objects") == pl.String:
         check_separator(path, chosen["objects"], separator)
     for row, values in enumerate(chosen.iter_rows(named=True), first):
-        yield from _read_row(path, row, values, inside, separator, captions)
+        told = tuple(values[f"{FURTHER}{name}"] for name in further)
+        for found in _read_row(path, row, values, inside, separator, captions):
+            yield replace(found, further=told) if isinstance(found, Record) else found
 
 
 def named_pictures(path: Path, column: str) -> list[str]:

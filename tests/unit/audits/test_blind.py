@@ -73,7 +73,7 @@ def test_the_rows_of_the_lowest_hashes_whatever_the_shards(seed, limit, cuts):
     hashes = rng.permutation(20).astype(np.uint64)
     rows = rng.normal(size=(20, 2)).astype(np.float16)
     shards = zip(*(np.split(each, sorted(cuts)) for each in (hashes, rows)), strict=True)
-    found = blind.lowest_rows(shards, limit)
+    found = blind.lowest_rows(shards, limit).rows
     assert found.dtype == np.float32
     assert np.array_equal(found, rows[np.argsort(hashes)][:limit].astype(np.float32))
 

@@ -78,6 +78,26 @@ def test_mistakes_are_told_by_key_and_remedy(key, value, told):
     assert told in str(caught.value)
 
 
+def test_membership_is_told_from_control():
+    config = copy.deepcopy(CONFIG)
+    config["vlm"]["membership"] = {"similarity": True}
+    checks.check(schema.complete(config, SCHEMA), ROOT)
+    del config["vlm"]["sets"]["control"], config["vlm"]["blind"]
+    with pytest.raises(InputError, match=r"vlm.membership.similarity: it tells members .* add"):
+        checks.check(schema.complete(config, SCHEMA), ROOT)
+
+
+@pytest.mark.parametrize("domain", ["vlm", "vision"])
+def test_groups_take_what_audits_find(domain):
+    for group, needed in (("copies", "contamination"), ("typicality", "blind")):
+        config = copy.deepcopy(CONFIG)
+        config[domain]["groups"] = [group]
+        checks.check(schema.complete(config, SCHEMA), ROOT)
+        del config[domain][needed]
+        with pytest.raises(InputError, match=f"{domain}.groups: `{group}` takes what .*{needed}"):
+            checks.check(schema.complete(config, SCHEMA), ROOT)
+
+
 def test_what_is_not_known_cannot_be_excluded():
     config = copy.deepcopy(CONFIG)
     config["vision"]["exclude_contaminated"] = True

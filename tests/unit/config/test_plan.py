@@ -295,6 +295,41 @@ def test_tables_and_figures_are_those_that_the_config_has_something_for():
     assert {"vision_agreement", "vision_training"} <= set(plan.figures({"vision": VISION}))
 
 
+def test_membership_is_told_from_control_for_each_target_once():
+    small = {**vlm(), "index": {"factory": "Flat"}, "sets": {"target": {}, "control": {}}}
+    small |= {"queries": ["t2t", "t2i"], "headline": {}, "k": [1, 10]}
+    small |= {"predict": ["top10"], "objects": ["all"]}
+    keys = ("test", "target", "reference", "query")
+    attacked = plan.attacked("vlm", small)
+    assert [tuple(each[key] for key in keys) for each in attacked] == [
+        ("two_model", "clip_a", "clip_b", "t2i"),
+        ("one_model", "clip_a", None, "t2i"),
+    ]
+    asked = plan.tables({"vlm": small})
+    assert {"vlm_membership", "vlm_roc"} <= set(asked)
+    assert "vlm_membership" in plan.figures({"vlm": small})
+    without = {**small, "sets": {"target": {}}}
+    assert not {"vlm_membership", "vlm_roc"} & set(plan.tables({"vlm": without}))
+    # A one-model test of images has several references, and its target one set of answers.
+    attacked = plan.attacked("vision", VISION)
+    assert [tuple(each[key] for key in keys) for each in attacked] == [
+        ("two_model", "a_s3", "b", "crop"),
+        ("one_model", "a_s3", None, "crop"),
+    ]
+    assert attacked[1]["reference_model"] == "resnet"
+
+
+def test_groups_are_those_that_are_asked_for():
+    small = {**vlm(), "index": {"factory": "Flat"}, "sets": {"target": {}, "control": {}}}
+    small["groups"] = ["rarity"]
+    assert plan.grouped_by("vlm", small) == ["rarity"]
+    assert "vlm_groups" in plan.tables({"vlm": small}) and "vlm_groups" in plan.figures(
+        {"vlm": small}
+    )
+    for without in ({"groups": []}, {"sets": {"target": {}}}):
+        assert "vlm_groups" not in plan.tables({"vlm": {**small, **without}})
+
+
 def test_readable_names_are_read_from_sources_in_use_once():
     sources = {
         "one": {"class_names": "names.json"},

@@ -335,7 +335,16 @@ def test_facts_count_samples_rejected_items_duplicates_and_use():
     use = {"domain": "vlm", "model": "m", "task": "zero_shot"}
     use |= {"accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
     # The name stands for another model in the other domain.
-    rows = {"vlm_ppg": [row], "utility": [{**use, "domain": "vision", "accuracy": 0.9}, use]}
+    power = {"test": "two", "target_model": "m", "reference_model": "n", "score": "ppg"}
+    power |= {"smallest_detectable": 0.0525, "asked": 0.05, "samples_needed": 1234}
+    gap = {**power, "set": "calibrated", "score": "adjusted_precision", "smallest_detectable": 0.01}
+    powers = [{**power, "set": "target"}, gap, {**power, "set": "symmetric"}]
+    powers.append({**gap, "test": "one", "asked": 0.02, "samples_needed": 305})
+    rows = {
+        "vlm_ppg": [row],
+        "vlm_power": powers,
+        "utility": [{**use, "domain": "vision", "accuracy": 0.9}, use],
+    }
     labels = {"labels": 1200, "once": 3, "commonest": {"cat": 20, "dog": 1100}}
     numbers = {"annotated": 1000, "strangers": 40, "samples": 900, "bare": 9}
     data = {"labels": {"s": labels}, "matched": {"s": numbers}}
@@ -349,6 +358,10 @@ def test_facts_count_samples_rejected_items_duplicates_and_use():
         " have no annotations.",
         "control: 1 with a near-duplicate in public.",
         "target: 1 with a near-duplicate in public.",
+        "two, m against n: a symmetric ppg of 0.052 is found in 80 % of measurements of this"
+        " size; 0.05 asks for 1,234 samples of each set.",
+        "one, m against n: a calibrated adjusted precision of 0.010 is found in 80 % of"
+        " measurements of this size; 0.02 asks for 305 samples of each set.",
         "Neighbours come from an approximate index (IVF8,Flat); the lowest recall against exact"
         " search is 0.900, for m, k = 9.",
         "m: accuracy 0.500, 95 % interval 0.400 to 0.600 in zero shot.",

@@ -1,0 +1,107 @@
+"""Before a measurement: what score so many samples can tell, and how many a score asks for.
+
+    PYTHONPATH=scripts python -m dejavu.power results/tables/vlm_power.csv --score 0.02
+    PYTHONPATH=scripts python -m dejavu.power --variance 0.5 0.5 --samples 5000 2000
+
+Variances come from a table of a finished run, a pilot as small as you like, or are told.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from dejavu.errors import InputError
+from dejavu.files import csvw, facts
+from dejavu.files.csv import read_csv
+from dejavu.scores import power
+from dejavu.scores.power import HALF, Side
+
+NAMES = ("test", "target_model", "reference_model", "replicate", "set", "score")
+SYMMETRIC = "symmetric"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line for each score of the table, or one for the variances that are told.
+
+    Raises:
+        SystemExit: with a sentence that says what is missing or wrong.
+    """
+    parser = argparse.ArgumentParser(prog="python -m dejavu.power", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("table", nargs="?", help="vlm_power.csv or vision_power.csv of a run")
+    parser.add_argument("--score", type=float, help="the score that is to be found")
+    parser.add_argument(
+        "--samples", type=int, nargs="+", metavar="N", help="samples of the first set, and second"
+    )
+    parser.add_argument(
+        "--variance", type=float, nargs="+", metavar="V", help="of the first set, and the second"
+    )
+    parser.add_argument(
+        "--symmetric", action="store_true", help="the score is the mean of both sets"
+    )
+    asked = parser.parse_args(arguments)
+    if (asked.table is None) == (asked.variance is None):
+        parser.error("give a table of a finished run, or --variance")
+    if (asked.score is None) == (asked.samples is None):
+        parser.error("give --score, or --samples")
+    if asked.score is not None and not 0 < asked.score <= 1:
+        parser.error(f"--score {asked.score:g}: a score is above 0 and at most 1")
+    for option, least in (("samples", 1), ("variance", 0)):
+        values = getattr(asked, option) or [least]
+        if len(values) > 2 or min(values) < least:
+            parser.error(f"--{option} takes one or two numbers, each at least {least}")
+    if asked.symmetric and (asked.variance is None or len(asked.variance) < 2):
+        parser.error("--symmetric is of two sets: give --variance twice")
+    try:
+        known = told(asked.variance, asked.symmetric) if asked.variance else read(asked.table)
+        for name, variances, weight in known:
+            print(f"{name}: {answer(variances, weight, asked.score, asked.samples)}")
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+
+
+Known = tuple[str, list[float], float]
+
+
+def told(variances: list[float], is_symmetric: bool) -> Iterator[Known]:
+    """The variances of the command line."""
+    yield "a score of that variance", variances, HALF if is_symmetric else 1.0
+
+
+def read(path: str) -> Iterator[Known]:
+    """Each score of a table, by whatever config, with the variances of its sets and their weight.
+
+    Raises:
+        InputError: it is no table of a finished run, or has no variances.
+    """
+    note = facts.read_noted(csvw.description_path(path), lambda read: read["notes"][0])
+    table = read_csv(path, note["notes"][0]["config"])
+    if "first_variance" not in table.columns:
+        raise InputError(f"{path} has no variances: give vlm_power.csv or vision_power.csv.")
+    for row in table.to_dicts():
+        variances = [row[f"{place}_variance"] for place in ("first", "second")]
+        kept = [variance for variance in variances if variance is not None]
+        weight = HALF if row["set"] == SYMMETRIC else 1.0
+        yield ", ".join(row[name] for name in NAMES), kept, weight
+
+
+def answer(
+    variances: Sequence[float], weight: float, score: float | None, samples: Sequence[int] | None
+) -> str:
+    """What so many samples can tell, or how many samples a score asks for, in words."""
+    if not variances:
+        return "no sample was scored"
+    counts = list(samples or [1])
+    counts = counts[: len(variances)] + counts[-1:] * (len(variances) - len(counts))
+    sides = [
+        Side(count, variance, weight) for count, variance in zip(counts, variances, strict=True)
+    ]
+    each = " of each of the two sets" if len(sides) == 2 else ""
+    if score is not None:
+        return f"{power.samples_needed(sides, score):,} samples{each} find {score:g}"
+    numbers = " and ".join(f"{count:,}" for count in counts)
+    return f"{numbers} samples find {power.smallest_detectable(sides):.4f} or more"
+
+
+if __name__ == "__main__":
+    main()
