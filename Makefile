@@ -3,9 +3,11 @@
 CORES ?= all
 PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $(p) -c $(is_3_11) 2>/dev/null && echo $(p))))
 LOCK_FLAGS ?=
-PARTS ?= unit rules workflow docs cluster
+# The longest first: two processes take a file at a time, in this order.
+PARTS ?= workflow cluster docs rules unit
 
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
 .DELETE_ON_ERROR:
@@ -20,13 +22,13 @@ table: install ## Build results/tables/vlm_ppg.csv (CORES=all)
 	$(BIN)/snakemake --cores $(CORES) results/tables/vlm_ppg.csv
 
 test: install ## Run the tests at smoke-test size (PARTS="workflow docs")
-	$(BIN)/pytest -m "not full" $(PARTS:%=tests/%)
+	$(PYTEST) -m "not full" $(PARTS:%=tests/%)
 
 test-unit: install ## Run what is fast of the tests of the core and the rules (about a minute)
 	$(BIN)/pytest -n 2 -m "not slow" tests/unit tests/rules
 
 test-full: install ## Run all tests, with the default configuration and its scientific gates
-	$(BIN)/pytest $(PARTS:%=tests/%)
+	$(PYTEST) $(PARTS:%=tests/%)
 
 bench: install ## Measure speeds, as ratios (minutes; best on an idle machine)
 	$(BIN)/python -m tests.bench
@@ -68,8 +70,9 @@ lock: install ## Regenerate the locks and the conda environment from envs/*.in
 	    exit 1; }
 	$(PYTHON) -m venv .venv
 
+# What is imported is compiled then; most of it never is.
 .venv/.installed: envs/requirements.lock envs/requirements-dev.lock | .venv/bin/python
 	@$(BIN)/python -c $(is_3_11) || { \
 	    echo "The Python of .venv is not 3.11: remove .venv and run make install again" >&2; exit 1; }
-	$(BIN)/python -m pip --require-virtualenv install $(foreach lock,$^,-r $(lock))
+	$(BIN)/python -m pip --require-virtualenv install --no-compile $(foreach lock,$^,-r $(lock))
 	@touch $@

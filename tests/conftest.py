@@ -1,9 +1,19 @@
 """Runs of the workflow that tests share."""
 
+import fcntl
+import json
+import os
 import subprocess
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+# One thread for all libraries, and no network.
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+
+import psutil
 import pytest
 import yaml
 
@@ -41,13 +51,34 @@ def snakemake_command(directory, *arguments, config=None, cores=2):
     return command + (["--configfile", str(config)] if config else [])
 
 
+@cache
+def runner():
+    """The process that runs Snakemake: most of what a planning takes is done there once."""
+    command = [sys.executable, "-P", str(ROOT / "tests/runner.py")]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def snakemake(directory, *arguments, config=None, cores=2, check=True):
     """Run Snakemake on this repository in a folder, as a user would on the command line."""
     command = snakemake_command(directory, *arguments, config=config, cores=cores)
-    done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
+    with TemporaryDirectory() as folder:
+        printed = {name: f"{folder}/{name}" for name in ("stdout", "stderr")}
+        # From the program's name on, without the interpreter.
+        call = {"words": command[2:], "folder": str(directory), "environment": dict(os.environ)}
+        print(json.dumps(call | printed), file=runner().stdin, flush=True)
+        status = int(runner().stdout.readline())
+        texts = {name: Path(path).read_text() for name, path in printed.items()}
+    done = subprocess.CompletedProcess(command, status, **texts)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def runs(process, script):
+    """Whether a process, which may end any moment, runs a script."""
+    with suppress(psutil.NoSuchProcess):
+        return any(part.endswith(script) for part in process.cmdline())
+    return False
 
 
 def jobs_of(done):
@@ -114,22 +145,40 @@ def smoke_config():
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory):
+def run_once(tmp_path_factory, worker_id):
+    """A function that makes a run which all workers share: the first to ask makes it.
+
+    Tests may plan in its folder; what changes files there works on a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def run(name, *arguments, config):
+        folder, said = shared / name, shared / f"{name}.txt"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not said.exists():
+                folder.mkdir(exist_ok=True)
+                done = snakemake(folder, *arguments, config=config)
+                said.write_text(done.stdout + done.stderr)
+        return folder, said.read_text()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_run(run_once):
     """Tables of the smallest config, finished: the folder and what Snakemake printed."""
-    folder = tmp_path_factory.mktemp("small")
-    return folder, snakemake(folder, *SMALL_TABLES, config=SMALL)
+    return run_once("small", *SMALL_TABLES, config=SMALL)
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory):
+def smoke_run(run_once):
     """A finished run of the smoke-test config: the folder and what Snakemake printed."""
-    folder = tmp_path_factory.mktemp("smoke")
-    return folder, snakemake(folder, config=SMOKE)
+    return run_once("smoke", config=SMOKE)
 
 
 @pytest.fixture(scope="session")
-def vision_smoke_run(tmp_path_factory):
+def vision_smoke_run(run_once):
     """A finished run of the vision measurement's smoke-test config: the folder."""
-    folder = tmp_path_factory.mktemp("vision")
-    snakemake(folder, config=VISION_SMOKE)
-    return folder
+    return run_once("vision", config=VISION_SMOKE)[0]

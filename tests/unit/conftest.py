@@ -1,11 +1,6 @@
-"""Tests of the core: examples that are the same in every run, and one thread for all libraries."""
+"""Tests of the core: examples that are the same in every run."""
 
 import io
-import os
-
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 import numpy as np
 import pytest

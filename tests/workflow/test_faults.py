@@ -19,7 +19,7 @@ from dejavu.files.neighbors import read_neighbors
 from dejavu.files.parquet import read_parquet
 from dejavu.files.weights import read_settings
 from dejavu.search.indexes import read_index
-from tests.conftest import SMALL, jobs_of, snakemake, snakemake_command
+from tests.conftest import SMALL, jobs_of, runs, snakemake, snakemake_command
 
 TABLE = "results/tables/vlm_ppg.csv"
 TAR = "results/vlm/scenes/world/0000.tar"
@@ -192,7 +192,7 @@ def test_a_job_that_the_system_kills_is_told_with_its_remedy(tmp_path):
     while not struck and run.poll() is None and time.monotonic() < end:
         for process in parent.children(recursive=True):
             # As the system does when memory runs out: the largest process, and no warning.
-            if any(part.endswith("generate_scenes.py") for part in process.cmdline()):
+            if runs(process, "generate_scenes.py"):
                 process.send_signal(signal.SIGKILL)
                 struck = True
         time.sleep(0.02)

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from dejavu.files.parquet import rows_of
-from tests.conftest import ROOT, SMALL, SMALL_TABLES, SMOKE, snakemake, snakemake_command
+from tests.conftest import ROOT, SMALL, SMALL_TABLES, SMOKE, runs, snakemake, snakemake_command
 
 NEVER_FINAL = ("logs", "benchmarks")
 VISION_SMALL = ROOT / "tests/workflow/vision_small.yaml"
@@ -38,7 +39,7 @@ def kill(run):
     os.killpg(run.pid, signal.SIGKILL)
     for job in jobs:
         # One in another group, if there is any, and no process that has its number since.
-        if job.is_running():
+        with suppress(psutil.NoSuchProcess):
             job.kill()
     run.wait()
     psutil.wait_procs(jobs, timeout=10)
@@ -160,14 +161,14 @@ def test_a_training_that_outlives_snakemake_is_not_done_again(small_run, tmp_pat
     try:
         assert wait_for(run, lambda: in_training(tmp_path))
         jobs = psutil.Process(run.pid).children(recursive=True)
-        assert any(part.endswith("train_clip.py") for job in jobs for part in job.cmdline())
+        assert any(runs(job, "train_clip.py") for job in jobs)
         # Snakemake alone.
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
         psutil.wait_procs(jobs, timeout=300)
     finally:
         for job in jobs:
-            if job.is_running():
+            with suppress(psutil.NoSuchProcess):
                 job.kill()
     assert (tmp_path / weights).is_file() and weights in unfinished(tmp_path)
     snakemake(tmp_path, "--unlock", config=SMALL)

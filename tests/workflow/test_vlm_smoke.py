@@ -1,6 +1,7 @@
 """The whole vision-language measurement at smoke-test size, checked from its files alone."""
 
 import json
+import shutil
 from collections import Counter
 from itertools import product
 
@@ -436,8 +437,9 @@ def test_every_job_leaves_a_log_and_a_benchmark(smoke_run):
         assert len({path.parent.name for path in files}) >= 15
 
 
-def test_a_finished_run_has_nothing_to_do_even_after_files_were_touched(smoke_run):
-    folder, _ = smoke_run
+def test_a_finished_run_has_nothing_to_do_even_after_files_were_touched(smoke_run, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(smoke_run[0], folder, symlinks=True)
     for path in (folder / "results/vlm").rglob("*.json"):
         path.touch()
     assert jobs_of(snakemake(folder, "-n", config=SMOKE)) == {}
