@@ -98,6 +98,17 @@ def test_groups_take_what_audits_find(domain):
             checks.check(schema.complete(config, SCHEMA), ROOT)
 
 
+def test_only_some_sources_have_columns_to_group_by():
+    config = copy.deepcopy(CONFIG)
+    config["vlm"]["groups"] = ["object", {"column": "language"}]
+    with pytest.raises(InputError, match="no column 'language', as sources of kind scenes have no"):
+        checks.check(schema.complete(config, SCHEMA), ROOT)
+    for wrong in ({"columns": "language"}, "language"):
+        config["vlm"]["groups"] = [wrong]
+        with pytest.raises(InputError, match=r"vlm\.groups\.0"):
+            schema.complete(config, SCHEMA)
+
+
 def test_what_is_not_known_cannot_be_excluded():
     config = copy.deepcopy(CONFIG)
     config["vision"]["exclude_contaminated"] = True

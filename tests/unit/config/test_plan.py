@@ -321,6 +321,8 @@ def test_membership_is_told_from_control_for_each_target_once():
 
 def test_groups_are_those_that_are_asked_for():
     small = {**vlm(), "index": {"factory": "Flat"}, "sets": {"target": {}, "control": {}}}
+    small["groups"] = ["rarity", {"column": "language"}]
+    assert plan.columns_grouped_by("vlm", small) == ["language"]
     small["groups"] = ["rarity"]
     assert plan.grouped_by("vlm", small) == ["rarity"]
     assert "vlm_groups" in plan.tables({"vlm": small}) and "vlm_groups" in plan.figures(

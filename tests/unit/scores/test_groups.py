@@ -254,6 +254,16 @@ def test_captions_are_placed_by_their_words_objects_and_the_rarest_of_them(tmp_p
     assert dict(zip(*placed["rarity"], strict=True)) == {0: 0, 1: 1, 2: 2}
 
 
+def test_values_of_a_column_are_levels_where_enough_members_have_them(tmp_path):
+    path = str(tmp_path / "results/vlm/records/target/0000.parquet")
+    values = ["en", "de", None, "fr"] + ["en"] * 20 + ["de"] * 15
+    write_parquet(path, pl.DataFrame({"column.language": values}).to_arrow())
+    column = grouping.Column.of("language", [path])
+    assert column.levels == ["en", "de"]
+    placed = column.placed(path, np.array([3, 2, 1, 0]))
+    assert (placed.rows.tolist(), placed.levels.tolist()) == ([2, 3], [1, 0])
+
+
 def test_numbers_of_samples_place_those_that_have_one(tmp_path):
     path = str(tmp_path / "results/vlm/copies/0000.parquet")
     rows = {"sample": [7, 3, 5, 9], "copies": [1, 4, 4, 2], "is_first": [True, True, False, True]}

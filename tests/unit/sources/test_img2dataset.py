@@ -329,3 +329,14 @@ def test_a_pipe_among_the_shards_is_told_and_not_waited_for(tar, sample):
     os.mkfifo(path)
     with pytest.raises(InputError, match="not a regular file"):
         read(path)
+
+
+def test_further_fields_are_taken_as_text_where_they_are_text_or_numbers(tar, sample):
+    path = tar(
+        *sample("a", language="de", year=2019),
+        *sample("b", language=["de"], year=None),
+        *sample("c"),
+    )
+    found = [admitted(each) for each in read(path, "objects", None, ["language", "year"])]
+    assert [each.further for each in found] == [("de", "2019"), (None, None), (None, None)]
+    assert {each.further for each in read(path)} == {()}

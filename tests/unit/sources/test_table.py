@@ -9,6 +9,7 @@ import pytest
 
 from dejavu.errors import InputError
 from dejavu.sources import Record, Rejected
+from dejavu.sources.admission import admitted
 from dejavu.sources.captions import Captions
 from dejavu.sources.cells import NO_LABELS
 from dejavu.sources.columns import readable, scan_table
@@ -293,3 +294,15 @@ def test_a_row_with_more_cells_than_columns_is_told(tmp_path):
     with pytest.raises(InputError, match=told) as error, readable(path):
         scan_table(path, {"id": "id"}, "columns").collect()
     assert "Schema" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_further_columns_go_with_the_samples(folder, suffix):
+    columns = {**COLUMNS, "further": "language"}
+    rows = [("a", "img/0.jpg", "x", "d", "de"), ("b", "img/1.jpg", "y", "d", "")]
+    path = written(folder, rows, suffix, columns)
+    found = list(read_rows(path, COLUMNS, ";", Captions("one", 0), 0, 1, ["language"]))
+    assert [admitted(each).further for each in found] == [("de",), (None,)]
+    assert {each.further for each in read(path)} == {()}
+    with pytest.raises(InputError, match=r"no column 'country' of text .* name another column"):
+        list(read_rows(path, COLUMNS, ";", Captions("one", 0), 0, 1, ["country"]))
