@@ -1,7 +1,7 @@
 """Worlds whose control has another mix of scenes: gaps adjusted for the shift, and verdicts.
 
-A blind encoder sees scenes as clusters of vectors, amid directions that hold more of their variance;
-how well target and reference do depends on the scene.
+A blind encoder sees scenes as clusters of vectors, amid directions that hold more of their
+variance; how well target and reference do depends on the scene.
 """
 
 from collections.abc import Iterator
@@ -124,4 +124,6 @@ def verdicts(worlds: int) -> Iterator[Verdicts]:
                 checks = shift_checks("control", [], each.bound, score, is_needed=False)
                 kinds.append(kind_of(score, [c.outcome for c in checks], SMALLEST["gap"]))
             rates = {kind: kinds.count(kind) / worlds for kind in KINDS}
-            yield Verdicts(f"one-model, tilt {seen}", memory_name, sizes[0], rates, worlds)
+            yield Verdicts(
+                f"one-model, tilted control, {seen}", memory_name, sizes[0], rates, worlds
+            )

@@ -74,7 +74,7 @@ def test_the_gap_adjusted_for_the_shift_is_a_regression_of_the_files(tilted):
             sides.append(correct / np.maximum(predicted, 1))
         frames[name] = sides
     both = np.concatenate(list(vectors.values()))
-    values, axes = np.linalg.eigh(np.cov(both.T))
+    axes = np.linalg.eigh(np.cov(both.T)).eigenvectors
     number = row["shift_components"]
     assert number == len(vectors["control"]) // 5
     axes = axes[:, ::-1][:, :number]

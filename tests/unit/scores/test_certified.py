@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.certify import verdicts, worlds
+from tests.certify import shifts, verdicts, worlds
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +19,8 @@ SMALL = [
     (worlds.clusters, 2, 500),
     (worlds.confident, 1, 200),
     (worlds.classes, 2, 60),
+    (shifts.shifted, 24, 60),
+    (shifts.bounded, 12, 60),
 ]
 
 
@@ -34,6 +36,14 @@ def test_models_without_memory_are_seldom_said_to_memorize():
         assert not each.faults(), (each.test, each.size, each.rates)
         assert sum(each.rates.values()) == pytest.approx(1)
         if each.memory == "much" and each.size >= 1_000:
+            assert each.false > 0.9
+
+
+def test_a_tilted_control_misleads_the_adjusted_gap_and_no_verdict():
+    assert shifts.missed(40) > 0.9
+    for each in shifts.verdicts(60):
+        assert not each.faults(), (each.test, each.size, each.rates)
+        if each.memory == "much":
             assert each.false > 0.9
 
 
