@@ -27,7 +27,7 @@ def main(job: Any) -> None:
                     number,
                     seed=source["seed"],
                     preferred=source["preferred"],
-                    tilt=source.get("tilt", ()),
+                    tilt=source["tilt"],
                 )
                 content = io.BytesIO()
                 Image.fromarray(pixels).save(content, "png")

@@ -24,7 +24,7 @@ def main(job: Any) -> None:
     with whole_file(job.output[0]) as partial:
         with tarfile.open(partial, "w") as archive:
             for number in numbers:
-                picture = scenes.picture(number, seed=source["seed"], tilt=source.get("tilt", {}))
+                picture = scenes.picture(number, seed=source["seed"], tilt=source["tilt"])
                 copies = source["copies"][number % len(source["copies"])]
                 pixels = io.BytesIO()
                 Image.fromarray(picture.pixels).save(pixels, "png")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from dejavu.report.checkout import VERSION
 from dejavu.report.verdict import KINDS
-from tests.certify import worlds
+from tests.certify import shifts, worlds
 from tests.certify.verdicts import Verdicts, verdicts
 from tests.certify.worlds import Case
 
 OF_EACH = 4_000
+OF_SHIFTED = 600
+FORMS = {**worlds.FORMS, shifts.shifted: OF_SHIFTED, shifts.bounded: OF_SHIFTED}
 PAGE = Path(__file__).parents[2] / "docs" / "certification.md"
 
 
@@ -30,7 +32,7 @@ def page(cases: Sequence[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
             f"| {case.world} | {case.sizes} | {case.coverage:.3f} | {case.widths.mean():.3f}"
             f" | {case.degenerate:.3f} | {case.least:g} | {faults} |"
         )
-    lines.append(OF_VERDICTS.format(worlds=reached[0].worlds))
+    lines.append(OF_VERDICTS.format(worlds=reached[0].worlds, shifted=OF_SHIFTED))
     lines.append(f"| test | memory | samples | {' | '.join(KINDS)} | |")
     lines.append("| --- " * (len(KINDS) + 4) + "|")
     for each in reached:
@@ -45,7 +47,8 @@ OF_VERDICTS = """
 
 How often each verdict is reached. A little memory is a score of .03, much one of .2; one-model
 tests have a check of non-members. Asked for: verdicts that the model memorizes in at most 3 % of
-the worlds without memory.
+the worlds without memory. Where control is tilted, the verdict asks for a score above the bias
+bound, {shifted:,} worlds each.
 """
 HEADER = (
     "| world | samples | coverage | mean width | without width | asked for | |",
@@ -63,13 +66,18 @@ samples are untied and more than 20 are not of the commonest outcome. Nearer to 
 for fractions, whose scatter is less than that of the pseudo-samples, a closed form is generous. A
 row fails if a simulation that meets what is asked for would show so little, or so much, in less
 than one of 10,000 cases.
+
+*Tilted*: control draws eight scenes, on which target and reference do differently well, from three
+times as often to a third as often as members do. *Seen*: a blind encoder's vectors tell the scene;
+*partly seen*: a regression on them finds three quarters of what it does. Nothing is asked where a
+shift is partly seen: the rows tell how far the adjustment goes.
 """
 
 
 def main() -> None:
     """Simulate, write and tell what fails."""
     cases, failed = [], []
-    for form, number in worlds.FORMS.items():
+    for form, number in FORMS.items():
         start = time.monotonic()
         for case in form(number):
             cases.append((number, case))
@@ -79,7 +87,7 @@ def main() -> None:
                     f" {'; '.join(case.faults())}"
                 )
         print(f"{form.__name__}: {time.monotonic() - start:.0f} s", flush=True)
-    reached = list(verdicts(OF_EACH))
+    reached = [*verdicts(OF_EACH), *shifts.verdicts(OF_SHIFTED)]
     failed += [
         f"verdicts, {each.test}, {each.size}: {each.false:.3f}" for each in reached if each.faults()
     ]

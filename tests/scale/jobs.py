@@ -134,6 +134,7 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
             ],
             "samples": of_set("samples", "target", shards),
             "left_out": [],
+            "blind": [],
         },
         "output": [f"results/tables/{name}.csv"],
         "params": {
@@ -141,6 +142,7 @@ def table(name: str, target: Model, reference: Model, shards: Shards) -> Job:
             "comparisons": list(plan_vlm.comparisons(vlm)),
             "pairs": [pair],
             "memorized": 100,
+            "shift_components": None,
             "digest": "synthetic",
         },
     }

@@ -29,8 +29,6 @@ from dejavu.scores.intervals import (
 
 Floats = NDArray[np.float64]
 
-# Of the variance of an encoder's vectors, what the components hold if not told otherwise.
-SHARE_HELD = 0.9
 # Controls to a component, at least.
 CONTROLS_EACH = 5
 # Of the largest eigenvalue, what is no rounding noise.
@@ -87,7 +85,7 @@ def components(members: Sums, controls: Sums, most: int | None) -> Floats:
     Args:
         members: sums over the members.
         controls: over the controls, of which each component has five at least.
-        most: how many there are at most; None for as many as hold 90 % of the variance.
+        most: how many there are at most; None for as many as the controls allow.
 
     Returns:
         Float64 [d, m]: vectors times it are scores, whose variance over all samples is 1.
@@ -98,10 +96,8 @@ def components(members: Sums, controls: Sums, most: int | None) -> Floats:
     values, axes = np.linalg.eigh(covariance)
     values, axes = values[::-1], axes[:, ::-1]
     real = int(np.count_nonzero(values > NOISE * max(values[0], 0.0)))
-    if most is None:
-        held = np.cumsum(values[:real]) / values[:real].sum() if real else np.empty(0)
-        most = int(np.searchsorted(held, SHARE_HELD)) + 1
-    number = min(real, most, controls.samples // CONTROLS_EACH)
+    number = min(real, controls.samples // CONTROLS_EACH)
+    number = number if most is None else min(number, most)
     # A sign that rounding does not decide: the largest loading is positive.
     axes = axes[:, :number]
     largest = np.abs(axes).argmax(axis=0)

@@ -40,7 +40,7 @@ def shifted_gaps(
         files: of recovered objects, as of `layout.shards_of`.
         vectors: files of the blind encoder's embeddings of captions, by set, in the shards' order.
         left_out: numbers of the samples that don't count, int64.
-        most: components at most; None for as many as hold 90 % of the variance.
+        most: components at most; None for as many as controls allow.
 
     Yields:
         Also `precision` or `recall`, and how many components there are. Nothing where a set has

@@ -294,14 +294,16 @@ def posterior(
     flat = np.fromiter((position for crop in positions for position in crop), dtype=np.int64)
     log_likelihood = np.zeros((len(positions), len(SCENES)))
     np.add.at(log_likelihood, crop, np.log(_tag_given_scene())[:, flat].T)
-    scene = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True)) * _prior(tilt)
+    scene = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    if len(set(tilt)) > 1:
+        scene *= _prior(tilt)
     scene /= scene.sum(axis=1, keepdims=True)
     return scene @ _label_given_scene(preferred)
 
 
 def _prior(tilt: Sequence[float]) -> NDArray[np.float64]:
     """P(scene), float64 [scenes]."""
-    weights = np.array(tilt or [1.0] * len(SCENES))
+    weights = np.array(tilt, dtype=np.float64)
     return weights / weights.sum()
 
 
@@ -335,7 +337,7 @@ def _common(first: Box, second: Box) -> Box:
 
 
 def _arrange(rng: np.random.Generator, preferred: float, tilt: Sequence[float]) -> Layout:
-    scene = _choose(_prior(tilt), rng) if tilt else rng.integers(len(SCENES))
+    scene = _choose(_prior(tilt), rng) if len(set(tilt)) > 1 else rng.integers(len(SCENES))
     label = LABELS[_choose(_label_given_scene(preferred)[scene], rng)]
     box = _foreground_box(rng)
     context: list[ContextGlyph] = []

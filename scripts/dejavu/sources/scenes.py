@@ -5,7 +5,7 @@ something about the objects it does not name: that is the dataset-level correlat
 really are in the picture, only the picture tells: that is what a model can memorize.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -165,7 +165,8 @@ def picture(
     of them its caption names, both uniform; the named ones are a uniform choice among the objects.
     """
     random = np.random.default_rng([seed, number])
-    scene = SCENES[random.integers(len(SCENES))] if not tilt else _tilted(tilt, random)
+    weights = [tilt.get(scene, 1.0) for scene in SCENES]
+    scene = SCENES[_tilted(weights, random)]
     labels = _draw_objects(scene, int(random.integers(objects[0], objects[1] + 1)), random)
     canvas = _backdrop(scene, side, random)
     boxes = _draw_glyphs(canvas, labels, random)
@@ -180,10 +181,13 @@ def picture(
     )
 
 
-def _tilted(tilt: Mapping[str, float], random: np.random.Generator) -> str:
-    weights = np.cumsum([tilt.get(scene, 1.0) for scene in SCENES])
-    place = np.searchsorted(weights, random.random() * weights[-1], side="right")
-    return SCENES[min(int(place), len(SCENES) - 1)]
+def _tilted(weights: Sequence[float], random: np.random.Generator) -> int:
+    """The place of a scene, drawn as often as its weight tells."""
+    if len(set(weights)) == 1:
+        return int(random.integers(len(weights)))
+    reached = np.cumsum(weights)
+    place = np.searchsorted(reached, random.random() * reached[-1], side="right")
+    return min(int(place), len(weights) - 1)
 
 
 def label_probabilities(scene: str) -> dict[str, float]:

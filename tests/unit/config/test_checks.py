@@ -127,6 +127,16 @@ def test_what_is_given_stays_and_the_given_config_is_not_touched():
 CLIP = {"kind": "open_clip", "architecture": "RN50"}
 
 
+def test_null_models_need_control_and_seeds_that_can_be_paired(base):
+    edited = changed("vlm/tests/one/null_models", ["b"])
+    check(complete(edited, SCHEMA), base)
+    edited["vlm"]["models"]["b"]["seeds"] = [1, 2]
+    assert "seeds" in sentence(edited, base)
+    edited["vlm"]["models"]["b"]["seeds"] = [1]
+    del edited["vlm"]["sets"]["control"]
+    assert "add `control` to vlm.sets" in sentence(edited, base)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "parts"),
     [
@@ -216,6 +226,21 @@ CLIP = {"kind": "open_clip", "architecture": "RN50"}
             ["vlm.sources.rows.path", "holds no metadata/metadata_*.parquet files", "correct"],
         ),
         ("vlm/sets/reference", REMOVED, ["vlm.models.b.train_on", "'reference'", "target, public"]),
+        (
+            "vlm/tests/two/null_models",
+            ["web"],
+            ["vlm.tests.two.null_models", "a null model already"],
+        ),
+        ("vlm/tests/one/null_models", ["c"], ["vlm.tests.one.null_models", "'c'", "a, b, web"]),
+        ("vlm/tests/one/null_models", ["a"], ["null_models", "'a'", "trained on target"]),
+        ("vlm/tests/one/null_models", ["text"], ["'text'", "kind random"]),
+        ("vlm/models/drawn", {"kind": "random"}, ["vlm.models.drawn", "either `architecture`"]),
+        (
+            "vlm/models/drawn",
+            {"kind": "random", "architecture": "RN50", "model_cfg": TINY},
+            ["vlm.models.drawn", "either `architecture`"],
+        ),
+        ("vlm/sources/world/tilt", {"moon": 2}, ["vlm.sources.world.tilt", "moon", "kitchen"]),
         ("vlm/tests/two/target", "c", ["vlm.tests.two.target", "'c'", "a, b, web, text"]),
         ("vlm/tests/one/reference", "c", ["vlm.tests.one.reference", "'c'", "a, b, web, text"]),
         ("vlm/tests/one/target", "text", ["vlm.tests.one.target", "'text'", "needs images"]),
@@ -327,6 +352,11 @@ KEYS = list(keys_of(SCHEMA))
 WITHOUT_DEFAULT = {
     "vlm",
     "vision",
+    # One of both is given.
+    "architecture",
+    "model_cfg",
+    # It depends on the number of controls.
+    "shift_components",
     "reference",
     "control",
     "A",

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.certify import verdicts, worlds
+from tests.certify import shifts, verdicts, worlds
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +21,8 @@ SMALL = [
     (worlds.classes, 2, 60),
     (worlds.adjusted_of_clusters, 3, 100),
     (worlds.many_of_seeds, 1, 20),
+    (shifts.shifted, 24, 60),
+    (shifts.bounded, 12, 60),
 ]
 
 
@@ -36,6 +38,14 @@ def test_models_without_memory_are_seldom_said_to_memorize():
         assert not each.faults(), (each.test, each.size, each.rates)
         assert sum(each.rates.values()) == pytest.approx(1)
         if each.memory == "much" and each.size >= 1_000:
+            assert each.false > 0.9
+
+
+def test_a_tilted_control_misleads_the_adjusted_gap_and_no_verdict():
+    assert shifts.missed(40) > 0.9
+    for each in shifts.verdicts(60):
+        assert not each.faults(), (each.test, each.size, each.rates)
+        if each.memory == "much":
             assert each.false > 0.9
 
 

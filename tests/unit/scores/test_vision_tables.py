@@ -144,7 +144,6 @@ def test_a_blind_encoder_adjusts_the_calibrated_rows_alone(crops):
     shifted = found.filter(pl.col("adjusted_shift").is_not_null())
     assert set(shifted["set"]) == {"calibrated"}
     [row] = shifted.filter(reference_model="resnet", replicate="3", top=1).to_dicts()
-    # All of three components make up 90 %, for which there are controls enough.
     assert row["shift_components"] == 3
     frames = {}
     for name in ("A", "control"):
