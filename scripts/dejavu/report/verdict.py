@@ -284,12 +284,18 @@ def blind_check(name: str, rows: Sequence[Row], is_needed: bool) -> list[Check]:
 
 
 def shift_checks(
-    name: str, rows: Sequence[Row], bound: float, primary: Score | None, is_needed: bool
+    name: str,
+    rows: Sequence[Row],
+    bound: float,
+    primary: Score | None,
+    is_needed: bool,
+    is_watched: bool,
 ) -> list[Check]:
     """Whether a score lies above what a shift that a blind encoder sees may have made of it.
 
-    The encoder's AUC fails the check only where the sets are so unlike that nothing within control
-    tells what members would have been.
+    An encoder that tells the sets apart may miss a part of what differs: something must tell of
+    that, too. And where it tells them apart too well, nothing within control tells what members
+    would have been. Sets of one source that are not told apart need no bound.
 
     Args:
         name: of the set.
@@ -297,17 +303,29 @@ def shift_checks(
         bound: the bias bound.
         primary: the score.
         is_needed: whether the sets come from different sources.
+        is_watched: whether null models, or samples of the members' source that the target did not
+            learn from, are measured, too.
     """
-    checks = []
+    checks, is_asked = [], is_needed
     for check in blind_check(f"{BLIND} of {name}", rows, is_needed):
         auc = check.score
         if auc is None:
             return [check]
-        is_far = auc.low > BLIND_MOST or auc.high < 1 - BLIND_MOST
         told = check.sentence.partition(":")[0]
-        told += ": too unlike to adjust for." if is_far else ": the bias bound tells what of it."
-        outcome = FAILS if is_far else HOLDS
+        if auc.low > BLIND_MOST or auc.high < 1 - BLIND_MOST:
+            outcome, told = FAILS, f"{told}: too unlike to adjust for."
+        elif check.outcome != FAILS:
+            checks.append(check)
+            continue
+        elif is_watched:
+            outcome, told = HOLDS, f"{told}: the bias bound tells what of it."
+        else:
+            outcome = MISSING
+            told += ": what it does not see of the difference, a null model must tell."
+        is_asked = True
         checks.append(Check(check.name, outcome, told, auc, BLIND_MOST - 0.5))
+    if not is_asked:
+        return checks
     name = f"shift of {name}"
     if primary is None or primary.low > bound:
         told = f"It may have moved the score by {number(bound)} at most, and the score is above."
@@ -397,9 +415,11 @@ def vlm_verdicts(
             found.append(uncalibrated(pair, primary, "PPG", raw))
             continue
         asked = [row for row in of_test if all(row[key] == headline[key] for key in headline)]
-        checks = alike("target", "control", sources, blind, sets["calibrated"], score)
-        checks += nonmembers(sets["nonmember"], "adjusted_precision", score)
-        checks += null_checks(asked, "adjusted_precision", score)
+        others = nonmembers(sets["nonmember"], "adjusted_precision", score)
+        nulls = null_checks(asked, "adjusted_precision", score)
+        is_watched = bool(nulls) or (bool(others) and sources.get("reference") == sources["target"])
+        checks = alike("target", "control", sources, blind, sets["calibrated"], score, is_watched)
+        checks += others + nulls
         beside = [("calibrated PPG", calibrated), *shift_beside(sets["calibrated"])]
         beside += contrasts(asked, "adjusted_precision")
         found.append(judged(*pair, primary, checks, beside))
@@ -463,14 +483,16 @@ def vision_verdicts(
             raw = Score.of(sets["target"], "dejavu")
             found.append(uncalibrated(pair, primary, "score", raw))
             continue
-        checks = alike("A", "control", sources, blind, sets["calibrated"], score)
-        checks += nonmembers(sets["nonmember"], "adjusted_accuracy", score)
-        nulls = [
+        others = nonmembers(sets["nonmember"], "adjusted_accuracy", score)
+        null_rows = [
             row
             for row in rows
             if row["set"] == "null" and (row["test"], row["reference_model"]) == (test, reference)
         ]
-        checks += null_checks(nulls, "adjusted_accuracy", score)
+        nulls = null_checks(null_rows, "adjusted_accuracy", score)
+        is_watched = bool(nulls) or (bool(others) and sources.get("B") == sources["A"])
+        checks = alike("A", "control", sources, blind, sets["calibrated"], score, is_watched)
+        checks += others + nulls
         beside = [*shift_beside(sets["calibrated"]), *contrasts(of_pair, "adjusted_accuracy")]
         beside += [
             (
@@ -514,6 +536,7 @@ def alike(
     blind: Sequence[Row],
     calibrated: Row | None = None,
     primary: Score | None = None,
+    is_watched: bool = False,
 ) -> list[Check]:
     """Whether two sets are of one distribution, as far as a blind classifier can tell.
 
@@ -524,12 +547,13 @@ def alike(
         blind: rows of {domain}_blind.csv.
         calibrated: of a one-model test the row of the score, which may have a bias bound.
         primary: the score.
+        is_watched: whether something else tells of a shift that a bias bound misses.
     """
     rows = [row for row in blind if (row["first_set"], row["second_set"]) == (first, second)]
     is_needed = sources.get(first) != sources.get(second)
     bound = None if calibrated is None else calibrated.get("bias_bound")
     if bound is not None:
-        return shift_checks(second, rows, float(bound), primary, is_needed)
+        return shift_checks(second, rows, float(bound), primary, is_needed, is_watched)
     return blind_check(f"{BLIND} of {second}", rows, is_needed)
 
 

@@ -214,7 +214,6 @@ def test_a_blind_baseline_judges_the_test_of_its_sets():
     [
         (0.19, (0.6, 0.58, 0.62), MEMORIZES, [HOLDS, HOLDS, HOLDS]),
         (0.2, (0.6, 0.58, 0.62), NOT_CLEAR, [HOLDS, WITHIN, HOLDS]),
-        (0.5, None, NOT_CLEAR, [WITHIN, HOLDS]),
         (0.01, (0.8, 0.74, 0.86), MEMORIZES, [HOLDS, HOLDS, HOLDS]),
         (0.01, (0.8, 0.76, 0.84), NOT_MEASURABLE, [FAILS, HOLDS, HOLDS]),
         (0.01, (0.2, 0.16, 0.24), NOT_MEASURABLE, [FAILS, HOLDS, HOLDS]),
@@ -226,7 +225,7 @@ def test_a_score_lies_above_what_a_shift_may_have_made_of_it(bound, auc, kind, o
     for row in rows:
         if (row["test"], row["set"]) == ("one", "calibrated"):
             row |= {"bias_bound": bound, **score("adjusted_shift", 0.25, 0.1, 0.4)}
-    two, one = judged(rows, blind=[blind_row("control", *auc)] if auc else [])
+    two, one = judged(rows, blind=[blind_row("control", *auc)])
     assert (two.kind, one.kind) == (MEMORIZES, kind)
     assert [check.outcome for check in one.checks] == outcomes
     [shift] = [check for check in one.checks if check.name == "shift of control"]
@@ -235,6 +234,33 @@ def test_a_score_lies_above_what_a_shift_may_have_made_of_it(bound, auc, kind, o
     if kind == NOT_CLEAR:
         assert f"{bound:.3f}" in one.sentence and "shift of control" in one.sentence
         assert "memorizes" not in one.sentence
+
+
+@pytest.mark.parametrize("control", ["world", "another"])
+@pytest.mark.parametrize(
+    ("auc", "kinds_of"),
+    [
+        (
+            (0.5, 0.48, 0.52),
+            {"world": (MEMORIZES, [HOLDS]), "another": (NOT_CLEAR, [HOLDS, WITHIN])},
+        ),
+        (
+            (0.6, 0.58, 0.62),
+            {"world": (NOT_CLEAR, [MISSING, WITHIN]), "another": (NOT_CLEAR, [MISSING, WITHIN])},
+        ),
+    ],
+)
+def test_a_bound_is_asked_for_where_control_may_differ_and_a_witness_where_it_does(
+    control, auc, kinds_of
+):
+    rows = [row for row in vlm_rows() if row["set"] != "nonmember"]
+    for row in rows:
+        if (row["test"], row["set"]) == ("one", "calibrated"):
+            row |= {"bias_bound": 0.5, **score("adjusted_shift", 0.25, 0.1, 0.4)}
+    sources = {**ONE_SOURCE, "control": control}
+    _, one = judged(rows, sources, blind=[blind_row("control", *auc)])
+    found = [check.outcome for check in one.checks if "control" in check.name]
+    assert (one.kind, found) == kinds_of[control]
 
 
 def test_null_models_must_have_no_score_and_are_told_beside():
