@@ -5,19 +5,24 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from dejavu.report.checkout import VERSION
 from dejavu.report.verdict import KINDS
-from tests.certify import shifts, worlds
+from tests.certify import lists, shifts, worlds
 from tests.certify.verdicts import Verdicts, verdicts
 from tests.certify.worlds import Case
 
 OF_EACH = 4_000
 OF_SHIFTED = 600
+OF_LISTED = 200
 FORMS = {**worlds.FORMS, shifts.shifted: OF_SHIFTED, shifts.bounded: OF_SHIFTED}
 PAGE = Path(__file__).parents[2] / "docs" / "certification.md"
 
 
-def page(cases: Sequence[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
+def page(
+    cases: Sequence[tuple[int, Case]], reached: Sequence[Verdicts], listed: Sequence[lists.Lists]
+) -> str:
     """The page: what was simulated, and a row for every case and every rate of verdicts."""
     lines = [HEAD.format(version=VERSION, key=worlds.KEY)]
     form = ""
@@ -39,9 +44,30 @@ def page(cases: Sequence[tuple[int, Case]], reached: Sequence[Verdicts]) -> str:
         rates = " | ".join(f"{each.rates[kind]:.3f}" for kind in KINDS)
         faults = "; ".join(each.faults()) or "holds"
         lines.append(f"| {each.test} | {each.memory} | {each.size:,} | {rates} | {faults} |")
+    lines += [OF_LISTS.format(worlds=OF_LISTED), *LISTS_HEADER]
+    for each in listed:
+        faults = "; ".join(each.faults()) or "holds"
+        lines.append(
+            f"| {each.memory} | {each.shift} | {each.size:,} | {each.rate:g}"
+            f" | {each.false.mean():.3f} | {np.mean(each.listed > 0):.3f}"
+            f" | {each.listed.mean():.1f} | {faults} |"
+        )
     return "\n".join(lines) + "\n"
 
 
+OF_LISTS = """
+## lists of memorized samples: {worlds:,} worlds each
+
+What part of a list is not memorized, in the mean over worlds (0 where nothing is listed), in worlds in
+which no member is memorized, some are or many; where control is like the members, and where what the
+blind encoder sees is shifted by .6 of a standard deviation, so that samples weigh by its odds. Half
+as many controls again as members. Asked for: at most the rate; without memory, a list in at most that
+part of the worlds.
+"""
+LISTS_HEADER = (
+    "| memorized | control | members | rate | false | worlds with a list | mean length | |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+)
 OF_VERDICTS = """
 ## verdicts: {worlds:,} worlds each, of images a tenth
 
@@ -91,7 +117,13 @@ def main() -> None:
     failed += [
         f"verdicts, {each.test}, {each.size}: {each.false:.3f}" for each in reached if each.faults()
     ]
-    PAGE.write_text(page(cases, reached), encoding="utf-8")
+    listed = list(lists.lists(OF_LISTED))
+    failed += [
+        f"lists, {each.memory}, {each.shift}, {each.size}, {each.rate:g}: {each.false.mean():.3f}"
+        for each in listed
+        if each.faults()
+    ]
+    PAGE.write_text(page(cases, reached, listed), encoding="utf-8")
     print("\n".join(failed) or "everything asked for holds")
     sys.exit(bool(failed))
 

@@ -104,6 +104,10 @@ def bounded(worlds: int) -> Iterator[Case]:
             yield case("bias bound", name, sizes, (-bounds, bounds), bias, least)
 
 
+# What the encoder's table says: the sets differ, and not so much that nothing can be said.
+TOLD_APART = {"encoder": "blind", "auc": 0.6, "auc_low": 0.58, "auc_high": 0.62}
+
+
 def missed(worlds: int) -> float:
     """How often the adjusted gap's interval misses 0 in tilted worlds without memory."""
     rng = generator("missed")
@@ -121,7 +125,7 @@ def verdicts(worlds: int) -> Iterator[Verdicts]:
             for _ in range(worlds):
                 each = found(rng, sizes, TILTS["tilted"], memory, blur)
                 score = Score(*(float(x) for x in (each.plain.value, *each.plain.ends())))
-                checks = shift_checks("control", [], each.bound, score, is_needed=False)
+                checks = shift_checks("control", [TOLD_APART], each.bound, score, True, True)
                 kinds.append(kind_of(score, [c.outcome for c in checks], SMALLEST["gap"]))
             rates = {kind: kinds.count(kind) / worlds for kind in KINDS}
             yield Verdicts(
