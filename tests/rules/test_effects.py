@@ -243,6 +243,7 @@ for domain in ("vlm", "vision"):
         f"{domain} contamination.input": "unit/config/test_checks_audits.py::test_mistakes_are_to",
         f"{domain} contamination.threshold": "unit/audits/test_duplicates.py::test_",
         f"{domain} blind.model": "unit/config/test_checks_audits.py::test_mistakes_are_told",
+        f"{domain} blind.shift_components": "unit/scores/test_shift.py::test_it_is_the_regression_on",
         f"{domain} blind.samples": "unit/audits/test_blind.py::test_",
         f"{domain} utility.classes": "unit/audits/test_utility.py::test_a_sample_is_of_the_one_cla",
         f"{domain} utility.templates": "unit/audits/test_utility.py::test_a_class_is_the_mean_of",
