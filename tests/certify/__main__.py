@@ -58,11 +58,11 @@ def page(
 OF_LISTS = """
 ## lists of memorized samples: {worlds:,} worlds each
 
-What part of a list is not memorized, in the mean over worlds (0 where nothing is listed), in worlds in
-which no member is memorized, some are or many; where control is like the members, and where what the
-blind encoder sees is shifted by .6 of a standard deviation, so that samples weigh by its odds. Half
-as many controls again as members. Asked for: at most the rate; without memory, a list in at most that
-part of the worlds.
+What part of a list is not memorized, in the mean over worlds (0 where nothing is listed), in worlds
+in which no member is memorized, some are or many; where control is like the members, and where what
+the blind encoder sees is shifted by .6 of a standard deviation, so that samples weigh by its odds.
+Half as many controls again as members. Asked for: at most the rate; without memory, a list in at
+most that part of the worlds.
 """
 LISTS_HEADER = (
     "| memorized | control | members | rate | false | worlds with a list | mean length | |",

@@ -128,6 +128,7 @@ MATRIX = [
     ("vlm.contamination.threshold", 0.9, {"find_duplicates", "contamination"}),
     ("vlm.exclude_contaminated", True, SCORES | {"blind"}),
     ("vlm.blind.samples", 100, {"blind"}),
+    ("vlm.blind.shift_components", 5, set()),
     ("vlm.utility.templates", ["a {}"], USEFUL),
     ("vlm.utility.classes.car", ["car", "taxi"], USEFUL),
     ("vlm.tests.one_model.reference", "clip_b", None),

@@ -18,7 +18,10 @@ ALL = {
     },
     "vision": {
         "models": {"ssl": {"kind": "ssl"}},
-        "tests": {"one_model": {"targets": ["ssl"], "references": ["naive_bayes@1"]}},
+        "tests": {
+            "two_model": [],
+            "one_model": {"targets": ["ssl"], "references": ["naive_bayes@1"]},
+        },
         "sets": {"A": {}, "control": {}},
         "groups": ["label"],
         **AUDITS,
