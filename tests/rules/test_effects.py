@@ -245,7 +245,7 @@ for domain in ("vlm", "vision"):
         f"{domain} blind.model": "unit/config/test_checks_audits.py::test_mistakes_are_told",
         f"{domain} membership.similarity": "workflow/test_ready_configs.py::test_a_ready_config_",
         f"{domain} groups": "unit/config/test_plan.py::test_groups_are_those_that_are_asked_for",
-        f"{domain} blind.shift_components": "unit/scores/test_shift.py::test_it_is_the_regression_on",
+        f"{domain} blind.shift_components": "unit/scores/test_shift.py::test_it_is_the_regress",
         f"{domain} blind.samples": "unit/audits/test_blind.py::test_",
         f"{domain} utility.classes": "unit/audits/test_utility.py::test_a_sample_is_of_the_one_cla",
         f"{domain} utility.templates": "unit/audits/test_utility.py::test_a_class_is_the_mean_of",
