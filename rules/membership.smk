@@ -59,6 +59,17 @@ def signal_megabytes(wildcards, input, attempt):
     return int(held * 1.5 ** (attempt - 1))
 
 
+def signal_evidence(wildcards):
+    """Input: weighed evidence of the samples of each test, members before control."""
+    domain = wildcards.domain
+    return [
+        path
+        for test in plan.weighed_tests(domain, config[domain])
+        for name in compared_with_control(domain)
+        for path in weighed(domain, [test], ["any"], name)
+    ]
+
+
 rule membership:
     """How well each signal tells members from control."""
     input:
@@ -69,6 +80,7 @@ rule membership:
             if "blind" in config[wildcards.domain]
             else []
         ),
+        evidence=signal_evidence,
         left_out=lambda wildcards: left_out(wildcards.domain),
     output:
         report(

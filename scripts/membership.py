@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dejavu.audits import blind, duplicates, membership
+from dejavu.audits import blind, duplicates, evidence, membership
 from dejavu.audits.membership import RATES, Signal
 from dejavu.config import layout
 from dejavu.files.csv import write_csv
@@ -73,10 +74,24 @@ def signals(
         yield "similarity", partial(of_pairs, each["target"], None)
         if each["reference"] is not None:
             yield "similarity_difference", partial(of_pairs, each["target"], each["reference"])
+    for facts, paths in evidence.by_facts(job.input.evidence):
+        is_learned = not evidence.read(paths[:1], ["score"])["score"].is_nan().any()
+        if is_learned and all(facts[name] == each[name] for name in ("test", "target_model")):
+            yield "evidence", partial(weighed, paths)
     if job.wildcards.domain == "vlm":
         yield "recovered", partial(counted, job.input.answers, params.headline, each, left_out)
     else:
         yield "recovered", partial(judged, job.input.answers, each, left_out)
+
+
+def weighed(paths: Sequence[str], name: str) -> Iterator[Floats]:
+    """Weighed evidence of every sample of a set, but for controls that it was learned from."""
+    for path in (path for path in paths if PurePath(path).parent.name == name):
+        columns = ["score", "teaches"] if name == "control" else ["score"]
+        rows = evidence.read([path], columns)
+        if name == "control":
+            rows = rows.filter(~pl.col("teaches"))
+        yield rows["score"].to_numpy()
 
 
 def counted(

@@ -98,6 +98,8 @@ def examples(
     job: Any, known: dict[str, pl.DataFrame], references: list[str], group: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Everything that is shown of some crops."""
+    if not group["samples"]:
+        return []
     samples = np.array(group["samples"], dtype=np.int64)
     columns = ["id", "image", "width", "height", "label", "boxes", "crop", "tags"]
     rows = gallery.rows_of(job.input.samples, samples, columns)

@@ -64,6 +64,8 @@ def listed(job: Any, test: str) -> list[dict[str, Any]]:
 
 def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[dict[str, Any]]:
     """Everything that is shown of some training captions."""
+    if not len(samples):
+        return []
     headline = job.params.headline
     labels = read_json(job.input.vocabulary)["labels"]
     codes = {label: code for code, label in enumerate(labels)}

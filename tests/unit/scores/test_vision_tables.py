@@ -235,8 +235,10 @@ def test_examples_have_the_neighbours_under_their_own_model(crops):
     inputs = {
         "predictions": crops.paths, "neighbors": paths, "memorized": ["table.csv"], "tags": [],
         "samples": [crops.records["A"]], "public": [crops.records["public"]], "left_out": [],
+        "evidence": [],
     }  # fmt: skip
     params = {
+        "rates": [0.1],
         "pairs": plan_vision.shown_pairs(VISION),
         "predictors": {"a": "a_s3", **{each: each for each in PREDICTORS[2:]}},
         "references": [each["name"] for each in REFERENCES],
