@@ -125,6 +125,8 @@ MATRIX = [
     ("vlm.predict", ["top10"], {"recover_objects", *SCORES}),
     ("vlm.objects", ["all"], {"recover_objects", *SCORES}),
     ("vlm.memorized", 5, {"vlm_memorized"}),
+    ("vlm.groups", ["rarity"], set()),
+    ("vlm.membership.similarity", True, {"embed_clip"}),
     ("vlm.contamination.threshold", 0.9, {"find_duplicates", "contamination"}),
     ("vlm.exclude_contaminated", True, SCORES | {"blind"}),
     ("vlm.blind.samples", 100, {"blind"}),
@@ -195,6 +197,9 @@ def test_changing_one_model_leaves_the_files_of_the_others_alone(smoke_run, smok
         for path, time in before.items()
         if path.stat().st_mtime_ns != time
     }
+    # These carry the digest of the config, as tables do.
+    rewritten -= {path for path in rewritten if path.name == "blind.parquet"}
+    rewritten -= {path for path in rewritten if path.parts[0] == "evidence"}
     assert rewritten and all("clip_b" in path.as_posix() for path in rewritten)
     assert jobs_of(snakemake(folder, "-n", config=config)) == {}
     assert jobs_of(snakemake(folder, "-n", config=SMOKE))["train_clip"] == 1

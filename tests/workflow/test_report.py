@@ -205,7 +205,7 @@ def test_examples_of_captions_have_the_numbers_of_the_table(smoke_run):
         assert shown == listed["sample"].head(6).to_list()
         assert len(groups["memorized"]) == 6
         last = one(memorized, test=test["test"], rank=6, **HEADLINE)
-        assert test["groups"][0]["expected_false"] == last["expected_false"]
+        assert test["groups"][1]["expected_false"] == last["expected_false"]
         for rank, example in enumerate(groups["memorized"], 1):
             held = one(memorized, test=test["test"], rank=rank, **HEADLINE)
             assert (example["sample"], example["id"]) == (held["sample"], held["id"])

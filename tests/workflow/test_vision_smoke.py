@@ -33,7 +33,8 @@ CONTRACT = {
         "test target_model reference_model replicate top confident set crops unmatched dejavu"
         " dejavu_low dejavu_high accuracy_target accuracy_reference p_value p_family"
         " adjusted_accuracy adjusted_accuracy_low adjusted_accuracy_high adjusted_accuracy_beta"
-        " simultaneous_low simultaneous_high no_interval"
+        " simultaneous_low simultaneous_high adjusted_shift adjusted_shift_low adjusted_shift_high"
+        " bias_bound shift_components no_interval null_model"
     ),
     "vision_quadrants": (
         "test target_model reference_model replicate set top crops memorized correlated"

@@ -24,7 +24,10 @@ CONTRACT = {
         " precision_target precision_reference recall_target recall_reference predicted_target"
         " predicted_reference p_value p_family adjusted_precision adjusted_precision_low"
         " adjusted_precision_high adjusted_precision_beta adjusted_recall adjusted_recall_low"
-        " adjusted_recall_high adjusted_recall_beta simultaneous_low simultaneous_high no_interval"
+        " adjusted_recall_high adjusted_recall_beta simultaneous_low simultaneous_high"
+        " adjusted_shift adjusted_shift_low adjusted_shift_high adjusted_shift_recall"
+        " adjusted_shift_recall_low adjusted_shift_recall_high bias_bound bias_bound_recall"
+        " shift_components no_interval null_model"
     ),
     "vlm_samples": (
         "test query k predict objects set order fraction top precision_gap recall_gap fscore_gap"
@@ -118,7 +121,9 @@ def test_every_row_of_every_set_is_there_and_fills_what_it_should(ppg):
             assert set(rows["set"]) == sets and len(rows) == len(sets)
     differences = pl.col("set").is_in(["calibrated", "placebo", "nonmember"])
     scores = [f"{score}{end}" for score in ("ppg", "prg", "aucg") for end in ("", "_low", "_high")]
-    adjusted = [column for column in ppg.columns if column.startswith("adjusted")]
+    kinds_of_gap = ("adjusted_precision", "adjusted_recall")
+    adjusted = [column for column in ppg.columns if column.startswith(kinds_of_gap)]
+    shifted = [column for column in ppg.columns if "shift" in column or "bound" in column]
     plain = ppg.columns[9:12] + ppg.columns[21:27]
     # Where the reference learned the samples, the target is looked at alone.
     alone = (pl.col("set") == "nonmember") & (pl.col("test") == "two_model")
@@ -133,7 +138,8 @@ def test_every_row_of_every_set_is_there_and_fills_what_it_should(ppg):
         (ppg.filter(~raw), ["p_value"], ["no_interval"]),
         (ppg.filter(family), ["p_family"], []),
         (ppg.filter(~family), [], ["p_family"]),
-        (ppg.filter(set="calibrated"), ends, []),
+        (ppg.filter(set="calibrated"), [*ends, *shifted], ["null_model"]),
+        (ppg.filter(pl.col("set") != "calibrated"), [], [*shifted, "null_model"]),
         (ppg.filter(pl.col("set") != "calibrated"), [], ends),
     ):
         if not filled or not empty:
