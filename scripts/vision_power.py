@@ -15,12 +15,7 @@ from dejavu.scores.judged import Classes, read_comparison
 NAMES = ("test", "target_model", "reference_model")
 COLUMNS = {
     **dict.fromkeys((*NAMES, "replicate", "set", "score"), pl.String),
-    "first_samples": pl.Int64,
-    "first_variance": pl.Float64,
-    "second_samples": pl.Int64,
-    "second_variance": pl.Float64,
-    **dict.fromkeys(("smallest_detectable", "asked"), pl.Float64),
-    "samples_needed": pl.Int64,
+    **power.COLUMNS,
 }
 
 

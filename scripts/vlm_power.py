@@ -17,12 +17,7 @@ COLUMNS = {
     **dict.fromkeys((*NAMES, "replicate", "query"), pl.String),
     "k": pl.Int64,
     **dict.fromkeys(("predict", "objects", "set", "score"), pl.String),
-    "first_samples": pl.Int64,
-    "first_variance": pl.Float64,
-    "second_samples": pl.Int64,
-    "second_variance": pl.Float64,
-    **dict.fromkeys(("smallest_detectable", "asked"), pl.Float64),
-    "samples_needed": pl.Int64,
+    **power.COLUMNS,
 }
 
 

@@ -17,6 +17,7 @@ from dejavu.job import run
 from dejavu.samples.hashes import row_of
 from dejavu.samples.texts import image_ids
 from dejavu.scores import recovered
+from dejavu.scores.families import benjamini_hochberg
 
 
 def main(job: Any) -> None:
@@ -35,7 +36,7 @@ def main(job: Any) -> None:
         "weighted_by": "blind" if is_shifted else None,
     }
     p = evidence.member_p_values(members, control)
-    evidence.write(job.output.members, members, facts, p=p, q=evidence.q_values(p))
+    evidence.write(job.output.members, members, facts, p=p, q=benjamini_hochberg(p))
     evidence.write(job.output.control, control, facts, teaches=control.teaches)
 
 

@@ -15,6 +15,7 @@ from dejavu.files.embeddings import read_embeddings
 from dejavu.job import run
 from dejavu.samples.hashes import shard_of
 from dejavu.samples.images import read_crops
+from dejavu.scores.families import benjamini_hochberg
 from dejavu.scores.judged import Classes, read_judged
 from dejavu.scores.weighing import class_weights
 
@@ -40,7 +41,7 @@ def main(job: Any) -> None:
         "weighted_by": weighted_by,
     }
     p = evidence.member_p_values(members, control)
-    evidence.write(job.output.members, members, facts, p=p, q=evidence.q_values(p))
+    evidence.write(job.output.members, members, facts, p=p, q=benjamini_hochberg(p))
     evidence.write(job.output.control, control, facts, teaches=control.teaches)
 
 

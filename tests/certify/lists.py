@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from dejavu.audits import evidence
+from dejavu.scores.families import benjamini_hochberg
 from tests.certify.worlds import generator
 
 RATES = (0.05, 0.1, 0.2)
@@ -104,4 +105,4 @@ def _world(
         )
     limit = size if distance else None
     members, control = evidence.weigh(*((lambda _, own=own: [own]) for own in sets), limit)
-    return evidence.q_values(evidence.member_p_values(members, control)), memorized
+    return benjamini_hochberg(evidence.member_p_values(members, control)), memorized

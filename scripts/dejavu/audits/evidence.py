@@ -233,23 +233,6 @@ def p_values(
     return found
 
 
-def q_values(p: Floats) -> Floats:
-    """The lowest false-discovery rates at which samples are listed, float64 [m].
-
-    Source: Benjamini & Hochberg 1995, J. R. Statist. Soc. B 57:289.
-    """
-    order = np.argsort(p, kind="stable")
-    # In place: sets of millions are ranked here.
-    ranked = p[order]
-    ranked *= len(p)
-    ranked /= np.arange(1, len(p) + 1)
-    np.minimum.accumulate(ranked[::-1], out=ranked[::-1])
-    np.minimum(ranked, 1.0, out=ranked)
-    found = np.empty(len(p))
-    found[order] = ranked
-    return found
-
-
 def smallest_list(rate: float, weights: Floats, calibration_weights: Floats) -> int:
     """The length below which no list can be made at a rate, however high its scores.
 

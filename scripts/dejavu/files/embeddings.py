@@ -23,8 +23,19 @@ class Embeddings:
     metadata: Metadata
 
     def of_samples(self, samples: NDArray[np.int64]) -> NDArray[Any]:
-        """The vectors of some samples of the shard, which stands in the order of their numbers."""
-        return self.vectors[np.searchsorted(self.samples, samples)]
+        """The vectors of some samples of the shard, which stands in the order of their numbers.
+
+        Raises:
+            InputError: a sample has none.
+        """
+        rows = np.searchsorted(self.samples, samples)
+        known = rows < len(self.samples)
+        if not known.all() or not np.array_equal(self.samples[rows], samples):
+            raise InputError(
+                f"Embeddings by {self.metadata['model']} lack samples that are scored: delete the"
+                " model's folder in embeddings and run again."
+            )
+        return self.vectors[rows]
 
 
 def write_embeddings(

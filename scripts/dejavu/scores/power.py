@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy import special
 
@@ -23,6 +24,15 @@ Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
 POWER = 0.80
+# The columns that both domains have, of what `row_of` gives.
+COLUMNS = {
+    "first_samples": pl.Int64,
+    "first_variance": pl.Float64,
+    "second_samples": pl.Int64,
+    "second_variance": pl.Float64,
+    **dict.fromkeys(("smallest_detectable", "asked"), pl.Float64),
+    "samples_needed": pl.Int64,
+}
 REACH = NORMAL_QUANTILE + float(special.ndtri(POWER))
 # What a mean of two directions weighs each by.
 HALF = 0.5

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dejavu.errors import InputError
 from dejavu.files.embeddings import read_embeddings
 from dejavu.scores import shift
 from dejavu.scores.recovered import Files, Setting
@@ -99,7 +98,7 @@ def _chunks(
     for path, shard in zip(paths, streams, strict=True):
         queries = dict(zip((each["query"] for each in comparisons), shard, strict=True))
         first = shard[0][0][0]
-        vectors = _vectors(path, first.samples)
+        vectors = read_embeddings(path).of_samples(first.samples)
         scored = first.scored(asked[0][0].setting)
         for place in chunks(len(first.samples), first.clusters):
             kept = scored[place]
@@ -109,18 +108,6 @@ def _chunks(
             t, g = (_results(queries, asked, role, place)[kept] for role in (0, 1))
             yield vectors[place][kept], t, g, clusters
         del queries, shard, first, vectors
-
-
-def _vectors(path: str, samples: NDArray[np.int64]) -> NDArray[Any]:
-    """The vectors of some samples, in their order."""
-    held = read_embeddings(path)
-    rows = np.searchsorted(held.samples, samples)
-    known = rows < len(held.samples)
-    if not known.all() or not np.array_equal(held.samples[rows], samples):
-        raise InputError(
-            f"{path} lacks samples of its shard of results/vlm/recovered: delete it and run again."
-        )
-    return held.vectors[rows]
 
 
 def _results(

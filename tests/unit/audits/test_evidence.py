@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dejavu.audits import evidence, regression
 from dejavu.config.ranges import HASHES, ROWS_PER_SHARD
+from dejavu.scores.families import benjamini_hochberg
 from dejavu.scores.judged import Judged
 from tests.certify import lists
 
@@ -37,7 +38,7 @@ def test_equal_weights_count_calibrating_samples():
 
 @given(p=st.lists(st.integers(1, 20), min_size=1, max_size=15).map(lambda n: np.array(n) / 20))
 def test_a_sample_is_listed_at_a_rate_if_benjamini_and_hochberg_reject_it(p):
-    q = evidence.q_values(p)
+    q = benjamini_hochberg(p)
     for rate in (0.05, 0.1, 0.2, 0.5, 1.0):
         ranked = np.sort(p)
         passed = [k for k in range(1, len(p) + 1) if ranked[k - 1] * len(p) <= rate * k + 1e-12]
@@ -52,7 +53,7 @@ def test_the_smallest_list_is_that_of_the_lowest_p_value(members, calibrating, r
     for length in (smallest - 1, smallest):
         scores = np.repeat([1.0, -1.0], [length, members - length])
         p = evidence.p_values(scores, np.zeros(calibrating), np.ones(members), np.ones(calibrating))
-        listed = np.count_nonzero(evidence.q_values(p) <= rate * (1 + 1e-12))
+        listed = np.count_nonzero(benjamini_hochberg(p) <= rate * (1 + 1e-12))
         assert listed == (length if length == smallest else 0)
 
 
@@ -109,7 +110,7 @@ def test_too_few_controls_give_no_answer():
     weighed, control = evidence.weigh(of(features, members), of(features, ~members), None)
     p = evidence.member_p_values(weighed, control)
     assert np.isnan(p).all()
-    assert np.isnan(evidence.q_values(p)).all()
+    assert np.isnan(benjamini_hochberg(p)).all()
 
 
 def test_weights_of_the_shards_are_those_of_the_p_values():

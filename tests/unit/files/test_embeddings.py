@@ -10,7 +10,7 @@ import pytest
 from dejavu.errors import InputError
 from dejavu.files import seals
 from dejavu.files.arrays import matrix_column, write_arrays
-from dejavu.files.embeddings import read_embeddings, write_embeddings
+from dejavu.files.embeddings import Embeddings, read_embeddings, write_embeddings
 from dejavu.files.parquet import read_provenance, write_parquet
 from tests.unit.files.examples import FACTS, one_sentence, some_embeddings
 
@@ -109,3 +109,12 @@ def test_a_table_of_somebody_else_is_refused(path):
     write_parquet(path, table)
     with pytest.raises(InputError, match="carries no provenance"):
         read_embeddings(path)
+
+
+def test_vectors_of_some_samples_are_theirs_and_one_without_stops():
+    numbers = np.array([3, 5, 9])
+    held = Embeddings(numbers, np.arange(6.0).reshape(3, 2), {"model": "net"})
+    assert held.of_samples(np.array([3, 9])).tolist() == [[0, 1], [4, 5]]
+    for missing in (4, 10):
+        with pytest.raises(InputError, match="by net lack samples"):
+            held.of_samples(np.array([3, missing]))
