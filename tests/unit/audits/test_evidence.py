@@ -1,6 +1,7 @@
 """Lists of memorized samples: p- and q-values by brute force, rates on worlds of known truth."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from dejavu.audits import evidence, regression
 from dejavu.config.ranges import HASHES, ROWS_PER_SHARD
 from dejavu.scores.families import benjamini_hochberg
 from dejavu.scores.judged import Judged
+from dejavu.scores.recovered import Recovered, Setting
 from tests.certify import lists
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12).map(np.array)
@@ -169,3 +171,35 @@ def test_lists_keep_their_rates(monkeypatch, memory, shift):
     monkeypatch.setattr(regression, "STRENGTHS", (0.1,))
     for found in lists.at_all_rates(memory, shift, 200, worlds=25):
         assert found.faults() == []
+
+
+def test_the_score_tells_those_that_teach_from_all_others_each_once(monkeypatch):
+    seen = {}
+
+    def fit(rows, labels):
+        seen.update(rows=rows, labels=labels)
+        return regression.make_pipeline(regression.LogisticRegression()).fit(rows, labels)
+
+    monkeypatch.setattr(regression, "fit", fit)
+    features, members = np.arange(120.0)[:, None], np.arange(120) < 40
+    _, control = evidence.weigh(of(features, members), of(features, ~members), None)
+    assert sorted(seen["rows"][:, 0].tolist()) == list(range(120))
+    taught = seen["rows"][seen["labels"] == 0][:, 0]
+    assert sorted(taught.tolist()) == control.samples[control.teaches].tolist()
+
+
+def test_captions_show_precision_and_recall_and_their_distance_where_it_is_asked_for():
+    setting = Setting(10, "top10", "all")
+    columns = {
+        "sample": [1, 2],
+        "distance": np.array([0.25, 0.5], np.float32),
+        "truth.all": [4, 2],
+        setting.column("predicted"): [2, 0],
+        setting.column("correct"): [1, 0],
+    }
+    sides = [Recovered(pa.table(columns))] * 2
+    known = evidence.caption_features(sides, [setting], familiar=False)
+    assert known.tolist() == [[0.5, 0.25, 0.5, 0.25], [0, 0, 0, 0]]
+    familiar = evidence.caption_features(sides, [setting], familiar=True)
+    assert familiar[:, 4:].tolist() == [[0.25, 0.25], [0.5, 0.5]]
+    assert familiar[:, :4].tolist() == known.tolist()
