@@ -103,23 +103,18 @@ class Column:
         """From the members' records."""
         counts: Counter[str] = Counter()
         for path in members:
-            counts.update(filter(None, cls._values(path, name)))
+            counts.update(filter(None, cls._values(path, name).to_list()))
         return cls(name, levels_of(counts))
 
     def placed(self, path: str, samples: NDArray[np.int64]) -> Placed:
         """Levels of some samples of the shard whose records lie at a path."""
-        places = {level: place for place, level in enumerate(self.levels)}
-        values = self._values(path, self.name)
-        found = np.array([places.get(value or "", -1) for value in values], np.int64)[
-            row_of(samples)
-        ]
-        rows = np.flatnonzero(found >= 0)
-        return Placed(rows, found[rows])
+        values = self._values(path, self.name)[row_of(samples)]
+        return placed_by_name(pl.DataFrame({"name": values}).with_row_index("row"), self.levels)
 
     @staticmethod
-    def _values(path: str, name: str) -> list[str | None]:
+    def _values(path: str, name: str) -> pl.Series:
         column = f"{GROUP_COLUMN}{name}"
-        return read_parquet(path, [column])[column].to_pylist()
+        return pl.DataFrame(pl.from_arrow(read_parquet(path, [column])))[column].cast(pl.String)
 
 
 def words(captions: pl.Series) -> NDArray[np.int64]:
@@ -202,16 +197,24 @@ class Captions:
         found = {}
         for group in self.groups:
             if group == OBJECT:
-                places = {label: place for place, label in enumerate(self.commonest)}
-                pairs = exploded(frame).filter(pl.col("objects").is_in(list(places)))
-                named = np.array([places[label] for label in pairs["objects"]], np.int64)
-                found[group] = Placed(pairs["row"].to_numpy().astype(np.int64), named)
+                pairs = exploded(frame).rename({"objects": "name"})
+                found[group] = placed_by_name(pairs, self.commonest)
                 continue
             values = words(frame["caption"]) if group == LENGTH else self.rarity(frame)
             levels = self._bins(group).places(values)
             rows = np.flatnonzero(levels >= 0)
             found[group] = Placed(rows, levels[rows])
         return found
+
+
+def placed_by_name(named: pl.DataFrame, levels: Sequence[str]) -> Placed:
+    """Levels of rows, of which `named` has `row` and `name`; other names are of none."""
+    places = pl.DataFrame(
+        {"name": levels, "level": range(len(levels))},
+        schema={"name": pl.String, "level": pl.Int64},
+    )
+    found = named.join(places, on="name", how="inner", maintain_order="left")
+    return Placed(found["row"].to_numpy().astype(np.int64), found["level"].to_numpy())
 
 
 def read_samples(path: str) -> pl.DataFrame:
