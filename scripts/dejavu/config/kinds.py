@@ -131,6 +131,7 @@ SOURCES = {
         VLM,
         ("generate_scenes", "scan_source"),
         drawn="results/vlm/scenes/{source}/{part}.tar",
+        has_columns=True,
     ),
     "img2dataset": Source(
         VLM,
