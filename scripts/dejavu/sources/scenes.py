@@ -138,8 +138,9 @@ class Picture:
     """One generated picture with its truth.
 
     `pixels` is uint8 [side, side, 3], RGB. `objects` are the labels of all objects drawn, sorted,
-    each once. `mislabelled` tells whether the caption names others. `boxes` is parallel to `objects`: the half-open square (xmin, ymin, xmax, ymax), in
+    each once. `boxes` is parallel to `objects`: the half-open square (xmin, ymin, xmax, ymax), in
     pixels, into which the object's glyph was drawn; a glyph drawn later may cover it in part.
+    `mislabelled` tells whether the caption is that of another picture.
     """
 
     pixels: NDArray[np.uint8]
