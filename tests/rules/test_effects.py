@@ -61,6 +61,11 @@ CLIP = {
     "warmup": 0.1,
     "flip": False,
     "shift": 1,
+    "area": 1,
+    "colour": 0,
+    "captions": "each",
+    "text_mask": 0,
+    "logit_scale_max": 100,
     "precision": "fp32",
 }
 OPEN_CLIP = {
@@ -154,6 +159,11 @@ CHANGES = {
                 "warmup": 0.9,
                 "flip": True,
                 "shift": 0,
+                "area": 0.5,
+                "colour": 1,
+                "captions": "drawn",
+                "text_mask": 0.5,
+                "logit_scale_max": 10,
                 "precision": "bf16",
             },
         )
