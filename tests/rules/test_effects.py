@@ -34,6 +34,7 @@ VICREG = {
     "projector": {"hidden_dim": 16, "output_dim": 8},
     "loss": {},
     "representation": "projector",
+    "optimizer": "adamw",
 }
 DINO = {
     **VICREG,
@@ -119,6 +120,7 @@ CHANGES = {
     "ssl": [
         (VICREG, {**VISION_TRAINING, "projector": {"hidden_dim": 8, "output_dim": 8}}),
         (VICREG, {"method": "barlow_twins", "loss": {"nu_param": 3}}),
+        ({**VICREG, "optimizer": "sgd", "momentum": 0.9}, {"momentum": 0.5, "optimizer": "lars"}),
         (DINO, {"dino.momentum": 0.5, "dino.local_views": 2, "dino.local_area": [0.3, 0.4]}),
     ],
     "ssl, embedding": [
@@ -288,7 +290,7 @@ def keys_of_kind(definition, kind):
     """Dotted keys of a model of a kind, but for the kind."""
     found = set()
     branches = SCHEMA["$defs"][definition]["allOf"]
-    for known in ("kind", "method", "format"):
+    for known in ("kind", "method", "format", "optimizer"):
         for branch in branches:
             [(name, asked)] = branch["if"]["properties"].items()
             values = asked.get("enum", [asked.get("const")])

@@ -9,6 +9,7 @@ from lightly.loss import BarlowTwinsLoss, DINOLoss, NTXentLoss, VICRegLoss
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from numpy.typing import NDArray
+from timm.optim import Lars
 from torch import Tensor, nn
 
 from dejavu.encoders.ssl import SslModel, as_batch, build, resized, standardised
@@ -121,6 +122,28 @@ def objective_of(
     return Distillation(loss, team, teacher, settings["dino"])
 
 
+def optimizer_of(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """The optimiser that `settings` name: `optimizer`, its `weight_decay` and `momentum`.
+
+    LARS (You et al. 2017, arXiv 1708.03888) takes biases and the weights of norms, all that are
+    vectors, as plain SGD without weight decay, as VICReg, Barlow Twins and BYOL were trained.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    rate, decay = settings["learning_rate"], settings["weight_decay"]
+    if settings["optimizer"] == "adamw":
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    momentum = settings["momentum"]
+    if settings["optimizer"] == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay)
+    adapted = [parameter for parameter in parameters if parameter.ndim > 1]
+    plain = [parameter for parameter in parameters if parameter.ndim <= 1]
+    groups = [
+        {"params": adapted, "weight_decay": decay, "always_adapt": True},
+        {"params": plain, "weight_decay": 0.0, "always_adapt": False},
+    ]
+    return Lars(groups, lr=rate, momentum=momentum)
+
+
 def train(
     settings: Mapping[str, Any],
     images: Sequence[str],
@@ -133,8 +156,9 @@ def train(
 
     Args:
         settings: the model's in the config: `method`, `backbone`, `projector`, `loss`, `views`,
-            `epochs`, `batch`, `learning_rate`, `weight_decay`, `warmup_epochs`, `stored_side`,
-            `preprocessing` with `mean` and `std`, and `dino`.
+            `epochs`, `batch`, `optimizer` (with `momentum`, but for AdamW), `learning_rate`,
+            `weight_decay`, `warmup_epochs`, `stored_side`, `preprocessing` with `mean` and `std`,
+            and `dino`.
         images: references of n images.
         seed: of weights, order and views.
         checkpoint: file to resume from.
@@ -176,12 +200,7 @@ def train_on_pixels(
     for module in (model, objective):
         team.prepared(module).to(device).to(memory_format=torch.channels_last).train()
     forward = team.joined(model)
-    optimizer = torch.optim.AdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        fused=True,
-    )
+    optimizer = optimizer_of(model, settings)
 
     def take_step(step: int) -> loop.Metrics:
         batch = as_batch(pixels[team.share.of(order.indices(step))], device)

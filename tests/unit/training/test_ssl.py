@@ -32,6 +32,7 @@ COMMON = {
     "stored_side": 32,
     "epochs": 3,
     "batch": 4,
+    "optimizer": "adamw",
     "learning_rate": 0.002,
     "weight_decay": 0.0001,
     "warmup_epochs": 1,
@@ -296,6 +297,77 @@ def test_the_published_input_is_the_middle_of_the_picture():
 def test_an_unknown_backbone_is_one_sentence(settings, told):
     with pytest.raises(InputError, match=told):
         backbones.build(settings)
+
+
+def lars_by_hand(model, inputs, wanted, rates, momentum, decay):
+    """You et al. 2017, algorithm 1, with the velocity as PyTorch has it; vectors by plain SGD."""
+    values = {name: value.clone() for name, value in model.state_dict().items()}
+    velocity = {name: torch.zeros_like(value) for name, value in values.items()}
+    for rate in rates:
+        for value in values.values():
+            value.requires_grad_()
+        loss = (torch.func.functional_call(model, values, inputs) - wanted).square().mean()
+        grads = dict(zip(values, torch.autograd.grad(loss, list(values.values())), strict=True))
+        for name in values:
+            weight, grad = values[name].detach(), grads[name]
+            if weight.ndim > 1:
+                local = 0.001 * weight.norm() / (grad.norm() + decay * weight.norm())
+                grad = local * (grad + decay * weight)
+            velocity[name] = momentum * velocity[name] + grad
+            values[name] = weight - rate * velocity[name]
+    return values
+
+
+@pytest.mark.parametrize("decay", [0, 0.3])
+def test_lars_is_that_of_the_paper_without_biases_and_norms(decay):
+    torch.manual_seed(2)
+    layers = torch.nn.Linear(5, 6), torch.nn.LayerNorm(6), torch.nn.Linear(6, 2)
+    model = torch.nn.Sequential(*layers).double()
+    with torch.no_grad():
+        model[1].weight.mul_(1.5)
+    inputs, wanted = torch.randn(30, 5).double(), torch.randn(30, 2).double()
+    rates = [4 * loop.learning_rate(step, 6, 0.3) for step in range(6)]
+    expected = lars_by_hand(model, inputs, wanted, rates, 0.8, decay)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    settings = {"learning_rate": 9.0, "weight_decay": decay, "momentum": 0.8, "optimizer": "lars"}
+    optimizer = training.optimizer_of(model, settings)
+    for rate in rates:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        (model(inputs) - wanted).square().mean().backward()
+        optimizer.step()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-7)
+        assert (value - start[name]).abs().max() > 1e-4
+
+
+def test_sgd_is_that_of_the_textbook():
+    model = torch.nn.Linear(3, 1, bias=False).double()
+    weight = expected = model.weight.detach().clone()
+    settings = {"learning_rate": 0.1, "weight_decay": 0.2, "momentum": 0.5, "optimizer": "sgd"}
+    optimizer, velocity = training.optimizer_of(model, settings), 0
+    for _ in range(4):
+        optimizer.zero_grad()
+        model.weight.square().sum().backward()
+        optimizer.step()
+        velocity = 0.5 * velocity + 2 * expected + 0.2 * expected
+        expected = expected - 0.1 * velocity
+    torch.testing.assert_close(model.weight.detach(), expected)
+    assert (weight - expected).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lars"])
+def test_a_killed_training_keeps_its_momentum(optimizer, images, tmp_path, monkeypatch):
+    settings = {**settings_of("vicreg"), "optimizer": optimizer, "momentum": 0.9}
+    settings["learning_rate"] = 0.1
+    whole, _ = training.train(settings, images, 3, Checkpoint(tmp_path / "a.pt"), CPU)
+    with monkeypatch.context() as patched:
+        killed_at(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
+    resumed, _ = training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
+    assert_same(weights(whole), weights(resumed))
 
 
 def test_wrong_arguments_of_lightly_are_one_sentence(images, tmp_path):
