@@ -72,6 +72,8 @@ CLIP = {
 OPEN_CLIP = {
     "architecture": "effects_small",
     "checkpoint": "small.safetensors",
+    "state_key": "",
+    "prefix": "",
     "resize_positions": False,
     "preprocessing": {**CHANNELS, "interpolation": "bicubic", "resize_mode": "shortest"},
 }
@@ -79,6 +81,8 @@ CHECKPOINT = {
     "format": "dino",
     "checkpoint": "full.pth",
     "network": "teacher",
+    "state_key": "",
+    "prefix": "",
     "representation": "projector",
     "backbone": TRAINING["backbone"],
     "preprocessing": TRAINING["preprocessing"],
@@ -137,6 +141,8 @@ CHANGES = {
                 "format": "vicreg",
                 "checkpoint": "other.pth",
                 "network": "student",
+                "state_key": "other",
+                "prefix": "other.",
                 "representation": "backbone",
             },
         )
@@ -177,6 +183,9 @@ CHANGES = {
                 "architecture": "effects_large",
                 "pretrained": "laion2b_s34b_b79k",
                 "checkpoint": "other.safetensors",
+                "state_key": "other",
+                "prefix": "other.",
+                "model_cfg": {**CLIP["model_cfg"], "quick_gelu": True},
                 "preprocessing.mean": [0.5, 0.5, 0.5],
                 "preprocessing.std": [0.25, 0.25, 0.25],
                 "preprocessing.interpolation": "bilinear",

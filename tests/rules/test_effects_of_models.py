@@ -116,7 +116,8 @@ def embed_ssl(settings, place, checkpoint):
 
 def embed_checkpoint(settings, place, checkpoint):
     file = place / settings["checkpoint"]
-    model, _ = published.load(file, settings["format"], settings["backbone"], settings["network"])
+    told = [settings[key] for key in ("format", "backbone", "network", "state_key", "prefix")]
+    model, _ = published.load(file, *told)
     used = settings["preprocessing"], settings["representation"]
     return encoded(ssl.SslEncoder("m", model, {}, *used, True, CPU), place)
 
