@@ -43,6 +43,14 @@ DINO = {
     "loss": {"warmup_teacher_temp": 0.02, "teacher_temp": 0.06, "warmup_teacher_temp_epochs": 2},
     "dino": {"momentum": 0.9, "local_views": 1, "local_area": [0.1, 0.2]},
 }
+BYOL = {**VICREG, "method": "byol", "byol": {"momentum": 0.9}}
+SUPERVISED = {
+    **TRAINING,
+    "method": "supervised",
+    "loss": {"label_smoothing": 0},
+    "labels": ["a", "b"],
+    "optimizer": "adamw",
+}
 CLASSIFIER = {**TRAINING, "dropout": 0.1, "label_smoothing": 0.1}
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 CLIP = {
@@ -124,6 +132,8 @@ CHANGES = {
     "ssl": [
         (VICREG, {**VISION_TRAINING, "projector": {"hidden_dim": 8, "output_dim": 8}}),
         (VICREG, {"method": "barlow_twins", "loss": {"nu_param": 3}}),
+        (BYOL, {"byol.momentum": 0.5}),
+        (SUPERVISED, {"loss.label_smoothing": 0.3}),
         ({**VICREG, "optimizer": "sgd", "momentum": 0.9}, {"momentum": 0.5, "optimizer": "lars"}),
         (DINO, {"dino.momentum": 0.5, "dino.local_views": 2, "dino.local_area": [0.3, 0.4]}),
     ],

@@ -96,7 +96,9 @@ def encoded(encoder, place):
 
 
 def train_ssl(settings, place, checkpoint):
-    model, _ = ssl_training.train(settings, pictures(place), settings["seeds"][0], checkpoint, CPU)
+    labels = list("ababab") if settings["method"] == "supervised" else []
+    seed, images = settings["seeds"][0], pictures(place)
+    model, _ = ssl_training.train(settings, images, seed, checkpoint, CPU, labels=labels)
     return list(clip.weights_of(model).values())
 
 
