@@ -18,15 +18,16 @@ def main(job: Any) -> None:
     """Train the model on all GPUs that the job has, or go on from its checkpoint."""
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
-    images = [
-        image
-        for path in job.input.records
-        for image in column_strings(read_parquet(path, ["image"]), "image")
-    ]
+    records = [read_parquet(path, ["image", "label"]) for path in job.input.records]
+    images = [image for table in records for image in column_strings(table, "image")]
+    labels: list[str] = []
+    if settings["method"] == "supervised":
+        labels = [label for table in records for label in column_strings(table, "label")]
+        settings = {**settings, "labels": sorted(set(labels))}
     checkpoint = loop.checkpoint_of(job)
     with checkpoint.held() if processes.is_first() else nullcontext():
         team = processes.on_all_gpus(min(settings["batch"], len(images)))
-        model, history = ssl.train(settings, images, seed, checkpoint, device, team)
+        model, history = ssl.train(settings, images, seed, checkpoint, device, team, labels)
         if not team.leads:
             return
         write_frames(job.output.history, [pl.DataFrame(history)], None)
