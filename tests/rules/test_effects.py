@@ -285,7 +285,7 @@ for domain in ("vlm", "vision"):
         f"{domain} utility.images": "unit/audits/test_utility.py::test_",
     }
 # Keys of the data, which readers take and their own tests show, and of what is compared.
-OF_DATA = {"sources", "sets", "max_rejected", "synonyms", "min_side", "n_per_class", "tags"}
+OF_DATA = {"sources", "sets", "max_rejected", "synonyms", "min_side", "crop", "n_per_class", "tags"}
 OF_DATA |= {"control_per_class", "tests"}
 # These change last bits alone.
 CUT = {"embedding.batch", "embedding.threads"}
