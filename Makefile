@@ -10,6 +10,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
+# Where it is set, as in many containers, every process compiles every module that it imports anew:
+# three times the time of a job.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: help install table test test-unit test-full bench certify scale lint format lock
 

@@ -155,7 +155,11 @@ def test_null_models_need_control_and_seeds_that_can_be_paired(base):
         ("vlm/kk", [1], ["vlm", "kk", "may hold", "queries"]),
         ("vlm/embedding", {"batches": 3}, ["vlm.embedding", "batches", "batch, precision"]),
         ("vlm/sets/public", REMOVED, ["vlm.sets", "lacks", "'public'"]),
-        ("vlm/sets/further", {"source": "world"}, ["vlm.sets", "further", "control, extra, public"]),
+        (
+            "vlm/sets/further",
+            {"source": "world"},
+            ["vlm.sets", "further", "control, extra, public"],
+        ),
         ("vlm/sets/public/fraction", 0, ["vlm.sets.public.fraction"]),
         ("vlm/sets/public/fraction", 1.5, ["vlm.sets.public.fraction", "1.5"]),
         ("vlm/sets/public/source", REMOVED, ["vlm.sets.public", "lacks", "'source'"]),

@@ -64,11 +64,17 @@ def test_pairs_are_the_first_of_the_set_and_so_many_times_its_size_of_the_furthe
 
 
 def test_images_are_drawn_class_by_class_and_all_of_shared_is_taken_unless_told(shards):
-    assert len(fractions.read_images(shards[0], 1, shards[1], None)) == 17
-    assert fractions.read_images(shards[0], 0.5, shards[1], 0) == ["a0.0", "a0.1", "a0.2", "a0.3"]
-    found = fractions.read_images(shards[0], 1, shards[1], 0.2)
+    images, labels = fractions.read_images(shards[0], 1, shards[1], None)
+    assert len(images) == 17 and labels[-3:] == ["x", "y", "x"]
+    assert fractions.read_images(shards[0], 0.5, shards[1], 0)[0] == [
+        "a0.0",
+        "a0.1",
+        "a0.2",
+        "a0.3",
+    ]
+    found, _ = fractions.read_images(shards[0], 1, shards[1], 0.2)
     assert len(found) == 12 and found[-2:] == ["more.0", "more.1"]
-    half = fractions.read_images(shards[0], 0.5, shards[1], None)
+    half, _ = fractions.read_images(shards[0], 0.5, shards[1], None)
     assert half[4:] == ["more.0", "more.1", "more.2"]
 
 
