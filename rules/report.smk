@@ -55,6 +55,10 @@ def models_of_run():
                 files += embedded_by(key, model, searched, "public")
             else:
                 files += weights_of(key, model)
+        query = plan_vlm.headline(settings)["query"] if key == "vlm" else domain.asks
+        for model in points_models(key):
+            if kinds.MODELS[settings["models"][model]["kind"]].embeds:
+                files += embedded_by(key, model, domain.queries[query], "public")
         audits = {
             "contamination": settings.get("contamination", {}).get("input", "image"),
             "blind": domain.asks,
@@ -67,15 +71,23 @@ def models_of_run():
 
 def answers_of_tests():
     """What the tests' tables are made from: recovered objects and predictions of the models."""
-    files = recovered_by(comparisons) if "vlm" in config else []
-    return files + (predicted(pairs_of_predictors) if "vision" in config else [])
+    files = []
+    if "vlm" in config:
+        files += recovered_by([*comparisons, *points_of(vlm_sweeps)])
+    if "vision" in config:
+        files += predicted([*pairs_of_predictors, *points_of(vision_sweeps)])
+    return list(dict.fromkeys(files))
 
 
 def digests_of(names):
     """By name the digest that a table, figure or gallery must carry."""
     domain_of = {name: name.partition("_")[0] for name in names}
     return {
-        name: digest_of(domain if domain in domains.DOMAINS else None)
+        name: (
+            digest_of_sweeps(domain)
+            if plan.is_of_sweeps(name)
+            else digest_of(domain if domain in domains.DOMAINS else None)
+        )
         for name, domain in domain_of.items()
     }
 
@@ -108,7 +120,7 @@ rule describe_run:
         runtime=minutes(10, 10),
     params:
         # Whether weights may be fetched changes no result.
-        config={key: value for key, value in config.items() if key != "allow_download"},
+        config={key: value for key, value in written.items() if key != "allow_download"},
         digests=digests_of(plan.tables(config)),
         sets=[
             (domain, name, config[domain]["sets"][name]["source"], len(shards(domain, name)))
@@ -161,7 +173,7 @@ rule report_page:
     params:
         domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
         # Whether weights may be fetched changes no result.
-        config={key: value for key, value in config.items() if key != "allow_download"},
+        config={key: value for key, value in written.items() if key != "allow_download"},
         digests=digests_of([*plan.tables(config), *plan.figures(config), *plan.configured(config)]),
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
         legends=legends(plan.tables(config) + plan.figures(config)),

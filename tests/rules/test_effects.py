@@ -251,6 +251,12 @@ ELSEWHERE = {
     "vlm sentence_transformers prompt": "unit/encoders/test_text.py::test_the_prompt_stands_before",
     "vlm clip_retrieval encoder": f"{IMPORTED}test_a_changed_encoder_is_another_model",
     "vlm clip_retrieval path": f"{IMPORTED}test_two_models_and_a_text_reference_from_folders_of_th",
+    # What of sets is read.
+    "vlm clip train_fraction": "unit/samples/test_fractions.py::test_pairs_are_the_first_of_the",
+    "vlm clip extra": "unit/samples/test_fractions.py::test_pairs_are_the_first_of_the_set_and",
+    "vision ssl train_fraction": "unit/samples/test_fractions.py::test_images_are_drawn_class_by",
+    "vision ssl extra": "unit/samples/test_fractions.py::test_images_are_drawn_class_by_class_and",
+    "vision classifier train_fraction": "unit/samples/test_fractions.py::test_a_part_has_its_share",
     # Scores: whoever takes the key runs again (the matrices of reruns), and its test shows more.
     **dict.fromkeys(["vlm k", "vlm predict", "vlm objects"], "unit/scores/test_vlm.py::test_"),
     "vlm queries": "unit/config/test_plan.py::test_every_test_is_compared_for_every_query",
@@ -267,6 +273,8 @@ ELSEWHERE = {
 }
 for domain in ("vlm", "vision"):
     ELSEWHERE |= {
+        f"{domain} sweeps": "unit/config/test_sweeps.py::test_plans_of_sweeps_have_the_form_of",
+        f"{domain} contrasts": "unit/config/test_sweeps.py::test_a_contrast_is_a_plan_of_two",
         f"{domain} index.factory": "unit/search/test_approximate.py::test_an_index_that_misses",
         f"{domain} index.search": "unit/search/test_approximate.py::test_searching_more_lists",
         f"{domain} index.train_samples": "unit/search/test_approximate.py::test_the_training_samp",

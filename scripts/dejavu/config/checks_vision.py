@@ -1,26 +1,31 @@
 """Checks of the vision domain."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, paths, plan_vision
 from dejavu.config.checks_common import (
+    check_contrasts,
     check_files,
     check_index,
+    check_measured_points,
     check_names,
     check_null_model,
     check_sources,
+    check_whole,
 )
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
+from dejavu.config.sweeps import sweeps_of
 from dejavu.errors import InputError
 
 
 def check(vision: Mapping[str, Any], base: Path) -> None:
     """Check the domain; raises `InputError` as `checks.check` does."""
-    check_names(vision, "vision", ("sources", "models"))
+    check_names(vision, "vision", ("sources", "models", "sweeps"))
     _check_sets(vision)
     check_files(vision, "vision", base)
     check_index(vision, "vision")
@@ -28,6 +33,7 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     _check_tags(vision, base)
     _check_models(vision)
     _check_tests(vision)
+    _check_sweeps(vision)
     pairs, single = vision["tests"]["two_model"], vision["tests"]["one_model"]
     targets = {pair["target"] for pair in pairs} | set(single["targets"])
     checks_audits.check(vision, "vision", targets, {pair["reference"] for pair in pairs})
@@ -52,11 +58,11 @@ def _check_sets(vision: Mapping[str, Any]) -> None:
                 f" {', '.join(fed)}, and a shared source gives A and B alike: let it give both, or"
                 " give every set a source of its own."
             )
-        if fed == ["shared"]:
+        if fed == ["shared"] and not any("extra" in each for each in vision["models"].values()):
             raise InputError(
                 f"Config key vision.sets.shared: {source!r} gives no other set; `shared` holds the"
-                " images without boxes of the source of A and B: take that source, or leave"
-                " `shared` out."
+                " images without boxes of the source of A and B: take that source, leave"
+                " `shared` out, or tell by `extra` how much of it a model is trained on."
             )
 
 
@@ -115,6 +121,11 @@ def _check_models(vision: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{where}.train_on: a classifier is a reference, which must not have seen A: train"
                 " it on B or public."
+            )
+        if model.get("extra") and "shared" not in vision["sets"]:
+            raise InputError(
+                f"{where}.extra: there is no set that further images could be taken of: add"
+                " `shared` to vision.sets."
             )
         if "layers" in model.get("projector", {}):
             raise InputError(
@@ -180,6 +191,16 @@ def _check_tests(vision: Mapping[str, Any]) -> None:
         raise InputError("Config key vision.tests: there is no test: add a pair, or targets.")
 
 
+def _check_sweeps(vision: Mapping[str, Any]) -> None:
+    check_contrasts(vision, "vision", partial(plan_vision.first_reference, vision))
+    for sweep in sweeps_of(vision):
+        where = f"Config key vision.sweeps.{sweep.name}"
+        for role, name, set_name in zip(("target", "reference"), sweep.base, "AB", strict=False):
+            _check_measured(f"{where}.{role}", name, set_name, vision["models"])
+        target, *reference = sweep.base
+        check_measured_points(where, target, bool(reference), vision, plan_vision.first_reference)
+
+
 def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, Any]) -> None:
     """Check that a model can be measured and was trained on the set that its role asks for."""
     if name not in models:
@@ -197,3 +218,4 @@ def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, A
             f"{where}: {name!r} is trained on the set {models[name][key]!r}, and its role asks for"
             f" {set_name!r}: correct `{key}` or the test."
         )
+    check_whole(where, models[name])
