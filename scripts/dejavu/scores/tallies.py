@@ -26,6 +26,8 @@ from dejavu.scores.intervals import (
 from dejavu.scores.recovered import Files, Outcome, Recovered, Setting, shards_of
 
 Floats = NDArray[np.float64]
+# One side a model: its replicates.
+Shard = tuple[list[Recovered], ...]
 
 MEASURES = ("ppg", "prg", "aucg")
 KINDS = ("precision", "recall")
@@ -359,42 +361,115 @@ def null_tallies(
         (query, each) for query, parts in zip(queries, nulls, strict=True) for each in parts.items()
     ):
         for shard in shards_of(tally, files, left_out, ("target", "reference", "null")):
-            first, is_control = shard[0][0], name == "control"
-            for setting in settings:
-                outcomes = [[each.outcome(setting) for each in side] for side in shard]
-                for place in chunks(len(first.samples), first.clusters):
-                    clusters = first.clusters
-                    if clusters is not None:
-                        clusters = clusters[place] - clusters[place][:1]
-                    sides = [[each.of(place) for each in side] for side in outcomes]
-                    for part, of_part in _of_null(name, sides, clusters, is_control):
-                        known = found.setdefault(part, {})
-                        asked = Asked(query, setting)
-                        known[asked] = known[asked] + of_part if asked in known else of_part
-            del shard, first
+            for setting, sides, clusters in _pieces(shard, settings):
+                for part, of_part in _of_null(name, sides, clusters):
+                    known = found.setdefault(part, {})
+                    asked = Asked(query, setting)
+                    known[asked] = known[asked] + of_part if asked in known else of_part
+            del shard, sides, clusters
     return found
 
 
 def _of_null(
-    name: str,
-    sides: Sequence[Sequence[Outcome]],
-    clusters: NDArray[Any] | None,
-    is_control: bool,
+    name: str, sides: Sequence[Sequence[Outcome]], clusters: NDArray[Any] | None
 ) -> Iterator[tuple[str, Tally]]:
     """Tallies of some samples: the null model's own, and the target's results less its own."""
     targets, references, nulls = sides
     rows, scored = rows_of(nulls, references, None)
     own, _ = rows_of(targets, references, None)
-    yield name, Tally.of_rows(rows, scored, nulls, references, None, clusters, is_control)
-    own[:, :, list(MEASURE_COLUMN.values())] = 0
+    for part, outcomes, of_part in (
+        (name, nulls, rows),
+        (f"contrast_{name}", targets, paired((own, rows), (1, -1))),
+    ):
+        tallied = outcomes, references, None, clusters, name == "control"
+        yield part, Tally.of_rows(of_part, scored, *tallied)
+
+
+def paired(rows: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """What is summed of every sample for a weighed sum of several models' scores.
+
+    A score of it is that sum divided by Σ |w|; an adjusted gap only where all models have the same
+    reference.
+
+    Args:
+        rows: of `rows_of`, one a model, of the same samples, float64 [n, replicates, 12] each.
+        weights: w of the models, which add up to 0.
+
+    Returns:
+        Σ w m / Σ |w| in the place of each measure m, and ½ + Σ w t / Σ |w| in that of t, so that
+        both reach as far as one model's; float64 [n, replicates, 12].
+    """
+    scale = sum(map(abs, weights))
+
+    def mean(columns: int | list[int]) -> Floats:
+        sums = sum(w * each[:, :, columns] for w, each in zip(weights, rows, strict=True))
+        return np.asarray(sums) / scale
+
+    found = rows[0].copy()
+    measures = list(MEASURE_COLUMN.values())
+    found[:, :, measures] = mean(measures)
     for one, t, g, product, _ in FEATURE_COLUMNS.values():
-        own[:, :, t] = (own[:, :, one] + own[:, :, t] - rows[:, :, t]) / 2
-        own[:, :, product] = (own[:, :, g] + own[:, :, product] - rows[:, :, product]) / 2
-    tally = Tally.of_rows(own, scored, targets, references, None, clusters, is_control)
-    yield f"contrast_{name}", tally
+        found[:, :, t] = found[:, :, one] / 2 + mean(t)
+        found[:, :, product] = found[:, :, g] / 2 + mean(product)
+    return found
 
 
-Shard = tuple[list[Recovered], ...]
+def paired_tallies(
+    points: Sequence[Mapping[str, Any]],
+    weights: Sequence[Sequence[float]],
+    setting: Setting,
+    files: Files,
+    left_out: NDArray[np.int64],
+) -> list[Tally]:
+    """Tally weighed sums of the scores of several models on one set, shard by shard.
+
+    Args:
+        points: of each model a tally of `plan_vlm.comparisons`, all on the same set.
+        weights: of the models, which add up to 0, for every sum that is asked for.
+        setting: under which objects are predicted.
+        files: of recovered objects, as of `layout.shards_of`.
+        left_out: numbers of the samples that don't count, int64.
+
+    Returns:
+        One a sum, of `paired`.
+    """
+    sides = [(point["target"], point["reference"]) for point in points]
+    # Models that several points share are read once.
+    roles = {str(side): side for pair in sides for side in pair}
+    name, found = points[0]["set"], None
+    for shard in shards_of({"set": name, **roles}, files, left_out, list(roles)):
+        for _, outcomes, clusters in _pieces(shard, [setting]):
+            known = dict(zip(roles, outcomes, strict=True))
+            pairs = [[known[str(side)] for side in pair] for pair in sides]
+            both = [rows_of(*pair, None) for pair in pairs]
+            scored = both[0][1]
+            tallied = *pairs[0], None, clusters, name == "control"
+            of_piece = [
+                Tally.of_rows(paired([rows for rows, _ in both], each), scored, *tallied)
+                for each in weights
+            ]
+            found = (
+                of_piece
+                if found is None
+                else [one + other for one, other in zip(found, of_piece, strict=True)]
+            )
+        del shard, outcomes, known, pairs
+    assert found is not None
+    return found
+
+
+def _pieces(
+    shard: Shard, settings: Sequence[Setting]
+) -> Iterator[tuple[Setting, list[list[Outcome]], NDArray[Any] | None]]:
+    """Some samples of a shard at a time under every setting: outcomes by side, and clusters."""
+    first = shard[0][0]
+    for setting in settings:
+        outcomes = [[each.outcome(setting) for each in side] for side in shard]
+        for place in chunks(len(first.samples), first.clusters):
+            clusters = first.clusters
+            if clusters is not None:
+                clusters = clusters[place] - clusters[place][:1]
+            yield setting, [[each.of(place) for each in side] for side in outcomes], clusters
 
 
 def together(

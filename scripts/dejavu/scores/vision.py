@@ -103,7 +103,13 @@ class Subset:
 
 @dataclass(frozen=True)
 class Score:
-    """Déjà vu score of one replicate on weighed crops of a set, or a target's accuracy alone."""
+    """Déjà vu score of one replicate on weighed crops of a set, or a target's accuracy alone.
+
+    Attributes:
+        target: of a weighed sum of several scores the sum itself.
+        reference: None where there is none.
+        whole: the interval over all crops of a score, or of a sum of them.
+    """
 
     target: Subset
     reference: Subset | None
@@ -151,10 +157,10 @@ class Score:
     @property
     def estimate(self) -> Estimate:
         """The score with its interval."""
-        if self.reference is None:
-            return self.target.proportion
         if self.whole is not None:
             return self.whole
+        if self.reference is None:
+            return self.target.proportion
         one, other = self.target, self.reference
         scale = np.sqrt(float((one.parts**2).sum() * (other.parts**2).sum()))
         correlation = float(one.parts @ other.parts) / scale if scale else 0.0
@@ -169,7 +175,7 @@ class Score:
     @property
     def least(self) -> float:
         """The least value that a crop can have."""
-        return 0.0 if self.reference is None else -1.0
+        return 0.0 if self.reference is None and self.whole is None else -1.0
 
 
 def covariance(scores: Sequence[Score]) -> float:
@@ -354,41 +360,79 @@ def _adjusted_columns(gaps: Sequence[WeighedGap], found: Centred | None, scale: 
 
 
 def contrast_row(
-    targets: tuple[Comparison, Comparison],
-    nulls: tuple[Comparison, Comparison],
-    chosen: Sequence[int],
+    points: Sequence[tuple[Comparison, Comparison]], weights: Sequence[float], chosen: Sequence[int]
 ) -> Row:
-    """A target's adjusted gap minus a null model's, on the same crops.
+    """A weighed sum of several targets' adjusted gaps on the same crops: one's minus another's.
 
-    Both lines are of the same reference, so that the difference is the adjusted gap of the crops'
-    own differences; half of them, so that they lie within 1.
+    All lines are of the same reference, so that the sum is the adjusted gap of the crops' own sums;
+    these are divided by Σ |w|, so that they lie within 1.
 
     Args:
-        targets: the target, and its references, on members and on controls.
-        nulls: the null model on the same crops.
+        points: each target on members and on controls; the first with its references.
+        weights: w of the targets, which add up to 0.
         chosen: the replicates.
     """
-    members, controls = targets
-    matched, weights = weighing.class_weights(members.classes, controls.classes)
+    members, controls = points[0]
+    matched, shares = weighing.class_weights(members.classes, controls.classes)
     row: Row = {
         "crops": int(np.count_nonzero(matched)),
         "unmatched": int(np.count_nonzero(~matched)),
         "no_interval": NO_CROPS,
     }
-    if min(row["crops"], int(np.count_nonzero(weights))) < 2:
+    if min(row["crops"], int(np.count_nonzero(shares))) < 2:
         return row
+    scale = sum(map(abs, weights))
 
     def results(replicate: int) -> tuple[Pair, Pair]:
         sides = []
-        for own, null in zip(targets, nulls, strict=True):
-            t, g = _results(own, replicate)
-            sides.append(((1 + t - null.targets[replicate].correct) / 2, g))
+        for of_set in zip(*points, strict=True):
+            right = [each.targets[replicate].correct for each in of_set]
+            _, g = _results(of_set[0], replicate)
+            sides.append((0.5 + _weighed(right, weights) / scale, g))
         (t, g), control = sides
         return (t[matched], g[matched]), control
 
-    gaps, found = _adjusted([results(each) for each in chosen], controls.classes, weights)
+    gaps, found = _adjusted([results(each) for each in chosen], controls.classes, shares)
     row["no_interval"] = TWO_SEEDS if found is None else None
-    return row | _adjusted_columns(gaps, None if found is None else found.scaled(2), 2)
+    return row | _adjusted_columns(gaps, None if found is None else found.scaled(scale), scale)
+
+
+def contrast_of_sets(
+    sets: Sequence[Sequence[Comparison]], weights: Sequence[float], chosen: Sequence[int]
+) -> Row:
+    """A weighed sum of several tests' déjà vu scores, of one set or as the mean of two directions.
+
+    Args:
+        sets: for each set the tests' comparisons, on the same crops.
+        weights: w of the tests, which add up to 0.
+        chosen: the replicates.
+    """
+    scale = sum(map(abs, weights))
+    terms = [
+        Term([_paired(points, weights, each) for each in chosen], 1 / len(sets)) for points in sets
+    ]
+    estimate, missing = estimate_of(terms)
+    found = _ends("dejavu", estimate, sum(term.value for term in terms))
+    return {
+        "crops": sum(term.scores[0].crops for term in terms),
+        **{name: scale * each for name, each in found.items()},
+        "no_interval": missing,
+        "p_value": np.nan if estimate is None else float(intervals.p_value(estimate)),
+    }
+
+
+def _paired(points: Sequence[Comparison], weights: Sequence[float], replicate: int) -> Score:
+    """The weighed sum of several tests' scores over Σ |w|, of one replicate."""
+    gaps = [np.subtract(*_results(each, replicate)) for each in points]
+    values = _weighed(gaps, weights) / sum(map(abs, weights))
+    crops = len(values)
+    mean = float(values.mean()) if crops else np.nan
+    subset = Subset(mean, crops, float(crops), (values - mean) / max(crops, 1))
+    return Score(subset, None, weighing.weighed_mean(values, weighing.equal_weights(crops)))
+
+
+def _weighed(columns: Sequence[NDArray[Any]], weights: Sequence[float]) -> Floats:
+    return np.asarray(weights, dtype=np.float64) @ np.asarray(columns, dtype=np.float64)
 
 
 def rows_of_null(
@@ -406,7 +450,8 @@ def rows_of_null(
         facts = {"replicate": replicate, "confident": 1.0}
         if "null_A" in comparisons:
             nulls = comparisons["null_A"], comparisons["null_control"]
-            yield {**facts, "set": "contrast", **contrast_row(own, nulls, chosen)}
+            row = contrast_row((own, nulls), (1, -1), chosen)
+            yield {**facts, "set": "contrast", **row}
         else:
             row, *_ = difference_row(*own, chosen, 1)
             yield {**facts, "set": "null", **row}

@@ -187,29 +187,53 @@ def difference_row(
     return row, gaps, found
 
 
-def contrast_row(members: Tally, controls: Tally, chosen: Sequence[int]) -> Row:
-    """The target's adjusted gap minus a null model's, on the same samples.
+def contrast_row(
+    members: Tally, controls: Tally, chosen: Sequence[int], scale: float = 2.0
+) -> Row:
+    """A weighed sum of several models' adjusted gaps on the same samples.
 
-    Both lines are of the same reference, so that the difference is the adjusted gap of the samples'
-    own differences.
+    Such is the target's minus a null model's. All lines are of the same reference, so that the
+    sum is the adjusted gap of the samples' own sums.
 
     Args:
-        members: a tally of `contrast_target`, of which the gap is half of the difference.
-        controls: one of `contrast_control`.
+        members: a tally of `tallies.paired`.
+        controls: likewise.
         chosen: the replicates.
+        scale: how many times the gap of these tallies the sum is.
     """
     row: Row = {}
     for kind in KINDS:
         gaps, found = adjusted_of(kind, members, controls, chosen)
-        name, whole = f"adjusted_{kind}", None if found is None else found.scaled(2)
-        value = 2 * float(np.mean([gap.value for gap in gaps])) if gaps else np.nan
+        name, whole = f"adjusted_{kind}", None if found is None else found.scaled(scale)
+        value, beta = (
+            scale * float(np.mean([getattr(gap, what) for gap in gaps])) if gaps else np.nan
+            for what in ("value", "beta")
+        )
         row |= columns_of(name, whole, value)
-        row[f"{name}_beta"] = 2 * float(np.mean([gap.beta for gap in gaps])) if gaps else np.nan
+        row[f"{name}_beta"] = beta
         if kind == "precision":
             row["no_interval"] = reason(whole, chosen)
             if whole is not None:
                 row["p_value"] = float(whole.p_value())
     return row
+
+
+def contrast_of_sets(tallies: Sequence[Tally], chosen: Sequence[int], scale: float) -> Row:
+    """A weighed sum of several tests' PPG, on one set or as the mean of two directions.
+
+    Args:
+        tallies: of the set, or of both, as of `tallies.paired`.
+        chosen: the replicates.
+        scale: how many times the score of these tallies the sum is.
+    """
+    terms = [Term(tally, MEASURE_COLUMN["ppg"], 1 / len(tallies)) for tally in tallies]
+    estimate = estimate_of(terms, chosen, -1.0)
+    row = columns_of("ppg", estimate, value_of(terms, chosen))
+    return {
+        **{name: scale * each for name, each in row.items()},
+        "no_interval": reason(estimate, chosen),
+        "p_value": np.nan if estimate is None else float(intervals.p_value(estimate)),
+    }
 
 
 def rows_of_null(
