@@ -36,6 +36,8 @@ HALVES = ("first_half", "second_half")
 MEASURE_COLUMN = {measure: 1 + place for place, measure in enumerate(MEASURES)}
 FEATURE_COLUMNS = {"precision": [0, 4, 5, 6, 7], "recall": [0, 8, 9, 10, 11]}
 COLUMNS = 12
+# What of a weighed sum is the rounding of a sum of 0.
+LEAST_CHANGE = 1e-9
 # Samples whose sums are made at a time.
 CHUNK = 2**13
 
@@ -414,14 +416,82 @@ def paired(rows: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return found
 
 
+@dataclass(frozen=True)
+class Paired:
+    """Sums over samples of their own weighed sums of several models' results; additive.
+
+    Attributes:
+        tally: of the sums, as of `paired`.
+        changes: number of samples whose sum for PPG, and for the adjusted gap of precision, is not
+            0, and the squares of these sums as parts of the most there is; float64
+            [replicates, 2, 2].
+    """
+
+    tally: Tally
+    changes: Floats
+
+    @classmethod
+    def of(
+        cls, rows: Floats, scored: NDArray[np.bool_], *tallied: *tuple[Any, ...]
+    ) -> "Paired":
+        """Sum the rows of `paired`; all else as of `Tally.of_rows`."""
+        one, t, *_ = FEATURE_COLUMNS["precision"]
+        sums = np.stack([rows[:, :, MEASURE_COLUMN["ppg"]], 2 * rows[:, :, t] - rows[:, :, one]])
+        squares = np.where(np.abs(sums) > LEAST_CHANGE, sums, 0) ** 2
+        changes = np.stack([(squares > 0).sum(axis=1), squares.sum(axis=1)], axis=-1)
+        tally = Tally.of_rows(rows, scored, *tallied)
+        return cls(tally, np.moveaxis(changes, 1, 0).astype(np.float64))
+
+    def __add__(self, other: "Paired") -> "Paired":
+        return Paired(self.tally + other.tally, self.changes + other.changes)
+
+
+def change_of(parts: Sequence[Paired], place: int, chosen: Sequence[int]) -> float:
+    """Root mean square of what changes: 1, the most that can be, where nothing does.
+
+    Args:
+        parts: sets whose samples are looked at together.
+        place: 0 for PPG, 1 for the adjusted gap of precision.
+        chosen: the replicates.
+    """
+    number, squares = sum(part.changes[list(chosen), place].sum(axis=0) for part in parts)
+    return float(np.sqrt(squares / number)) if number else 1.0
+
+
+def sized(tally: Tally, change: float) -> Tally:
+    """A tally of `paired` whose samples' sums are in units of a change, not of the most there is.
+
+    So pseudo-samples, which lie at the ends of a score's range, are as large as changes are.
+    """
+    still, change_matrix = (1 - 1 / change) / 2, np.eye(COLUMNS)
+    measures = list(MEASURE_COLUMN.values())
+    change_matrix[measures, measures] = 1 / change
+    for one, t, g, product, _ in FEATURE_COLUMNS.values():
+        change_matrix[[t, product], [t, product]] = 1 / change
+        change_matrix[one, t] = change_matrix[g, product] = still
+
+    def levels(grouped: Grouped) -> Grouped:
+        n, t, squares = grouped.sums.T
+        other = still * n + t / change
+        square = still**2 * n + 2 * still * t / change + squares / change**2
+        return Grouped(grouped.codes, np.stack([n, other, square], axis=1))
+
+    return replace(
+        tally,
+        totals=tally.totals @ change_matrix,
+        products=np.einsum("rish,ij,hk->rjsk", tally.products, change_matrix, change_matrix),
+        levels={kind: [levels(each) for each in several] for kind, several in tally.levels.items()},
+    )
+
+
 def paired_tallies(
     points: Sequence[Mapping[str, Any]],
     weights: Sequence[Sequence[float]],
     setting: Setting,
     files: Files,
     left_out: NDArray[np.int64],
-) -> list[Tally]:
-    """Tally weighed sums of the scores of several models on one set, shard by shard.
+) -> list[Paired]:
+    """Sum weighed sums of the scores of several models on one set, shard by shard.
 
     Args:
         points: of each model a tally of `plan_vlm.comparisons`, all on the same set.
@@ -431,12 +501,13 @@ def paired_tallies(
         left_out: numbers of the samples that don't count, int64.
 
     Returns:
-        One a sum, of `paired`.
+        One a sum.
     """
     sides = [(point["target"], point["reference"]) for point in points]
     # Models that several points share are read once.
     roles = {str(side): side for pair in sides for side in pair}
-    name, found = points[0]["set"], None
+    name = points[0]["set"]
+    found: list[Paired] | None = None
     for shard in shards_of({"set": name, **roles}, files, left_out, list(roles)):
         for _, outcomes, clusters in _pieces(shard, [setting]):
             known = dict(zip(roles, outcomes, strict=True))
@@ -445,7 +516,7 @@ def paired_tallies(
             scored = both[0][1]
             tallied = *pairs[0], None, clusters, name == "control"
             of_piece = [
-                Tally.of_rows(paired([rows for rows, _ in both], each), scored, *tallied)
+                Paired.of(paired([rows for rows, _ in both], each), scored, *tallied)
                 for each in weights
             ]
             found = (

@@ -6,7 +6,7 @@ the images with a background crop count.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
@@ -46,6 +46,8 @@ PAIRS = {"calibrated": ("A", "control"), "placebo": ("first_half", "second_half"
 # Sets whose rows are one family.
 FAMILIES = ("symmetric", "calibrated")
 ADJUSTED = "adjusted_accuracy"
+# What of a weighed sum is the rounding of a sum of 0.
+LEAST_CHANGE = 1e-9
 BIN_NATS = 0.25
 BEST_CLASSES = 5
 
@@ -207,11 +209,14 @@ class Term:
         return self.weight * float(np.mean([score.value for score in self.scores]))
 
 
-def estimate_of(terms: Sequence[Term]) -> tuple[Estimate | None, str | None]:
+def estimate_of(
+    terms: Sequence[Term], most: float = 1.0
+) -> tuple[Estimate | None, str | None]:
     """A score made of one set, of the difference of two, or of the mean of two.
 
     Args:
         terms: weighing 1; 1 and −1; or ½ and ½. Sets are independent.
+        most: the largest absolute value of a crop.
 
     Returns:
         Its interval, or None and why there is none.
@@ -237,7 +242,7 @@ def estimate_of(terms: Sequence[Term]) -> tuple[Estimate | None, str | None]:
         for what in ("value", "centre")
     )
     whole = sum(term.weight**2 * covariance(term.scores) for term in terms)
-    return intervals.pooled(values, centres, whole, most=float(np.abs(weights).sum())), None
+    return intervals.pooled(values, centres, whole, most * float(np.abs(weights).sum())), None
 
 
 def scores_of(
@@ -360,7 +365,10 @@ def _adjusted_columns(gaps: Sequence[WeighedGap], found: Centred | None, scale: 
 
 
 def contrast_row(
-    points: Sequence[tuple[Comparison, Comparison]], weights: Sequence[float], chosen: Sequence[int]
+    points: Sequence[tuple[Comparison, Comparison]],
+    weights: Sequence[float],
+    chosen: Sequence[int],
+    change: float = 1.0,
 ) -> Row:
     """A weighed sum of several targets' adjusted gaps on the same crops: one's minus another's.
 
@@ -371,6 +379,7 @@ def contrast_row(
         points: each target on members and on controls; the first with its references.
         weights: w of the targets, which add up to 0.
         chosen: the replicates.
+        change: by which the sums are divided, too, so that pseudo-samples are as large.
     """
     members, controls = points[0]
     matched, shares = weighing.class_weights(members.classes, controls.classes)
@@ -381,20 +390,29 @@ def contrast_row(
     }
     if min(row["crops"], int(np.count_nonzero(shares))) < 2:
         return row
-    scale = sum(map(abs, weights))
+    scale = change * sum(map(abs, weights))
 
     def results(replicate: int) -> tuple[Pair, Pair]:
         sides = []
         for of_set in zip(*points, strict=True):
-            right = [each.targets[replicate].correct for each in of_set]
             _, g = _results(of_set[0], replicate)
-            sides.append((0.5 + _weighed(right, weights) / scale, g))
+            sides.append((0.5 + _sums(of_set, weights, replicate) / scale, g))
         (t, g), control = sides
         return (t[matched], g[matched]), control
 
     gaps, found = _adjusted([results(each) for each in chosen], controls.classes, shares)
     row["no_interval"] = TWO_SEEDS if found is None else None
     return row | _adjusted_columns(gaps, None if found is None else found.scaled(scale), scale)
+
+
+def contrast_of_gaps(
+    points: Sequence[tuple[Comparison, Comparison]], weights: Sequence[float], chosen: Sequence[int]
+) -> Row:
+    """The same with pseudo-samples as large as changes are."""
+    sums = [_sums(of_set, weights, each) for of_set in zip(*points, strict=True) for each in chosen]
+    # Results lie within 1 of each other, and gaps within 2.
+    change = _change_of(sums, sum(map(abs, weights)) / 2)
+    return contrast_row(points, weights, chosen, change)
 
 
 def contrast_of_sets(
@@ -407,11 +425,15 @@ def contrast_of_sets(
         weights: w of the tests, which add up to 0.
         chosen: the replicates.
     """
-    scale = sum(map(abs, weights))
+    sums = [[_sums(points, weights, each, gaps=True) for each in chosen] for points in sets]
+    most = sum(map(abs, weights))
+    change = _change_of([each for several in sums for each in several], most)
+    scale = change * most
     terms = [
-        Term([_paired(points, weights, each) for each in chosen], 1 / len(sets)) for points in sets
+        Term([_mean_score(each / scale, 1 / change) for each in several], 1 / len(sets))
+        for several in sums
     ]
-    estimate, missing = estimate_of(terms)
+    estimate, missing = estimate_of(terms, 1 / change)
     found = _ends("dejavu", estimate, sum(term.value for term in terms))
     return {
         "crops": sum(term.scores[0].crops for term in terms),
@@ -421,18 +443,30 @@ def contrast_of_sets(
     }
 
 
-def _paired(points: Sequence[Comparison], weights: Sequence[float], replicate: int) -> Score:
-    """The weighed sum of several tests' scores over Σ |w|, of one replicate."""
-    gaps = [np.subtract(*_results(each, replicate)) for each in points]
-    values = _weighed(gaps, weights) / sum(map(abs, weights))
+def _sums(
+    points: Sequence[Comparison], weights: Sequence[float], replicate: int, gaps: bool = False
+) -> Floats:
+    """Each crop's weighed sum of the targets' results, or of their gaps to their references."""
+    results = [each.targets[replicate].correct.astype(np.float64) for each in points]
+    if gaps:
+        results = [np.subtract(*_results(each, replicate)) for each in points]
+    return np.asarray(weights, dtype=np.float64) @ np.asarray(results)
+
+
+def _change_of(sums: Sequence[Floats], most: float) -> float:
+    """Root mean square of what changes, as a part of the most that can; 1 where nothing does."""
+    changes = np.concatenate(sums) / most
+    changes = changes[np.abs(changes) > LEAST_CHANGE]
+    return float(np.sqrt(np.mean(changes**2))) if len(changes) else 1.0
+
+
+def _mean_score(values: Floats, most: float) -> Score:
+    """The mean of crops' values as a score."""
     crops = len(values)
     mean = float(values.mean()) if crops else np.nan
     subset = Subset(mean, crops, float(crops), (values - mean) / max(crops, 1))
-    return Score(subset, None, weighing.weighed_mean(values, weighing.equal_weights(crops)))
-
-
-def _weighed(columns: Sequence[NDArray[Any]], weights: Sequence[float]) -> Floats:
-    return np.asarray(weights, dtype=np.float64) @ np.asarray(columns, dtype=np.float64)
+    whole = weighing.weighed_mean(values, weighing.equal_weights(crops))
+    return Score(subset, None, replace(whole, most=most))
 
 
 def rows_of_null(
