@@ -80,6 +80,20 @@ MATRIX = [
             **dict.fromkeys([*SCORES, *USEFUL], 1),
         },
     ),
+    (
+        # The seed that was there is not trained again.
+        "vlm.models.clip_b.seeds",
+        [0, 1],
+        {
+            "train_clip": 1,
+            "embed_clip": 8,
+            "build_index": 4,
+            "list_shards": 2,
+            "find_neighbors": 8,
+            "recover_objects": 8,
+            **dict.fromkeys(SCORES, 1),
+        },
+    ),
     ("vlm.models.clip_b.learning_rate", 0.001, CLIP | USEFUL),
     ("vlm.models.clip_b.batch", 64, CLIP | USEFUL),
     ("vlm.models.clip_b.preprocess_cfg", {"size": 40}, CLIP | USEFUL),

@@ -252,12 +252,12 @@ def test_a_checkpoint_of_another_architecture_is_told(smoke_run, smoke_config, t
     }
     done = snakemake(
         folder,
-        "results/vlm/embeddings/clip_a/caption/target/0000.parquet",
+        "results/vlm/embeddings/clip_a_s0/caption/target/0000.parquet",
         config=written(tmp_path / "config.yaml", config),
         check=False,
     )
     assert done.returncode
-    assert "Model clip_a" in done.stderr and "do not load as RN50" in done.stderr
+    assert "Model clip_a_s0" in done.stderr and "do not load as RN50" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -265,7 +265,7 @@ def test_embeddings_with_nan_are_told(smoke_run, tmp_path):
     from safetensors.torch import load_file, save_file
 
     folder = copied(smoke_run, tmp_path)
-    weights = folder / "results/vlm/models/clip_a/open_clip_model.safetensors"
+    weights = folder / "results/vlm/models/clip_a_s0/open_clip_model.safetensors"
     values = load_file(weights)
     values["text_projection"][:] = float("nan")
     save_file(values, weights)
@@ -275,13 +275,13 @@ def test_embeddings_with_nan_are_told(smoke_run, tmp_path):
     write_settings(config, settings, weights)
     done = snakemake(
         folder,
-        "results/vlm/embeddings/clip_a/caption/target/0000.parquet",
+        "results/vlm/embeddings/clip_a_s0/caption/target/0000.parquet",
         config=SMOKE,
         check=False,
     )
     assert done.returncode
-    assert "Model clip_a gives embeddings that are not finite" in done.stderr
-    assert not (folder / "results/vlm/embeddings/clip_a/caption/target/0000.parquet").exists()
+    assert "Model clip_a_s0 gives embeddings that are not finite" in done.stderr
+    assert not (folder / "results/vlm/embeddings/clip_a_s0/caption/target/0000.parquet").exists()
 
 
 def test_a_config_on_the_command_line_replaces_the_default(smoke_config, tmp_path):

@@ -122,9 +122,9 @@ def test_faults_of_three_stages_are_three_sentences_and_mended_give_the_same_tab
     results = finished / "results/vlm"
     table = (finished / TABLE).read_bytes()
     index = results / "index/minilm/caption/0000.faiss"
-    ranking = results / "neighbors/clip_a/t2i/target/0000.parquet"
-    embeddings = results / "embeddings/clip_a/caption/control/0000.parquet"
-    shutil.copyfile(results / "index/clip_a/image/0000.faiss", index)
+    ranking = results / "neighbors/clip_a_s0/t2i/target/0000.parquet"
+    embeddings = results / "embeddings/clip_a_s0/caption/control/0000.parquet"
+    shutil.copyfile(results / "index/clip_a_s0/image/0000.faiss", index)
     flip(ranking)
     cut(embeddings)
     done = snakemake(finished, TABLE, "--keep-going", config=SMALL, check=False)
@@ -145,7 +145,7 @@ def test_faults_of_three_stages_are_three_sentences_and_mended_give_the_same_tab
 
 def test_a_deleted_shard_is_made_again_and_nothing_else(finished):
     (finished / TABLE).unlink()
-    (finished / "results/vlm/recovered/clip_a/t2i/target/0000.parquet").unlink()
+    (finished / "results/vlm/recovered/clip_a_s0/t2i/target/0000.parquet").unlink()
     planned = jobs_of(snakemake(finished, TABLE, "-n", config=SMALL))
     assert planned == {"recover_objects": 1, "vlm_ppg": 1}
 

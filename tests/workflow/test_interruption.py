@@ -133,7 +133,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_tables(small_run, tmp
     early, late = random_moments(2, files, seed=1)
     assert killed_at(tmp_path, [early, in_training, late], SMALL_TABLES, SMALL) == 3
     assert undisturbed_tables(tmp_path) == undisturbed_tables(small_run[0])
-    log = (tmp_path / "results/logs/train_clip/clip_a.log").read_text()
+    log = (tmp_path / "results/logs/train_clip/clip_a_s0.log").read_text()
     assert "resumed after step" in log
     assert not list((tmp_path / "results").rglob("*.partial"))
 
@@ -147,15 +147,15 @@ def test_a_vision_run_killed_at_random_moments_ends_with_the_same_tables(tmp_pat
     assert killed_at(killed, [in_training, late], VISION_TABLES, VISION_SMALL) == 2
     assert undisturbed_tables(killed) == undisturbed_tables(whole)
     for name in ("model.safetensors", "training.csv"):
-        place = Path("results/vision/models/vicreg_a") / name
+        place = Path("results/vision/models/vicreg_a_s0") / name
         assert (killed / place).read_bytes() == (whole / place).read_bytes()
-    log = (killed / "results/logs/train_ssl/vicreg_a.log").read_text()
+    log = (killed / "results/logs/train_ssl/vicreg_a_s0.log").read_text()
     assert "resumed after step" in log
     assert not list((killed / "results").rglob("*.partial"))
 
 
 def test_a_training_that_outlives_snakemake_is_not_done_again(small_run, tmp_path):
-    weights = "results/vlm/models/clip_a/open_clip_model.safetensors"
+    weights = "results/vlm/models/clip_a_s0/open_clip_model.safetensors"
     run = start(tmp_path, [weights], SMALL)
     jobs = []
     try:
@@ -173,11 +173,11 @@ def test_a_training_that_outlives_snakemake_is_not_done_again(small_run, tmp_pat
     assert (tmp_path / weights).is_file() and weights in unfinished(tmp_path)
     snakemake(tmp_path, "--unlock", config=SMALL)
     snakemake(tmp_path, weights, config=SMALL)
-    log = (tmp_path / "results/logs/train_clip/clip_a.log").read_text()
+    log = (tmp_path / "results/logs/train_clip/clip_a_s0.log").read_text()
     settings = yaml.safe_load(SMALL.read_text())["vlm"]["models"]["clip_a"]
     samples = rows_of(tmp_path / "results/vlm/records/target/0000.parquet")
     assert f"resumed after step {settings['epochs'] * (samples // settings['batch'])} from" in log
-    for name in (weights, "results/vlm/models/clip_a/training.csv"):
+    for name in (weights, "results/vlm/models/clip_a_s0/training.csv"):
         assert (tmp_path / name).read_bytes() == (small_run[0] / name).read_bytes()
 
 

@@ -53,7 +53,7 @@ def test_results_without_records_stop_a_run_before_any_work(small_run, tmp_path)
 
 def test_recovered_objects_carry_the_fingerprint_of_their_model(small_run):
     results = small_run[0] / "results/vlm"
-    for model, query in (("clip_a", "t2i"), ("minilm", "t2t")):
+    for model, query in (("clip_a_s0", "t2i"), ("minilm", "t2t")):
         told = read_provenance(results / f"recovered/{model}/{query}/target/0000.parquet")
         embedded = read_provenance(results / f"embeddings/{model}/caption/target/0000.parquet")
         assert told == {"model": model, "query": query, "fingerprint": embedded["fingerprint"]}

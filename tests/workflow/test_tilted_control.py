@@ -65,7 +65,7 @@ def test_the_gap_adjusted_for_the_shift_is_a_regression_of_the_files(tilted):
             shard(tilted, "embeddings/minilm/caption", name)["embedding"].to_list()
         ).astype(float)
         sides = []
-        for path in ("recovered/clip_a/t2i", "recovered/minilm/t2t"):
+        for path in ("recovered/clip_a_s0/t2i", "recovered/minilm/t2t"):
             counts = shard(tilted, path, name)
             assert (counts["truth.all"] > 0).all()
             correct, predicted = (

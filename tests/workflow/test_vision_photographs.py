@@ -108,7 +108,7 @@ def test_sets_with_their_own_sources_are_measured(tmp_path, config):
     crops = pl.read_csv(folder / "results/tables/vision_crops.csv")
     assert crops.filter(set="control", crop_status="no boxes")["images"].to_list() == [6]
     assert crops["images"].sum() == sum(each["images"] for each in counts.values())
-    for path in (folder / "results/vision/neighbors/simclr_a").rglob("*.parquet"):
+    for path in (folder / "results/vision/neighbors/simclr_a_s0").rglob("*.parquet"):
         scores = pl.read_parquet(path)["score"].to_numpy()
         assert (np.diff(scores, axis=1) >= -1e-6).all() and (scores >= 0).all()
     samples = pl.read_parquet(folder / "results/vision/samples/B/0000.parquet")

@@ -114,7 +114,8 @@ def table(folder, name):
 
 def predictions(folder, predictor, name):
     """Predictions of one predictor on the crops of a set."""
-    return pl.read_parquet(folder / f"results/vision/predictions/{predictor}/{name}.parquet")
+    place = predictor if predictor.startswith("naive_bayes@") else f"{predictor}_s0"
+    return pl.read_parquet(folder / f"results/vision/predictions/{place}/{name}.parquet")
 
 
 def row(frame, **keys):
@@ -166,14 +167,14 @@ def test_crops_are_the_best_strips_beside_the_box(samples):
 
 @pytest.mark.parametrize("model", ["vicreg_a", "vicreg_b"])
 def test_neighbours_are_those_of_the_embeddings(vision_smoke_run, samples, model):
-    public = read(vision_smoke_run, f"embeddings/{model}/image/public/*.parquet")
+    public = read(vision_smoke_run, f"embeddings/{model}_s0/image/public/*.parquet")
     assert public["sample"].to_list() == samples["public"]["sample"].to_list()
     vectors = public["embedding"].to_numpy().astype(np.float64)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     for name in ("A", "B", "control"):
-        queries = read(vision_smoke_run, f"embeddings/{model}/crop/{name}/*.parquet")
+        queries = read(vision_smoke_run, f"embeddings/{model}_s0/crop/{name}/*.parquet")
         assert queries["sample"].to_list() == samples[name]["sample"].to_list()
-        found = read(vision_smoke_run, f"neighbors/{model}/crop/{name}/*.parquet")
+        found = read(vision_smoke_run, f"neighbors/{model}_s0/crop/{name}/*.parquet")
         similar = queries["embedding"].to_numpy().astype(np.float64) @ vectors.T
         numbers = public["sample"].to_numpy()
         for sample, scores in zip(found.iter_rows(named=True), similar, strict=True):
@@ -202,7 +203,7 @@ def test_votes_are_counted_as_the_method_says(vision_smoke_run, samples, model, 
     label_of = dict(zip(samples["public"]["sample"], samples["public"]["label"], strict=True))
     truth = dict(zip(samples[name]["sample"], samples[name]["label"], strict=True))
     found = predictions(vision_smoke_run, model, name)
-    ranked = read(vision_smoke_run, f"neighbors/{model}/crop/{name}/*.parquet")
+    ranked = read(vision_smoke_run, f"neighbors/{model}_s0/crop/{name}/*.parquet")
     assert found["sample"].to_list() == ranked["sample"].to_list()
     pairs = zip(found.iter_rows(named=True), ranked.iter_rows(named=True), strict=True)
     for answer, ranking in pairs:
@@ -490,7 +491,7 @@ def test_the_crops_of_target_and_control_look_alike(vision_smoke_run):
     ids=["brightened", "reduced"],
 )
 def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, samples, change, least):
-    model = vision_smoke_run / "results/vision/models/vicreg_b"
+    model = vision_smoke_run / "results/vision/models/vicreg_b_s0"
     settings = yaml.safe_load(VISION_SMOKE.read_text())["vision"]["models"]["vicreg_b"]
     channels = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     used = {**settings["preprocessing"], **channels, "interpolation": "bilinear"}
@@ -510,7 +511,9 @@ def test_crops_that_were_stored_otherwise_are_told_apart(vision_smoke_run, sampl
         crops = crops if name == "A" else [change(crop) for crop in crops]
         prepared = [encoder.prepare_image(crop, "crop") for crop in crops]
         sides.append(encoder.encode_images(prepared))
-    stored = read(vision_smoke_run, "embeddings/vicreg_b/crop/A/*.parquet")["embedding"].to_numpy()
+    stored = read(vision_smoke_run, "embeddings/vicreg_b_s0/crop/A/*.parquet")[
+        "embedding"
+    ].to_numpy()
     assert sides[0] == pytest.approx(stored, abs=1e-4)
     assert blind.cross_validated_area(*sides).low > least
 
@@ -540,11 +543,15 @@ def test_trainings_start_before_what_waits_for_them_the_longest_first(tmp_path):
         key = job.partition(":")[0], name and name[1]
         priorities[key] = float(priority[1]) if priority else 0
     trainings = [
-        ("train_ssl", "vicreg_b"),
-        ("train_ssl", "vicreg_a"),
-        ("train_classifier", "resnet"),
+        ("train_ssl", "vicreg_b_s0"),
+        ("train_ssl", "vicreg_a_s0"),
+        ("train_classifier", "resnet_s0"),
     ]
-    others = [("embed_ssl", "vicreg_b"), ("build_index", "vicreg_a"), ("classify_crops", "resnet")]
+    others = [
+        ("embed_ssl", "vicreg_b_s0"),
+        ("build_index", "vicreg_a_s0"),
+        ("classify_crops", "resnet_s0"),
+    ]
     order = [priorities[key] for key in (("tag_crops", None), *trainings, others[0])]
     assert order == sorted(order, reverse=True) and len(set(order)) == len(order)
     assert all(priorities[key] == 0 for key in others)
@@ -655,4 +662,4 @@ def test_predictions_carry_the_fingerprints_that_the_run_tells(vision_smoke_run)
         if told["model"] in models:
             assert told["fingerprint"] == models[told["model"]]["fingerprint"]
             seen.add(told["model"])
-    assert seen == {"vicreg_a", "vicreg_b", "resnet"}
+    assert seen == {"vicreg_a_s0", "vicreg_b_s0", "resnet_s0"}

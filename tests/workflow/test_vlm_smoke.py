@@ -153,7 +153,7 @@ def test_listed_captions_follow_from_the_scores_of_all(smoke_run):
     lists, lengths = table(folder, "vlm_evidence"), table(folder, "vlm_discoveries")
     scored = {
         shard: set(
-            read(folder, f"recovered/clip_a/t2i/{shard}/*.parquet").filter(
+            read(folder, f"recovered/clip_a_s0/t2i/{shard}/*.parquet").filter(
                 (pl.col("truth.all") > 0) | (pl.col("truth.unnamed") > 0)
             )["sample"]
         )
@@ -238,7 +238,7 @@ def vectors(folder, model, kind, name):
 
 @pytest.mark.parametrize(
     ("model", "query"),
-    [("clip_a", "t2i"), ("clip_a", "t2t"), ("clip_b", "t2i"), ("minilm", "t2t")],
+    [("clip_a_s0", "t2i"), ("clip_a_s0", "t2t"), ("clip_b_s0", "t2i"), ("minilm", "t2t")],
 )
 @pytest.mark.parametrize("name", ["target", "reference", "control"])
 def test_neighbors_are_those_of_a_float64_brute_force(smoke_run, model, query, name):
@@ -304,9 +304,9 @@ def test_scores_are_those_of_plain_sets(smoke_run, ppg, objects, k, predict):
     keys = {"query": "t2i", "k": k, "predict": predict, "objects": objects}
     members = {}
     for name, target, reference in (
-        ("target", "clip_a", "clip_b"),
-        ("reference", "clip_b", "clip_a"),
-        ("control", "clip_a", "clip_b"),
+        ("target", "clip_a_s0", "clip_b_s0"),
+        ("reference", "clip_b_s0", "clip_a_s0"),
+        ("control", "clip_a_s0", "clip_b_s0"),
     ):
         t, g = side(target, "t2i", name), side(reference, "t2i", name)
         members[name] = (t, g)
@@ -337,20 +337,20 @@ def test_adjusted_gap_is_the_regression_on_the_reference(smoke_run, ppg, kind):
     place = ("precision", "recall").index(kind)
     sides = {
         (model, name): measures(*recover(folder, model, query, name, 10, "all"), "top10")[place]
-        for model, query in (("clip_a", "t2i"), ("minilm", "t2t"))
+        for model, query in (("clip_a_s0", "t2i"), ("minilm", "t2t"))
         for name in ("target", "control")
     }
     found = row(
         ppg, test="one_model", set="calibrated", query="t2i", k=10, predict="top10", objects="all"
     )
-    beta, base = np.polyfit(sides["minilm", "control"], sides["clip_a", "control"], 1)
-    gap = np.mean(sides["clip_a", "target"] - base - beta * sides["minilm", "target"])
+    beta, base = np.polyfit(sides["minilm", "control"], sides["clip_a_s0", "control"], 1)
+    gap = np.mean(sides["clip_a_s0", "target"] - base - beta * sides["minilm", "target"])
     assert found[f"adjusted_{kind}"] == pytest.approx(gap)
     assert found[f"adjusted_{kind}_beta"] == pytest.approx(beta)
     # In large samples the interval is about that of the residuals' means.
     variance = sum(
-        (sides["clip_a", name] - beta * sides["minilm", name]).var(ddof=1)
-        / len(sides["clip_a", name])
+        (sides["clip_a_s0", name] - beta * sides["minilm", name]).var(ddof=1)
+        / len(sides["clip_a_s0", name])
         for name in ("target", "control")
     )
     half = (found[f"adjusted_{kind}_high"] - found[f"adjusted_{kind}_low"]) / 2
@@ -359,21 +359,21 @@ def test_adjusted_gap_is_the_regression_on_the_reference(smoke_run, ppg, kind):
 
 def test_embeddings_are_those_of_the_saved_weights(smoke_run):
     folder, _ = smoke_run
-    name = f"local-dir:{folder / 'results/vlm/models/clip_a'}"
+    name = f"local-dir:{folder / 'results/vlm/models/clip_a_s0'}"
     torch.set_num_threads(1)
     model, _, preprocess = open_clip.create_model_and_transforms(name)
     model.eval()
     samples = pl.read_parquet(folder / "results/vlm/samples/public/0001.parquet").head(20)
-    stored = pl.read_parquet(folder / "results/vlm/embeddings/clip_a/image/public/0001.parquet")
+    stored = pl.read_parquet(folder / "results/vlm/embeddings/clip_a_s0/image/public/0001.parquet")
     with torch.inference_mode():
         images = [preprocess(open_image(str(folder / reference))) for reference in samples["image"]]
         found = model.encode_image(torch.stack(images), normalize=True).numpy()
     assert np.abs(found - stored["embedding"].to_numpy()[:20]).max() < 1e-5
     metadata = pq.read_schema(
-        folder / "results/vlm/embeddings/clip_a/image/public/0001.parquet"
+        folder / "results/vlm/embeddings/clip_a_s0/image/public/0001.parquet"
     ).metadata
     facts = json.loads(metadata[b"dejavu"])
-    assert facts["model"] == "clip_a" and facts["normalised"] and facts["dimension"] == 128
+    assert facts["model"] == "clip_a_s0" and facts["normalised"] and facts["dimension"] == 128
 
 
 def test_near_duplicates_are_those_of_a_brute_force(smoke_run):
@@ -410,7 +410,7 @@ def test_zero_shot_accuracy_is_that_of_the_nearest_prompt(smoke_run):
     found = table(folder, "utility")
     assert found["model"].to_list() == ["clip_a", "clip_b"]
     torch.set_num_threads(1)
-    name = f"local-dir:{folder / 'results/vlm/models/clip_a'}"
+    name = f"local-dir:{folder / 'results/vlm/models/clip_a_s0'}"
     model, _, _ = open_clip.create_model_and_transforms(name)
     tokenizer = open_clip.get_tokenizer(name)
     classes = ["apple", "car", "laptop", "bed"]
@@ -423,7 +423,7 @@ def test_zero_shot_accuracy_is_that_of_the_nearest_prompt(smoke_run):
         ]
     means = torch.nn.functional.normalize(torch.stack([each.mean(dim=0) for each in prompts]))
     objects = read(folder, "samples/public/*.parquet")["objects"].to_list()
-    _, images = vectors(folder, "clip_a", "image", "public")
+    _, images = vectors(folder, "clip_a_s0", "image", "public")
     right = []
     for labels, image in zip(objects, images, strict=True):
         shown = [place for place, each in enumerate(classes) if each in labels]

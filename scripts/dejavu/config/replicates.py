@@ -18,9 +18,18 @@ def seeds(settings: Config) -> Sequence[int]:
 
 
 def path_names(model: str, settings: Config) -> list[str]:
-    """How a model stands in paths: once for each of its seeds."""
-    several = seeds(settings)
-    return [f"{model}_s{seed}" for seed in several] if len(several) > 1 else [model]
+    """How a model stands in paths: once for each of its seeds, where it is trained here.
+
+    One seed stands there as several do: a seed that is added renames none.
+    """
+    if not is_trained(settings):
+        return [model]
+    return [f"{model}_s{seed}" for seed in seeds(settings)]
+
+
+def is_trained(settings: Config) -> bool:
+    """Whether the workflow trains a model; Naive Bayes, which has no settings, is fitted."""
+    return "kind" in settings and MODELS[settings["kind"]].trained
 
 
 def model_of(path_name: str, models: Config) -> str:
@@ -47,7 +56,7 @@ def trainings(models: Config, used: Sequence[str]) -> list[tuple[str, int, str]]
     return [
         (model, seed, name)
         for model, settings in models.items()
-        if model in used and MODELS[settings["kind"]].trained
+        if model in used and is_trained(settings)
         for seed, name in zip(seeds(settings), path_names(model, settings), strict=True)
     ]
 

@@ -132,7 +132,7 @@ def test_comparisons_pair_seeds_and_change_places():
     references = plan_vision.references(vision)
     assert [each["name"] for each in references][:4] == ["vicreg_b", "barlow_b", "dino_b", "resnet"]
     assert references[1]["alone"]["replicates"] == {"0": [0]}
-    assert references[1]["together"]["predictors"] == ["barlow_b"] * 3
+    assert references[1]["together"]["predictors"] == ["barlow_b_s0"] * 3
     assert plan_vision.most_tags(vision) == "naive_bayes@5"
 
 

@@ -19,8 +19,8 @@ Command 'set -euo pipefail;  python train_clip.py' died with <Signals.SIGKILL: 9
 Error in rule train_clip:
     message: None
     jobid: 0
-    output: results/vlm/models/clip_a/open_clip_model.safetensors
-    log: results/logs/train_clip/clip_a.log (check log file(s) for error details)
+    output: results/vlm/models/clip_a_s0/open_clip_model.safetensors
+    log: results/logs/train_clip/clip_a_s0.log (check log file(s) for error details)
 
 RuleException:
 CalledProcessError in file "rules/vlm/embed.smk", line 9:
@@ -43,7 +43,7 @@ Error in rule build_index:
 def test_killed_jobs_are_told_by_rule_and_log_and_others_are_not():
     told = faults.killed_jobs(LOG)
     assert [sentence.split(" was killed")[0] for sentence in told] == [
-        "A job of the rule train_clip (results/logs/train_clip/clip_a.log)",
+        "A job of the rule train_clip (results/logs/train_clip/clip_a_s0.log)",
         "A job of the rule find_neighbors (results/logs/find_neighbors/vlm.log)",
         "A job of the rule build_index (results/logs/build_index/vlm.log)",
     ]
@@ -88,7 +88,7 @@ def test_an_emptied_table_is_one_sentence(tmp_path):
         faults.check_tables(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["tables/vlm_ppg.csv", "vlm/models/clip_a/training.csv"])
+@pytest.mark.parametrize("name", ["tables/vlm_ppg.csv", "vlm/models/clip_a_s0/training.csv"])
 def test_a_table_that_a_person_edited_is_one_sentence(tmp_path, name):
     table = tmp_path / "results" / name
     write_frames(table, [pl.DataFrame({"ppg": [0.5]})], "config")

@@ -33,13 +33,14 @@ def vlm(sets=("target", "reference", "public", "control"), a=(0,), b=(0,)):
     ("settings", "names"),
     [
         ({}, ["m"]),
-        ({"seeds": [0]}, ["m"]),
-        ({"seeds": [7]}, ["m"]),
-        ({"seeds": [7, 10, 0]}, ["m_s7", "m_s10", "m_s0"]),
+        ({"kind": "checkpoint"}, ["m"]),
+        ({"kind": "ssl"}, ["m_s0"]),
+        ({**CLIP, "seeds": [7]}, ["m_s7"]),
+        ({**CLIP, "seeds": [7, 10, 0]}, ["m_s7", "m_s10", "m_s0"]),
     ],
 )
-def test_only_several_seeds_stand_in_paths(settings, names):
-    models = {"m": settings, "m_start": {"seeds": [1, 2]}}
+def test_seeds_stand_in_the_paths_of_what_is_trained_here_and_of_nothing_else(settings, names):
+    models = {"m": settings, "m_start": {**CLIP, "seeds": [1, 2]}}
     assert replicates.path_names("m", settings) == names
     for name, seed in zip(names, settings.get("seeds", [0]), strict=True):
         assert replicates.model_of(name, models) == "m"
@@ -87,7 +88,8 @@ def test_a_two_model_test_changes_the_models_places_on_the_reference_set_alone(q
     tallies = found(vlm())["two_model", query]["tallies"]
     assert set(tallies) == {"target", "control", "first_half", "second_half", "reference"}
     for name, tally in tallies.items():
-        models = ["clip_a", "clip_b"] if name != "reference" else ["clip_b", "clip_a"]
+        models = ["clip_a_s0", "clip_b_s0"]
+        models = models if name != "reference" else models[::-1]
         assert side(tally, "target") == ([models[0]], query)
         assert side(tally, "reference") == ([models[1]], query)
         expected = {"target": "target", "reference": "reference"}.get(name, "control")
@@ -100,7 +102,7 @@ def test_a_text_reference_searches_captions_whatever_the_targets_query(query):
     assert set(tallies) == {"target", "control", "first_half", "second_half", "nonmember"}
     assert tallies["nonmember"]["set"] == "reference"
     for tally in tallies.values():
-        assert side(tally, "target") == (["clip_a"], query)
+        assert side(tally, "target") == (["clip_a_s0"], query)
         assert side(tally, "reference") == (["minilm"], "t2t")
 
 
@@ -120,7 +122,7 @@ def test_replicate_r_pairs_seed_r_and_a_single_seed_serves_all():
     assert tally["reference"]["models"] == ["minilm", "minilm"]
     tally = found(vlm(a=[4], b=[1, 2, 3]))["two_model", "t2i"]["tallies"]["reference"]
     assert tally["target"]["models"] == ["clip_b_s1", "clip_b_s2", "clip_b_s3"]
-    assert tally["reference"]["models"] == ["clip_a"] * 3
+    assert tally["reference"]["models"] == ["clip_a_s4"] * 3
     tally = found(vlm(a=[4], b=[1, 2, 3]))["one_model", "t2i"]["tallies"]["target"]
     assert tally["reference"]["models"] == ["minilm"]
 
@@ -255,8 +257,8 @@ VISION = {
 def test_models_that_embed_search_with_every_query_that_they_answer():
     asked = [(each["model"], each["query"], each["name"]) for each in plan.searches("vlm", vlm())]
     assert asked == [
-        *(("clip_a", query, "clip_a") for query in ("t2i", "t2t")),
-        *(("clip_b", query, "clip_b") for query in ("t2i", "t2t")),
+        *(("clip_a", query, "clip_a_s0") for query in ("t2i", "t2t")),
+        *(("clip_b", query, "clip_b_s0") for query in ("t2i", "t2t")),
         ("minilm", "t2t", "minilm"),
     ]
     asked = [
@@ -273,7 +275,7 @@ def test_what_a_model_is_good_for_is_asked_of_those_that_have_a_task():
 def test_trainings_are_those_of_the_tests():
     assert plan.trainings("vision", VISION) == [
         *(("a", seed, f"a_s{seed}") for seed in (3, 5)),
-        ("resnet", 0, "resnet"),
+        ("resnet", 0, "resnet_s0"),
     ]
 
 
@@ -302,8 +304,8 @@ def test_membership_is_told_from_control_for_each_target_once():
     keys = ("test", "target", "reference", "query")
     attacked = plan.attacked("vlm", small)
     assert [tuple(each[key] for key in keys) for each in attacked] == [
-        ("two_model", "clip_a", "clip_b", "t2i"),
-        ("one_model", "clip_a", None, "t2i"),
+        ("two_model", "clip_a_s0", "clip_b_s0", "t2i"),
+        ("one_model", "clip_a_s0", None, "t2i"),
     ]
     asked = plan.tables({"vlm": small})
     assert {"vlm_membership", "vlm_roc"} <= set(asked)

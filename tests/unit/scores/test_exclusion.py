@@ -27,7 +27,7 @@ LEFT_OUT = {("target", 0): [3, 8], ("target", 1): [0], ("control", 0): [5, 6, 7]
 VLM = {
     "sets": SHARDS,
     "queries": ["t2i"],
-    "models": {"a": {"kind": "clip"}, "g": {"kind": "sentence_transformers"}},
+    "models": {"a": {"kind": "open_clip"}, "g": {"kind": "sentence_transformers"}},
     "tests": {"one": {"kind": "one_model", "target": "a", "reference": "g"}},
 }
 

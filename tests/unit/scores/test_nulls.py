@@ -15,6 +15,8 @@ from tests.unit.scores.regressions import explicit
 
 SETTINGS = recovered.settings([1, 10], ["all"], ["all", "unnamed"])
 MODELS = {"a": "t2i", "b": "t2i", "g": "t2t"}
+# As in paths.
+STANDS = {"a": "a_s0", "b": "b_s0", "g": "g"}
 SHARDS = {"target": 2, "control": 2}
 VLM = {
     "sets": SHARDS,
@@ -46,7 +48,7 @@ def counts(tmp_path, monkeypatch):
                     each: np.minimum(rng.binomial(truth[each.objects], skill), predicted[each])
                     for each in SETTINGS
                 }
-                path = f"{model}/{query}/{name}/{layout.shard_name(shard)}.parquet"
+                path = f"{STANDS[model]}/{query}/{name}/{layout.shard_name(shard)}.parquet"
                 half = np.arange(60) % 2 == 0 if name == "control" else None
                 recovered.write(
                     path, np.arange(60), half, np.zeros(60, np.float32), truth, predicted, correct
@@ -63,7 +65,7 @@ def counts(tmp_path, monkeypatch):
 def table():
     """What the script makes of the shards."""
     files = [
-        f"{model}/{query}/{name}/{layout.shard_name(shard)}.parquet"
+        f"{STANDS[model]}/{query}/{name}/{layout.shard_name(shard)}.parquet"
         for model, query in MODELS.items()
         for name, shards in SHARDS.items()
         for shard in range(shards)
@@ -171,7 +173,7 @@ def test_replicates_of_a_contrast_are_pooled():
 
 def test_of_images_each_null_model_meets_every_reference_alone_and_every_target():
     vision = {
-        "models": {"a": {"seeds": [1, 2, 3]}, "c": {}, "net": {}, "resnet": {}},
+        "models": {"a": {"kind": "ssl", "seeds": [1, 2, 3]}, "c": {}, "net": {}, "resnet": {}},
         "tests": {
             "two_model": [],
             "one_model": {

@@ -28,7 +28,7 @@ VISION = {
     "sets": {"A": {}, "B": {}, "control": {}},
     "models": {
         "a": {"kind": "ssl", "seeds": [3, 5], "train_on": "A"},
-        "b": {"kind": "ssl", "train_on": "B"},
+        "b": {"kind": "checkpoint", "trained_on": "B"},
         "resnet": {},
     },
     "tests": {
