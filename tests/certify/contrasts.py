@@ -1,4 +1,4 @@
-"""Contrasts of a sweep's points in simulated worlds whose models find the same samples difficult."""
+"""Contrasts of a sweep's points, in simulated worlds where models are alike."""
 
 from collections.abc import Iterator, Sequence
 
@@ -184,7 +184,10 @@ def crops(number: int) -> Iterator[Case]:
                 ends[0, place, :, world] = row["dejavu_low"], row["dejavu_high"]
                 pairs = list(zip(sets[0], sets[2], strict=True))
                 row = vision.contrast_of_gaps(pairs, each.weights, [0])
-                ends[1, place, :, world] = row["adjusted_accuracy_low"], row["adjusted_accuracy_high"]
+                ends[1, place, :, world] = (
+                    row["adjusted_accuracy_low"],
+                    row["adjusted_accuracy_high"],
+                )
         for kind, of_kind in zip(("symmetric", "adjusted"), ends, strict=True):
             for place, each in enumerate(asked):
                 truth = float(np.dot(each.weights, means))

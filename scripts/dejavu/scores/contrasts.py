@@ -1,12 +1,13 @@
 """Contrasts: how the scores of a sweep's points differ, on the same samples (method: contrasts).
 
-A score is linear in what each sample gives, so that a weighed sum of the points' scores is the score
-of the samples' own weighed sums. Its interval knows that the points share their samples, as two
-intervals side by side do not.
+A score is linear in what each sample gives, so that a weighed sum of the points' scores is the
+score of the samples' own weighed sums. Its interval knows that the points share their samples, as
+two intervals side by side do not.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def contrasts(points: Sequence[Point], varied: Sequence[str]) -> Iterator[Contra
         lines = _lines(points, varied, key)
         for line in lines:
             line = sorted(line, key=lambda place: order.index(points[place][key]))
-            for one, other in zip(line, line[1:], strict=False):
+            for one, other in pairwise(line):
                 yield _difference(NEIGHBOURS, key, points, one, other)
             if len(line) > 2:
                 yield _difference(ENDS, key, points, line[0], line[-1])

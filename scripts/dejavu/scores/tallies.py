@@ -4,6 +4,7 @@ Tallies of shards add up, so that memory does not depend on the number of sample
 """
 
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -23,7 +24,7 @@ from dejavu.scores.intervals import (
     least_covariance,
     pseudo_total,
 )
-from dejavu.scores.recovered import Files, Outcome, Recovered, Setting, shards_of
+from dejavu.scores.recovered import ROLES, Files, Outcome, Recovered, Setting, shards_of
 
 Floats = NDArray[np.float64]
 # One side a model: its replicates.
@@ -363,12 +364,14 @@ def null_tallies(
         (query, each) for query, parts in zip(queries, nulls, strict=True) for each in parts.items()
     ):
         for shard in shards_of(tally, files, left_out, ("target", "reference", "null")):
-            for setting, sides, clusters in _pieces(shard, settings):
-                for part, of_part in _of_null(name, sides, clusters):
-                    known = found.setdefault(part, {})
-                    asked = Asked(query, setting)
-                    known[asked] = known[asked] + of_part if asked in known else of_part
-            del shard, sides, clusters
+            for setting in settings:
+                outcomes = [[each.outcome(setting) for each in side] for side in shard]
+                for sides, clusters in _pieces(shard[0][0], outcomes):
+                    for part, of_part in _of_null(name, sides, clusters):
+                        known = found.setdefault(part, {})
+                        asked = Asked(query, setting)
+                        known[asked] = known[asked] + of_part if asked in known else of_part
+            del shard, outcomes, sides
     return found
 
 
@@ -431,9 +434,7 @@ class Paired:
     changes: Floats
 
     @classmethod
-    def of(
-        cls, rows: Floats, scored: NDArray[np.bool_], *tallied: *tuple[Any, ...]
-    ) -> "Paired":
+    def of(cls, rows: Floats, scored: NDArray[np.bool_], *tallied: *tuple[Any, ...]) -> "Paired":
         """Sum the rows of `paired`; all else as of `Tally.of_rows`."""
         one, t, *_ = FEATURE_COLUMNS["precision"]
         sums = np.stack([rows[:, :, MEASURE_COLUMN["ppg"]], 2 * rows[:, :, t] - rows[:, :, one]])
@@ -486,8 +487,8 @@ def sized(tally: Tally, change: float) -> Tally:
 
 def paired_tallies(
     points: Sequence[Mapping[str, Any]],
+    settings: Sequence[Setting],
     weights: Sequence[Sequence[float]],
-    setting: Setting,
     files: Files,
     left_out: NDArray[np.int64],
 ) -> list[Paired]:
@@ -495,52 +496,53 @@ def paired_tallies(
 
     Args:
         points: of each model a tally of `plan_vlm.comparisons`, all on the same set.
+        settings: of each under which objects are predicted.
         weights: of the models, which add up to 0, for every sum that is asked for.
-        setting: under which objects are predicted.
         files: of recovered objects, as of `layout.shards_of`.
         left_out: numbers of the samples that don't count, int64.
 
     Returns:
         One a sum.
     """
-    sides = [(point["target"], point["reference"]) for point in points]
-    # Models that several points share are read once.
-    roles = {str(side): side for pair in sides for side in pair}
+    # What several points share is read once.
+    roles = {str(point[role]): point[role] for point in points for role in ROLES}
+    asked = list(
+        dict.fromkeys(
+            (str(point[role]), setting)
+            for point, setting in zip(points, settings, strict=True)
+            for role in ROLES
+        )
+    )
     name = points[0]["set"]
     found: list[Paired] | None = None
     for shard in shards_of({"set": name, **roles}, files, left_out, list(roles)):
-        for _, outcomes, clusters in _pieces(shard, [setting]):
-            known = dict(zip(roles, outcomes, strict=True))
-            pairs = [[known[str(side)] for side in pair] for pair in sides]
-            both = [rows_of(*pair, None) for pair in pairs]
-            scored = both[0][1]
-            tallied = *pairs[0], None, clusters, name == "control"
-            of_piece = [
-                Paired.of(paired([rows for rows, _ in both], each), scored, *tallied)
-                for each in weights
+        held = dict(zip(roles, shard, strict=True))
+        outcomes = [[each.outcome(setting) for each in held[role]] for role, setting in asked]
+        for sides, clusters in _pieces(shard[0][0], outcomes):
+            known = dict(zip(asked, sides, strict=True))
+            pairs = [
+                [known[str(point[role]), setting] for role in ROLES]
+                for point, setting in zip(points, settings, strict=True)
             ]
-            found = (
-                of_piece
-                if found is None
-                else [one + other for one, other in zip(found, of_piece, strict=True)]
-            )
-        del shard, outcomes, known, pairs
+            rows = [rows_of(targets, references, None) for targets, references in pairs]
+            tallied = rows[0][1], *pairs[0], None, clusters, name == "control"
+            of_piece = [Paired.of(paired([row for row, _ in rows], w), *tallied) for w in weights]
+            found = of_piece if found is None else list(map(operator.add, found, of_piece))
+        # Nothing of this shard must stay in memory when the next is read.
+        del shard, held, outcomes, sides, known, pairs, tallied
     assert found is not None
     return found
 
 
 def _pieces(
-    shard: Shard, settings: Sequence[Setting]
-) -> Iterator[tuple[Setting, list[list[Outcome]], NDArray[Any] | None]]:
-    """Some samples of a shard at a time under every setting: outcomes by side, and clusters."""
-    first = shard[0][0]
-    for setting in settings:
-        outcomes = [[each.outcome(setting) for each in side] for side in shard]
-        for place in chunks(len(first.samples), first.clusters):
-            clusters = first.clusters
-            if clusters is not None:
-                clusters = clusters[place] - clusters[place][:1]
-            yield setting, [[each.of(place) for each in side] for side in outcomes], clusters
+    first: Recovered, outcomes: Sequence[Sequence[Outcome]]
+) -> Iterator[tuple[list[list[Outcome]], NDArray[Any] | None]]:
+    """Some samples of a shard at a time: outcomes by side, and clusters from 0."""
+    for place in chunks(len(first.samples), first.clusters):
+        clusters = first.clusters
+        if clusters is not None:
+            clusters = clusters[place] - clusters[place][:1]
+        yield [[each.of(place) for each in side] for side in outcomes], clusters
 
 
 def together(

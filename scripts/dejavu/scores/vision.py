@@ -209,9 +209,7 @@ class Term:
         return self.weight * float(np.mean([score.value for score in self.scores]))
 
 
-def estimate_of(
-    terms: Sequence[Term], most: float = 1.0
-) -> tuple[Estimate | None, str | None]:
+def estimate_of(terms: Sequence[Term], most: float = 1.0) -> tuple[Estimate | None, str | None]:
     """A score made of one set, of the difference of two, or of the mean of two.
 
     Args:

@@ -224,8 +224,8 @@ def contrast_of_gaps(members: Paired, controls: Paired, chosen: Sequence[int], s
         scale: how many times the gap of these tallies the sum is.
     """
     change = change_of((members, controls), 1, chosen)
-    sides = (sized(each.tally, change) for each in (members, controls))
-    return _scaled_gap("precision", *sides, chosen, scale * change)
+    own, others = (sized(each.tally, change) for each in (members, controls))
+    return _scaled_gap("precision", own, others, chosen, scale * change)
 
 
 def contrast_of_sets(sets: Sequence[Paired], chosen: Sequence[int], scale: float) -> Row:

@@ -78,7 +78,7 @@ def test_two_models_that_no_sweep_made_are_one_difference():
 
 @pytest.fixture
 def captions(tmp_path, monkeypatch):
-    """Recovered objects of every point's models on three sets, which have the same luck with samples.
+    """Recovered objects of every point's models on three sets, alike in luck.
 
     Returns the files, and precisions by model and set.
     """
@@ -123,7 +123,7 @@ def two_model(files, weights):
     return [
         paired_tallies(
             [tally(name, f"{own}{point}", f"{other}{point}") for point in range(4)],
-            weights, SETTING, files, NOTHING,
+            [SETTING] * 4, weights, files, NOTHING,
         )
         for name, (own, other) in sets
     ]  # fmt: skip
@@ -132,10 +132,11 @@ def two_model(files, weights):
 def one_model(files, weights):
     return [
         paired_tallies(
-            [tally(name, f"a{point}", "g") for point in range(4)], weights, SETTING, files, NOTHING
+            [tally(name, f"a{point}", "g") for point in range(4)],
+            [SETTING] * 4, weights, files, NOTHING,
         )
         for name in ("target", "control")
-    ]
+    ]  # fmt: skip
 
 
 def signs(known, seed):
@@ -274,7 +275,7 @@ def test_samples_that_are_left_out_and_clusters_of_captions_count_as_in_other_sc
     [asked, *_] = contrasts(POINTS, ["text_mask"])
     whole = two_model(files, [asked.weights])[0][0]
     points = [tally("target", f"a{point}", f"b{point}") for point in range(4)]
-    [less] = paired_tallies(points, [asked.weights], SETTING, files, np.arange(10))
+    [less] = paired_tallies(points, [SETTING] * 4, [asked.weights], files, np.arange(10))
     truths = [recovered.Recovered.read(path) for path in files["a0_s0", "t2i", "target"]]
     lost = sum(int(each.scored(SETTING)[:10].sum()) for each in truths)
     assert whole.tally.samples - less.tally.samples == lost
