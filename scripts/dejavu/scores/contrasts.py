@@ -11,11 +11,22 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from dejavu.scores import families
 
 Row = dict[str, Any]
 Point = Mapping[str, Any]
+
+# Of {domain}_contrasts.csv.
+COLUMNS = {
+    **dict.fromkeys(("sweep", "kind", "contrast", "along", "from", "to"), pl.String),
+    **dict.fromkeys(("replicate", "score"), pl.String),
+    "samples": pl.Int64,
+    **dict.fromkeys(("difference", "difference_low", "difference_high"), pl.Float64),
+    **dict.fromkeys(("p_value", "p_family"), pl.Float64),
+    "no_interval": pl.String,
+}
 
 NEIGHBOURS, ENDS, TREND = "neighbours", "ends", "trend"
 # Two points are a difference, and no trend beside it.
@@ -118,7 +129,7 @@ def rows_of(
         asked: the contrasts.
         replicates: for each value of the column `replicate` the replicates it is made of.
         score: the column of the primary score in what `scored` gives.
-        scored: the row of the contrast of that place over some replicates.
+        scored: the row of the contrast of that place over some replicates, with `samples`.
     """
     for replicate, chosen in replicates.items():
         rows = []
@@ -126,11 +137,41 @@ def rows_of(
             row = scored(place, chosen)
             names = {f"difference{end}": f"{score}{end}" for end in ("", "_low", "_high")}
             kept = {name: row.get(column, np.nan) for name, column in names.items()}
-            rest = {"p_value": row.get("p_value", np.nan), "no_interval": row["no_interval"]}
-            rows.append((each, {"replicate": replicate, "score": score, **kept, **rest}))
+            rest = {key: row.get(key) for key in ("samples", "no_interval")}
+            p_value = row.get("p_value", np.nan)
+            facts = {"contrast": each.contrast, "along": each.along, "replicate": replicate}
+            rows.append((each, {**facts, "score": score, **rest, **kept, "p_value": p_value}))
         for is_trend in (False, True):
             family = [row for each, row in rows if (each.contrast == TREND) == is_trend]
             corrected = families.holm([row["p_value"] for row in family])
             for row, p_value in zip(family, corrected, strict=True):
                 row["p_family"] = float(p_value)
         yield from rows
+
+
+def in_step(sides: Sequence[Mapping[str, Sequence[str]]]) -> list[dict[str, list[str]]]:
+    """Models of points, seed by seed: of those with several the fewest count, a single one stays.
+
+    Args:
+        sides: path names of the replicates by role, one mapping a point and set.
+    """
+    several = [len(names) for side in sides for names in side.values() if len(names) > 1]
+    seeds = min(several, default=1)
+    return [
+        {
+            role: [*names] * seeds if len(names) == 1 else [*names][:seeds]
+            for role, names in side.items()
+        }
+        for side in sides
+    ]
+
+
+def replicates_of(points: Sequence[Point], seeds: int) -> Mapping[str, Sequence[int]]:
+    """For each value of the column `replicate` the replicates it is made of.
+
+    Args:
+        points: with `replicates`, of which some has so many.
+        seeds: how many are compared.
+    """
+    known = (point["replicates"] for point in points)
+    return next(each for each in known if sum(len(p) == 1 for p in each.values()) == seeds)
