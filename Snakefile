@@ -25,7 +25,7 @@ include: "rules/common.smk"
 try:
     faults.check_options(sys.argv)
     faults.check_folder(".")
-    config = complete_config(config)
+    written, config = complete_config(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

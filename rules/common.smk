@@ -29,6 +29,7 @@ from dejavu.config import (
     replicates,
     reruns,
     schema,
+    sweeps,
 )
 
 BASE = Path(workflow.basedir)
@@ -41,12 +42,20 @@ DRAWING = ("altair", "vl-convert-python", "polars")
 
 
 def complete_config(given):
-    """Check the config, as it was written and as it was merged, and fill in its defaults."""
+    """Check the config, as it was written and as it was merged, and fill in its defaults.
+
+    Gives it without the points of sweeps, and with them as models.
+    """
     for path in workflow.configfiles:
         reading.check(path)
-    completed = schema.complete(given, schema.read(BASE / "rules/schemas/config.schema.yaml"))
-    checks.check(completed, BASE)
-    return completed
+    rules = schema.read(BASE / "rules/schemas/config.schema.yaml")
+    completed = schema.complete(given, rules)
+    expanded = dict(completed)
+    for domain in plan.configured(completed):
+        complete = functools.partial(schema.complete, schema=schema.models_of(rules, domain))
+        expanded[domain] = sweeps.expanded(completed[domain], domain, complete)
+    checks.check(expanded, BASE)
+    return completed, expanded
 
 
 def from_base(path):
@@ -81,8 +90,16 @@ def code_version(script):
 
 
 def digest_of(domain):
-    """Digest of what of the config may change a domain's results, or those of all domains."""
-    return digests.config_digest(config, domain, BASE)
+    """Digest of what of the config may change a domain's results, or those of all domains.
+
+    A sweep changes none of them.
+    """
+    return digests.config_digest(written, domain, BASE)
+
+
+def digest_of_sweeps(domain):
+    """Digest of what of the config may change the results of a domain's sweeps and contrasts."""
+    return digests.config_digest(written, domain, BASE, with_sweeps=True)
 
 
 def content_of(path):

@@ -24,11 +24,14 @@ def main(job: Any) -> None:
     with whole_file(job.output[0]) as partial:
         with tarfile.open(partial, "w") as archive:
             for number in numbers:
-                picture = scenes.picture(number, seed=source["seed"], tilt=source["tilt"])
+                drawn = {key: source[key] for key in ("seed", "tilt", "correlation", "mislabelled")}
+                picture = scenes.picture(number, **drawn)
                 copies = source["copies"][number % len(source["copies"])]
                 pixels = io.BytesIO()
                 Image.fromarray(picture.pixels).save(pixels, "png")
                 facts = {"caption": picture.caption, "objects": picture.objects}
+                if source["mislabelled"]:
+                    facts["mislabelled"] = "yes" if picture.mislabelled else "no"
                 for key in ids(number, copies):
                     add_member(archive, f"{key}.png", pixels.getvalue())
                     add_member(archive, f"{key}.txt", picture.caption.encode())

@@ -234,6 +234,8 @@ ELSEWHERE = {
 }
 for domain in ("vlm", "vision"):
     ELSEWHERE |= {
+        f"{domain} sweeps": "unit/config/test_sweeps.py::test_plans_of_sweeps_have_the_form_of",
+        f"{domain} contrasts": "unit/config/test_sweeps.py::test_a_contrast_is_a_plan_of_two",
         f"{domain} index.factory": "unit/search/test_approximate.py::test_an_index_that_misses",
         f"{domain} index.search": "unit/search/test_approximate.py::test_searching_more_lists",
         f"{domain} index.train_samples": "unit/search/test_approximate.py::test_the_training_samp",

@@ -60,11 +60,12 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
     for name in plan.columns_grouped_by(where, domain):
         for set_name in plan.tells_members(where, domain):
             source = domain["sources"][domain["sets"][set_name]["source"]]
-            if not SOURCES[source["kind"]].has_columns:
+            record = SOURCES[source["kind"]]
+            if not record.has_columns and not (name in record.columns and source[name]):
                 raise InputError(
                     f"Config key {where}.groups: samples of {set_name} have no column {name!r}, as"
-                    f" sources of kind {source['kind']} have no further columns: leave it out, or"
-                    " bring the samples as a table."
+                    f" a source of kind {source['kind']} gives them none: leave it out, or bring"
+                    " the samples as a table."
                 )
     for group, needed in (("copies", "contamination"), ("typicality", "blind")):
         if group in domain["groups"] and needed not in domain:

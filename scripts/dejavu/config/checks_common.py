@@ -1,13 +1,14 @@
 """Checks that both domains share: names, sources, files."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dejavu.config import paths
 from dejavu.config.kinds import MODELS, SOURCES
 from dejavu.config.replicates import seeds
+from dejavu.config.sweeps import KINDS
 from dejavu.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -19,7 +20,7 @@ def check_names(
 ) -> None:
     """Check that names can stand in paths."""
     for group in groups:
-        for name in domain[group]:
+        for name in domain.get(group, {}):
             # YAML reads 1 and true, without quotes, as something else than strings.
             allowed = isinstance(name, str) and NAME.fullmatch(name)
             if not allowed or SEED_SUFFIX.fullmatch(name):
@@ -85,6 +86,36 @@ def check_null_seeds(
         raise InputError(
             f"{where}: {name!r} has other `seeds` than target and reference; replicate r pairs"
             " seed r of all: give them the same list, or it a single seed."
+        )
+
+
+def check_contrasts(
+    domain: Mapping[str, Any], where: str, reference_of: Callable[[str, str], str | None]
+) -> None:
+    """Check that a kind of test measures both targets of each contrast."""
+    for place, pair in enumerate(domain.get("contrasts", [])):
+        if not any(
+            all(reference_of(kind, target) is not None for target in pair) for kind in KINDS
+        ):
+            raise InputError(
+                f"Config key {where}.contrasts.{place}: no kind of test measures both {pair[0]!r}"
+                f" and {pair[1]!r} (one-model tests take a control set): name targets of"
+                f" {where}.tests of one kind."
+            )
+
+
+def check_measured_points(
+    where: str,
+    target: str,
+    has_reference: bool,
+    domain: Mapping[str, Any],
+    reference_of: Callable[[Mapping[str, Any], str, str], str | None],
+) -> None:
+    """Check that some kind of test measures the points of a sweep."""
+    if not has_reference and reference_of(domain, "one_model", target) is None:
+        raise InputError(
+            f"{where}: nothing measures its points: add a `reference`, or a one-model test of"
+            f" {target!r} and a control set."
         )
 
 

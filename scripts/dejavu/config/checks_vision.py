@@ -1,13 +1,16 @@
 """Checks of the vision domain."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, paths, plan_vision
 from dejavu.config.checks_common import (
+    check_contrasts,
     check_files,
     check_index,
+    check_measured_points,
     check_names,
     check_null_model,
     check_sources,
@@ -15,12 +18,13 @@ from dejavu.config.checks_common import (
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
+from dejavu.config.sweeps import sweeps_of
 from dejavu.errors import InputError
 
 
 def check(vision: Mapping[str, Any], base: Path) -> None:
     """Check the domain; raises `InputError` as `checks.check` does."""
-    check_names(vision, "vision", ("sources", "models"))
+    check_names(vision, "vision", ("sources", "models", "sweeps"))
     _check_sets(vision)
     check_files(vision, "vision", base)
     check_index(vision, "vision")
@@ -28,6 +32,7 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     _check_tags(vision, base)
     _check_models(vision)
     _check_tests(vision)
+    _check_sweeps(vision)
     pairs, single = vision["tests"]["two_model"], vision["tests"]["one_model"]
     targets = {pair["target"] for pair in pairs} | set(single["targets"])
     checks_audits.check(vision, "vision", targets, {pair["reference"] for pair in pairs})
@@ -178,6 +183,16 @@ def _check_tests(vision: Mapping[str, Any]) -> None:
         check_null_model(where, name, models, "vision", "A", *single["targets"])
     if not pairs and not single["targets"]:
         raise InputError("Config key vision.tests: there is no test: add a pair, or targets.")
+
+
+def _check_sweeps(vision: Mapping[str, Any]) -> None:
+    check_contrasts(vision, "vision", partial(plan_vision.first_reference, vision))
+    for sweep in sweeps_of(vision):
+        where = f"Config key vision.sweeps.{sweep.name}"
+        for role, name, set_name in zip(("target", "reference"), sweep.base, "AB", strict=False):
+            _check_measured(f"{where}.{role}", name, set_name, vision["models"])
+        target, *reference = sweep.base
+        check_measured_points(where, target, bool(reference), vision, plan_vision.first_reference)
 
 
 def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 import filecmp
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm
 from dejavu.config.checks_common import (
+    check_contrasts,
     check_files,
     check_index,
+    check_measured_points,
     check_names,
     check_null_model,
     check_null_seeds,
@@ -16,12 +19,13 @@ from dejavu.config.checks_common import (
 )
 from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
+from dejavu.config.sweeps import sweeps_of
 from dejavu.errors import InputError
 
 
 def check(vlm: Mapping[str, Any], base: Path) -> None:
     """Check the domain; raises `InputError` as `checks.check` does."""
-    check_names(vlm, "vlm")
+    check_names(vlm, "vlm", ("sources", "models", "tests", "sweeps"))
     _check_sets(vlm, "vlm")
     check_files(vlm, "vlm", base)
     check_index(vlm, "vlm")
@@ -29,6 +33,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
         _check_annotations(f"vlm.sources.{name}", source, base)
     _check_models(vlm, base)
     _check_tests(vlm)
+    _check_sweeps(vlm)
     _check_headline(vlm)
     _check_apart(vlm, base)
     tests = vlm["tests"].values()
@@ -123,59 +128,73 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
 
 
 def _check_tests(domain: Mapping[str, Any]) -> None:
-    models = domain["models"]
     for name, test in domain["tests"].items():
-        where = f"Config key vlm.tests.{name}"
-        for role in ("target", "reference"):
-            if test[role] not in models:
-                raise InputError(
-                    f"{where}.{role}: there is no model {test[role]!r}; vlm.models has"
-                    f" {', '.join(models)}."
-                )
-        target, reference = models[test["target"]], models[test["reference"]]
-        kinds = {role: MODELS[models[test[role]]["kind"]] for role in ("target", "reference")}
-        for role, kind in kinds.items():
-            if not (kind.measured or kind.baseline):
-                raise InputError(
-                    f"{where}.{role}: {test[role]!r} embeds images alone, without having learnt"
-                    " from any; it serves audits."
-                )
-        if not kinds["target"].measured:
+        _check_test(f"Config key vlm.tests.{name}", test, domain)
+
+
+def _check_test(where: str, test: Mapping[str, Any], domain: Mapping[str, Any]) -> None:
+    models = domain["models"]
+    for role in ("target", "reference"):
+        if test[role] not in models:
             raise InputError(
-                f"{where}.target: {test['target']!r} embeds texts alone; a target needs images."
+                f"{where}.{role}: there is no model {test[role]!r}; vlm.models has"
+                f" {', '.join(models)}."
             )
-        if test["kind"] == "two_model":
-            if not kinds["reference"].measured:
-                raise InputError(
-                    f"{where}: {test['reference']!r} embeds texts alone: set `kind: one_model`, or"
-                    " take a reference of the target's kind."
-                )
-            if "reference" not in domain["sets"]:
-                raise InputError(
-                    f"{where}: a two-model test needs the set that the reference was trained on:"
-                    " add `reference` to vlm.sets."
-                )
-        elif not kinds["reference"].baseline:
+    target, reference = models[test["target"]], models[test["reference"]]
+    kinds = {role: MODELS[models[test[role]]["kind"]] for role in ("target", "reference")}
+    for role, kind in kinds.items():
+        if not (kind.measured or kind.baseline):
             raise InputError(
-                f"{where}: the reference of a one-model test is a text encoder, and"
-                f" {test['reference']!r} is of kind {reference['kind']}: set `kind: two_model`."
+                f"{where}.{role}: {test[role]!r} embeds images alone, without having learnt"
+                " from any; it serves audits."
             )
-        trained_on = {"target": "target", "reference": "reference"}
-        for role, set_name in trained_on.items():
-            model = models[test[role]]
-            if kinds[role].trained and model["train_on"] != set_name:
-                raise InputError(
-                    f"{where}.{role}: {test[role]!r} is trained on the set"
-                    f" {model['train_on']!r}, and the test takes it to be trained on"
-                    f" {set_name!r}: correct `train_on` or the test."
-                )
-        _check_null_models(where, test, domain)
-        several = {tuple(seeds(model)) for model in (target, reference) if len(seeds(model)) > 1}
-        if len(several) > 1:
+    if not kinds["target"].measured:
+        raise InputError(
+            f"{where}.target: {test['target']!r} embeds texts alone; a target needs images."
+        )
+    if test["kind"] == "two_model":
+        if not kinds["reference"].measured:
             raise InputError(
-                f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
-                " of both: give them the same list, or one of them a single seed."
+                f"{where}: {test['reference']!r} embeds texts alone: set `kind: one_model`, or"
+                " take a reference of the target's kind."
             )
+        if "reference" not in domain["sets"]:
+            raise InputError(
+                f"{where}: a two-model test needs the set that the reference was trained on:"
+                " add `reference` to vlm.sets."
+            )
+    elif not kinds["reference"].baseline:
+        raise InputError(
+            f"{where}: the reference of a one-model test is a text encoder, and"
+            f" {test['reference']!r} is of kind {reference['kind']}: set `kind: two_model`."
+        )
+    trained_on = {"target": "target", "reference": "reference"}
+    for role, set_name in trained_on.items():
+        model = models[test[role]]
+        if kinds[role].trained and model["train_on"] != set_name:
+            raise InputError(
+                f"{where}.{role}: {test[role]!r} is trained on the set"
+                f" {model['train_on']!r}, and the test takes it to be trained on"
+                f" {set_name!r}: correct `train_on` or the test."
+            )
+    _check_null_models(where, test, domain)
+    several = {tuple(seeds(model)) for model in (target, reference) if len(seeds(model)) > 1}
+    if len(several) > 1:
+        raise InputError(
+            f"{where}: target and reference have different `seeds`; replicate r pairs seed r"
+            " of both: give them the same list, or one of them a single seed."
+        )
+
+
+def _check_sweeps(domain: Mapping[str, Any]) -> None:
+    check_contrasts(domain, "vlm", partial(plan_vlm.first_reference, domain))
+    for sweep in sweeps_of(domain):
+        where = f"Config key vlm.sweeps.{sweep.name}"
+        target, *reference = sweep.base
+        check_measured_points(where, target, bool(reference), domain, plan_vlm.first_reference)
+        for name in reference:
+            pair = {"kind": "two_model", "target": target, "reference": name}
+            _check_test(where, pair, domain)
 
 
 def _check_null_models(where: str, test: Mapping[str, Any], domain: Mapping[str, Any]) -> None:

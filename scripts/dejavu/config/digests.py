@@ -18,9 +18,11 @@ from dejavu.config.replicates import Config
 # What changes no result: whether weights may be fetched, when a run stops, how many threads work.
 WITHOUT_EFFECT = ("allow_download",)
 WITHOUT_EFFECT_IN_DOMAINS = ("max_rejected", "embedding.threads")
+# What changes results of its own alone.
+OF_SWEEPS = ("sweeps", "contrasts")
 
 
-def config_digest(config: Config, domain: str | None, base: Path) -> str:
+def config_digest(config: Config, domain: str | None, base: Path, with_sweeps: bool = False) -> str:
     """Hash what of a config may change a domain's results: its section, the seed and the like.
 
     Where files lie changes none, and what they hold is told to the rules that read them.
@@ -29,6 +31,7 @@ def config_digest(config: Config, domain: str | None, base: Path) -> str:
         config: completed with its defaults.
         domain: its key; None for what is of all domains.
         base: the folder that paths start from.
+        with_sweeps: whether it is for results of sweeps and contrasts, which others ignore.
 
     Returns:
         32 hexadecimal digits, the same for a config whose keys stand in another order.
@@ -37,7 +40,7 @@ def config_digest(config: Config, domain: str | None, base: Path) -> str:
     left = {key: value for key, value in config.items() if key not in {*others, *WITHOUT_EFFECT}}
     left = {key: _placeless(left[key], base) if key in DOMAINS else left[key] for key in left}
     for section in (left[key] for key in left if key in DOMAINS):
-        for key in WITHOUT_EFFECT_IN_DOMAINS:
+        for key in (*WITHOUT_EFFECT_IN_DOMAINS, *(() if with_sweeps else OF_SWEEPS)):
             *parents, last = key.split(".")
             place = section
             for parent in parents:

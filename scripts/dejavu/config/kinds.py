@@ -36,7 +36,8 @@ class Source:
         has_pictures: whether there is something for detectors to look at.
         has_labels: whether its samples name their objects or labels themselves.
         knows_tags: whether it is an embedded world, which knows what its crops show.
-        has_columns: whether its samples have further columns, which they may be grouped by.
+        has_columns: whether its samples may have any further columns, which they are grouped by.
+        columns: those that they have where the key of that name is not 0.
     """
 
     domain: str
@@ -54,6 +55,7 @@ class Source:
     has_labels: bool = True
     knows_tags: bool = False
     has_columns: bool = False
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ SOURCES = {
         VLM,
         ("generate_scenes", "scan_source"),
         drawn="results/vlm/scenes/{source}/{part}.tar",
+        columns=("mislabelled",),
     ),
     "img2dataset": Source(
         VLM,

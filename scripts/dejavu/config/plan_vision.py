@@ -4,9 +4,19 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from dejavu.config.kinds import MODELS, NAIVE_BAYES
-from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
+from dejavu.config.replicates import (
+    Config,
+    Plan,
+    model_of,
+    path_names,
+    replicated,
+    replicates,
+    seeds,
+)
+from dejavu.config.sweeps import planned
 
 # What decides which pixels of a crop a model sees.
 PIXELS = ("crop_side", "resize", "interpolation")
@@ -126,6 +136,67 @@ def compared_sets(vision: Config) -> list[Plan]:
         {**each, "sides": {name: each["sides"][name] for name in kept if name in each["sides"]}}
         for each in comparisons(vision)
     ]
+
+
+def sweeps(vision: Config) -> list[Plan]:
+    """What each sweep compares, and each pair of `contrasts`.
+
+    Yields plain mappings: `sweep`, `varied` (keys; none of a contrast) and `points`, one entry for
+    each point and kind of test: its `point` (keys and values), `kind`, what `compared_sets` yields
+    but for `test`, the `setting` (`k`), and `fraction`: the part of A and B, of each class, that is
+    measured, on which every point was trained.
+    """
+    return planned(vision, partial(first_reference, vision), partial(_compared, vision))
+
+
+def first_reference(vision: Config, kind: str, target: str) -> str | None:
+    """The first reference of a target's tests of a kind.
+
+    None where it has none, or where there is no control to calibrate a one-model test by.
+    """
+    tests = vision["tests"]
+    if kind == "one_model":
+        single = tests["one_model"]
+        is_asked = target in single["targets"] and "control" in vision["sets"]
+        return single["references"][0] if is_asked else None
+    pairs = (pair for pair in tests["two_model"] if pair["target"] == target)
+    return next((pair["reference"] for pair in pairs), None)
+
+
+def at_votes(name: str, k: int) -> str:
+    """How a predictor stands in paths where other neighbours vote than the config's `k`."""
+    return f"{name}@{k}"
+
+
+def _compared(vision: Config, point: Plan, kind: str, target: str, reference: str) -> Plan:
+    """What one pair of predictors of a kind of test is compared on."""
+    single: Plan = {"targets": [], "references": []}
+    tests: Plan = {"two_model": [], "one_model": single}
+    if kind == "two_model":
+        tests["two_model"] = [{"target": target, "reference": reference}]
+    else:
+        tests["one_model"] = {"targets": [target], "references": [reference]}
+    [found] = compared_sets({**vision, "tests": tests})
+    k = point.get("k", vision["k"])
+
+    def voted(names: Sequence[str]) -> list[str]:
+        return [
+            at_votes(name, k) if k != vision["k"] and _votes(name, vision["models"]) else name
+            for name in names
+        ]
+
+    sides = {
+        part: {**side, **{role: voted(side[role]) for role in ("targets", "references")}}
+        for part, side in found["sides"].items()
+    }
+    kept = {key: value for key, value in found.items() if key != "test"}
+    return {"kind": kind, **kept, "sides": sides, "setting": {"k": k}}
+
+
+def _votes(path_name: str, models: Config) -> bool:
+    """Whether a predictor, as it stands in paths, is one for which neighbours vote."""
+    settings = models.get(model_of(path_name, models))
+    return settings is not None and "vote_labels" in MODELS[settings["kind"]].rules
 
 
 def _has_not_learned(model: Config, name: str) -> bool:

@@ -4,11 +4,13 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from dejavu.config import paths
 from dejavu.config.kinds import MODELS
 from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
+from dejavu.config.sweeps import planned
 
 
 def models_in_tests(domain: Config) -> list[str]:
@@ -92,6 +94,38 @@ def at_headline(vlm: Config) -> list[Plan]:
         for each in comparisons(vlm)
         if each["query"] == query
     ]
+
+
+def sweeps(vlm: Config) -> list[Plan]:
+    """What each sweep compares at the headline's setting, and each pair of `contrasts`.
+
+    Yields plain mappings: `sweep`, `varied` (keys; none of a contrast) and `points`, one entry for
+    each point and kind of test: its `point` (keys and values), what `comparisons` yields on the
+    sets alone that scores are made of, the `setting` (`k`, `predict`, `objects`), and `fraction`:
+    the part of target and reference that is measured, on which every point was trained.
+    """
+    return planned(vlm, partial(first_reference, vlm), partial(_compared, vlm))
+
+
+def first_reference(vlm: Config, kind: str, target: str) -> str | None:
+    """The reference of a target's first test of a kind.
+
+    None where it has none, or where there is no control to calibrate a one-model test by.
+    """
+    if kind == "one_model" and "control" not in vlm["sets"]:
+        return None
+    tests = vlm["tests"].values()
+    asked = (each for each in tests if (each["kind"], each["target"]) == (kind, target))
+    return next((test["reference"] for test in asked), None)
+
+
+def _compared(vlm: Config, point: Plan, kind: str, target: str, reference: str) -> Plan:
+    """What one pair of models of a kind of test is compared on, at the headline's setting."""
+    test = {"kind": kind, "target": target, "reference": reference}
+    [found] = at_headline({**vlm, "tests": {"": test}})
+    kept = {key: value for key, value in found.items() if key not in ("test", "nulls")}
+    setting = {key: headline(vlm)[key] for key in ("k", "predict", "objects")}
+    return {**kept, "setting": {**setting, **({"k": point["k"]} if "k" in point else {})}}
 
 
 def query_of(test: Config, role: str, query: str) -> str:

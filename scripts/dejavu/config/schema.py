@@ -100,6 +100,12 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     return filled
 
 
+def models_of(schema: Mapping[str, Any], domain: str) -> dict[str, Any]:
+    """The schema of a domain's models, by name."""
+    models = {"$ref": f"#/$defs/{domain}_model"}
+    return {"type": "object", "additionalProperties": models, "$defs": schema["$defs"]}
+
+
 def _dotted(path: Any) -> str:
     return ".".join(str(part) for part in path) or "(the whole file)"
 

@@ -140,6 +140,7 @@ class Picture:
     `pixels` is uint8 [side, side, 3], RGB. `objects` are the labels of all objects drawn, sorted,
     each once. `boxes` is parallel to `objects`: the half-open square (xmin, ymin, xmax, ymax), in
     pixels, into which the object's glyph was drawn; a glyph drawn later may cover it in part.
+    `mislabelled` tells whether the caption is that of another picture.
     """
 
     pixels: NDArray[np.uint8]
@@ -147,6 +148,7 @@ class Picture:
     objects: list[str]
     scene: str
     boxes: list[Box]
+    mislabelled: bool = False
 
 
 def picture(
@@ -157,20 +159,39 @@ def picture(
     objects: tuple[int, int] = (4, 8),
     named: tuple[int, int] = (1, 2),
     tilt: Mapping[str, float] = MappingProxyType({}),
+    correlation: float = 1.0,
+    mislabelled: float = 0.0,
 ) -> Picture:
     """Draw picture `number` of the world `seed`: a function of its arguments alone.
 
-    Scenes are drawn as often as their weights in `tilt` tell, of which each is 1 if not told.
-    `objects` and `named` are the inclusive ranges of how many objects the picture has and how many
-    of them its caption names, both uniform; the named ones are a uniform choice among the objects.
+    Args:
+        number: of the picture.
+        seed: of the world.
+        side: of the picture, px.
+        objects: the inclusive range of how many objects the picture has, uniform.
+        named: that of how many of them its caption names, uniform; the named ones are a uniform
+            choice among the objects.
+        tilt: weights by which scenes are drawn, each 1 if not told.
+        correlation: how much scenes tell of their objects (`label_probabilities`).
+        mislabelled: probability that the caption is that of another picture, which may be of any
+            scene, and names none of this one's objects.
     """
     random = np.random.default_rng([seed, number])
     weights = [tilt.get(scene, 1.0) for scene in SCENES]
     scene = SCENES[_tilted(weights, random)]
-    labels = _draw_objects(scene, int(random.integers(objects[0], objects[1] + 1)), random)
+    count = int(random.integers(objects[0], objects[1] + 1))
+    labels = _draw_objects(scene, count, correlation, random)
     canvas = _backdrop(scene, side, random)
     boxes = _draw_glyphs(canvas, labels, random)
-    caption = _caption(scene, labels[: random.integers(named[0], named[1] + 1)], random)
+    told, shown = scene, labels
+    # A stream of its own, so that all else stays as it is.
+    other = np.random.default_rng([seed, number, 1]) if mislabelled else None
+    is_wrong = other is not None and other.random() < mislabelled
+    if other is not None and is_wrong:
+        told = SCENES[_tilted(weights, other)]
+        drawn = _draw_objects(told, count + named[1], correlation, other)
+        shown = [label for label in drawn if label not in labels]
+    caption = _caption(told, shown[: random.integers(named[0], named[1] + 1)], random)
     ordered = sorted(zip(labels, boxes, strict=True))
     return Picture(
         pixels=np.clip(canvas, 0, 255).astype(np.uint8),
@@ -178,6 +199,7 @@ def picture(
         objects=[label for label, _ in ordered],
         scene=scene,
         boxes=[box for _, box in ordered],
+        mislabelled=is_wrong,
     )
 
 
@@ -190,11 +212,16 @@ def _tilted(weights: Sequence[float], random: np.random.Generator) -> int:
     return min(int(place), len(weights) - 1)
 
 
-def label_probabilities(scene: str) -> dict[str, float]:
+def label_probabilities(scene: str, correlation: float = 1.0) -> dict[str, float]:
     """Probability of each label of the vocabulary to be what one draw in `scene` gives.
 
     A picture's objects are the distinct results of such draws, repeated until there are as many as
     it needs. The values sum to 1.
+
+    Args:
+        scene: one of `SCENES`.
+        correlation: share of the draws that prefer the scene's own objects; the others draw all
+            labels alike, so that with 0 no object tells of another.
     """
     probabilities = dict.fromkeys(LABELS, ANY_SHARE / len(LABELS))
     weights = 1 / np.sqrt(np.arange(1, len(OBJECTS_OF_SCENE[scene]) + 1))
@@ -202,21 +229,24 @@ def label_probabilities(scene: str) -> dict[str, float]:
         probabilities[label] += OWN_SHARE * float(weight)
     for label in GENERIC_OBJECTS:
         probabilities[label] += GENERIC_SHARE / len(GENERIC_OBJECTS)
-    return probabilities
+    even = (1 - correlation) / len(LABELS)
+    return {label: correlation * each + even for label, each in probabilities.items()}
 
 
-@lru_cache(maxsize=len(SCENES))
-def _rates(scene: str) -> NDArray[np.float64]:
-    return np.array(list(label_probabilities(scene).values()))
+@lru_cache(maxsize=2 * len(SCENES))
+def _rates(scene: str, correlation: float) -> NDArray[np.float64]:
+    return np.array(list(label_probabilities(scene, correlation).values()))
 
 
-def _draw_objects(scene: str, count: int, random: np.random.Generator) -> list[str]:
+def _draw_objects(
+    scene: str, count: int, correlation: float, random: np.random.Generator
+) -> list[str]:
     """Draw `count` distinct labels, in uniformly random order.
 
     Drawing until `count` labels are distinct is the same in law as a race of exponential clocks
     of which the first `count` to ring win, and the race needs one call for all labels.
     """
-    clocks = random.standard_exponential(len(LABELS)) / _rates(scene)
+    clocks = random.standard_exponential(len(LABELS)) / _rates(scene, correlation)
     winners = np.argpartition(clocks, count - 1)[:count]
     # The partition leaves the winners in an order that depends on their clocks.
     winners.sort()

@@ -355,6 +355,8 @@ WITHOUT_DEFAULT = {
     # One of both is given.
     "architecture",
     "model_cfg",
+    # A sweep has one of these.
+    *("vary", "checkpoints", "representations", "k"),
     # It depends on the number of controls.
     "shift_components",
     "reference",

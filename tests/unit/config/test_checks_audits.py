@@ -101,8 +101,13 @@ def test_groups_take_what_audits_find(domain):
 def test_only_some_sources_have_columns_to_group_by():
     config = copy.deepcopy(CONFIG)
     config["vlm"]["groups"] = ["object", {"column": "language"}]
-    with pytest.raises(InputError, match="no column 'language', as sources of kind scenes have no"):
+    with pytest.raises(InputError, match="no column 'language', as a source of kind scenes gives"):
         checks.check(schema.complete(config, SCHEMA), ROOT)
+    config["vlm"]["groups"] = [{"column": "mislabelled"}]
+    with pytest.raises(InputError, match="no column 'mislabelled'"):
+        checks.check(schema.complete(config, SCHEMA), ROOT)
+    config["vlm"]["sources"]["world"]["mislabelled"] = 0.1
+    checks.check(schema.complete(config, SCHEMA), ROOT)
     for wrong in ({"columns": "language"}, "language"):
         config["vlm"]["groups"] = [wrong]
         with pytest.raises(InputError, match=r"vlm\.groups\.0"):

@@ -202,3 +202,38 @@ def test_a_tilt_draws_scenes_as_often_as_it_says_and_nothing_else_differs():
     assert np.sum((counts - expected) ** 2 / expected) < 24.3  # chi square, 7 degrees, p = .001
     even = dict.fromkeys(scenes.SCENES, 2.0)
     assert same(scenes.picture(3, seed=SEED, tilt=even), scenes.picture(3, seed=SEED))
+
+
+def test_without_correlation_every_scene_draws_all_labels_alike():
+    drawn = [scenes.picture(n, seed=SEED, side=8, correlation=0.0) for n in range(4000)]
+    for scene in (None, "kitchen"):
+        objects = [label for each in drawn if scene in (None, each.scene) for label in each.objects]
+        counts = np.array([objects.count(label) for label in scenes.LABELS])
+        expected = len(objects) / len(scenes.LABELS)
+        # Chi square of 125 degrees, p = .001; labels of a picture differ, which makes it smaller.
+        assert np.sum((counts - expected) ** 2 / expected) < 179
+    assert set(scenes.label_probabilities("farm", 0.0).values()) == {1 / len(scenes.LABELS)}
+    half = scenes.label_probabilities("farm", 0.5)["cow"]
+    assert half == pytest.approx(
+        (scenes.label_probabilities("farm")["cow"] + 1 / len(scenes.LABELS)) / 2
+    )
+
+
+def test_mislabelled_pictures_name_objects_of_others_as_often_as_asked():
+    plain = [scenes.picture(n, seed=SEED, side=8) for n in range(2000)]
+    drawn = [scenes.picture(n, seed=SEED, side=8, mislabelled=0.3) for n in range(2000)]
+    wrong = [each for each in drawn if each.mislabelled]
+    assert abs(len(wrong) - 600) < 4 * np.sqrt(2000 * 0.3 * 0.7)
+    told = {label: re.compile(rf"\b{label}\b") for label in scenes.LABELS}
+    for before, after in zip(plain, drawn, strict=True):
+        named = {label for label, word in told.items() if word.search(after.caption)}
+        assert np.array_equal(before.pixels, after.pixels) and before.objects == after.objects
+        if after.mislabelled:
+            assert 1 <= len(named) <= 2 and not named & set(after.objects)
+        else:
+            assert before.caption == after.caption and named <= set(after.objects)
+    # The other picture's scene is any, and its objects prefer that.
+    places = [next((s for s in scenes.SCENES if s in each.caption), None) for each in wrong]
+    named = [(place, each.scene) for place, each in zip(places, wrong, strict=True) if place]
+    alike = np.mean([place == scene for place, scene in named])
+    assert alike == pytest.approx(1 / 8, abs=0.06)

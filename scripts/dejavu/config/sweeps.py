@@ -1,0 +1,331 @@
+"""Sweeps: one model measured at several points, each of which becomes a model of the config.
+
+A point is its base with some keys of other values. It is named after them and not after its sweep,
+so that it is trained once however many sweeps ask for it, and a point that is equal to its base is
+the base. Standard library only: the Snakefile imports it, and every job pays for that.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from dejavu.config.replicates import Config, Plan, is_trained
+from dejavu.errors import InputError
+
+# What a sweep may vary, one of them each.
+AXES = ("vary", "checkpoints", "representations", "k")
+# What a model is, but for its weights: another value trains nothing.
+AFTER_TRAINING = ("representation", "preprocessing")
+CHANNELS = ("mean", "std")
+# Of a point: the model whose weights are its own, or whose training keeps them after some epochs.
+WEIGHTS_OF, KEPT_BY, UNTIL = "weights_of", "kept_by", "until"
+MARKS = (WEIGHTS_OF, KEPT_BY, UNTIL)
+
+KINDS = ("two_model", "one_model")
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep of a domain's config.
+
+    Attributes:
+        name: its name.
+        varied: the keys that its points differ in.
+        points: the varied keys' values at each point.
+        targets: the target model of each point, by name.
+        references: likewise those of two-model comparisons; empty where there is no reference.
+        base: the models that are varied: the target and, where there is one, the reference.
+        settings: of the models that the config lacks, by name.
+    """
+
+    name: str
+    varied: tuple[str, ...]
+    points: tuple[Point, ...]
+    targets: tuple[str, ...]
+    references: tuple[str, ...]
+    base: tuple[str, ...]
+    settings: Mapping[str, Config] = field(default_factory=dict)
+
+
+def text_of(point: Mapping[str, Any]) -> str:
+    """A point as tables have it: `key=value`, two joined."""
+    return ", ".join(f"{key}={value_text(value)}" for key, value in point.items())
+
+
+def value_text(value: Any) -> str:
+    """A varied value as text, the same for 1 and 1.0."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return " ".join(map(value_text, value))
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {value_text(each)}" for key, each in value.items())
+    return str(value)
+
+
+def sweeps_of(domain: Config) -> list[Sweep]:
+    """The sweeps of a domain, whose config is completed, expanded or not."""
+    return [
+        _read(name, asked, domain["models"]) for name, asked in domain.get("sweeps", {}).items()
+    ]
+
+
+def expanded(domain: Config, where: str, complete: Callable[[Config], Config]) -> dict[str, Any]:
+    """A domain's config with a model for each point of its sweeps.
+
+    Args:
+        domain: its completed config.
+        where: its key.
+        complete: checks models, a mapping by name, against the schema of models, and fills in their
+            defaults; it tells what is wrong as `schema.complete` does.
+
+    Raises:
+        InputError: a sweep asks for what can't be; it names the key and the remedy.
+    """
+    models = dict(domain["models"])
+    found: dict[str, tuple[str, Config]] = {}
+    for name, asked in domain.get("sweeps", {}).items():
+        key = f"Config key {where}.sweeps.{name}"
+        _check_axis(key, asked, domain, where)
+        sweep = _read(name, asked, domain["models"])
+        _check_twice(key, sweep)
+        for point, settings in sweep.settings.items():
+            marks = {mark: settings[mark] for mark in MARKS if mark in settings}
+            plain = {each: value for each, value in settings.items() if each not in MARKS}
+            whole = {**_accepted(key, point, plain, complete), **marks}
+            first, known = found.setdefault(point, (name, whole))
+            if point in domain["models"] or known != whole:
+                other = f"{where}.models" if point in domain["models"] else f"the sweep {first!r}"
+                raise InputError(
+                    f"{key}: a point would be called {point!r}, as another model of {other} is:"
+                    " rename that, or write the value otherwise."
+                )
+            models[point] = whole
+    return {**domain, "models": models}
+
+
+def _read(name: str, asked: Config, models: Config) -> Sweep:
+    """The points of a sweep, and the models that they take."""
+    [axis] = [each for each in AXES if each in asked]
+    base = tuple(asked[role] for role in ("target", "reference") if role in asked)
+    varied, points = _points(axis, asked[axis])
+    taken: dict[str, list[str]] = {model: [] for model in base}
+    settings: dict[str, Config] = {}
+    for model in taken:
+        for point in points:
+            called, changed = _at(model, axis, point, models)
+            taken[model].append(called)
+            if called != model:
+                settings[called] = changed
+    target, *reference = base
+    return Sweep(
+        name,
+        varied,
+        tuple(points),
+        tuple(taken[target]),
+        tuple(taken[reference[0]]) if reference else (),
+        base,
+        settings,
+    )
+
+
+def _points(axis: str, values: Any) -> tuple[tuple[str, ...], list[Point]]:
+    """Varied keys and, for each point, their values; of two keys the second changes first."""
+    if axis == "vary":
+        keys = tuple(values)
+        return keys, [dict(zip(keys, each, strict=True)) for each in product(*values.values())]
+    [key] = {"checkpoints": ["epochs"], "representations": ["representation"]}.get(axis, [axis])
+    return (key,), [{key: value} for value in values]
+
+
+def _at(model: str, axis: str, point: Point, models: Config) -> tuple[str, Config]:
+    """Name and settings of a model at a point; the model itself where it does not differ."""
+    base = models[model]
+    if axis == "k":
+        return model, base
+    changed: dict[str, Any] = copy.deepcopy(dict(base))
+    for key, value in point.items():
+        *parents, last = key.split(".")
+        place = changed
+        for parent in parents:
+            if not isinstance(place.get(parent), dict):
+                # The schema says whether there may be a mapping.
+                place[parent] = {}
+            place = place[parent]
+        place[last] = value
+    if changed == base:
+        return model, base
+    if axis == "checkpoints":
+        kept = {**base, KEPT_BY: model, UNTIL: point["epochs"]}
+        return f"{model}_e{point['epochs']}", kept
+    if _trained_alike(changed, base):
+        changed[WEIGHTS_OF] = base.get(WEIGHTS_OF, model)
+    return f"{model}_{_in_name(point)}", changed
+
+
+def _in_name(point: Point) -> str:
+    """A point as names of models have it."""
+    parts = [f"{key.rpartition('.')[2]}_{value_text(value)}" for key, value in point.items()]
+    return re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_")
+
+
+def _trained_alike(one: Config, other: Config) -> bool:
+    """Whether two models have the same weights: they differ in how these are used alone."""
+
+    def trained(model: Config) -> dict[str, Any]:
+        kept = {key: value for key, value in model.items() if key not in AFTER_TRAINING}
+        if not is_trained(model):
+            return kept
+        seen = model.get("preprocessing", {})
+        return {**kept, "channels": [seen.get(key) for key in CHANNELS]}
+
+    return "representation" in one and trained(one) == trained(other)
+
+
+def _check_axis(key: str, asked: Config, domain: Config, where: str) -> None:
+    """Check what a sweep varies, and of which models."""
+    given = [axis for axis in AXES if axis in asked]
+    if len(given) != 1:
+        allowed = ", ".join(f"`{axis}`" for axis in AXES if where == "vision" or axis != AXES[2])
+        raise InputError(
+            f"{key}: it has {' and '.join(f'`{axis}`' for axis in given) or 'nothing to vary'}:"
+            f" give it one of {allowed}."
+        )
+    [axis] = given
+    models = domain["models"]
+    if axis == "vary" and len(asked["vary"]) > 2:
+        raise InputError(
+            f"{key}.vary: it varies {', '.join(asked['vary'])}, and a grid has two keys at most:"
+            " make it several sweeps."
+        )
+    for role in ("target", "reference"):
+        if role not in asked:
+            continue
+        name = asked[role]
+        if name not in models:
+            raise InputError(
+                f"{key}.{role}: there is no model {name!r}; {where}.models has {', '.join(models)}."
+            )
+        if axis in ("vary", "checkpoints") and not is_trained(models[name]):
+            raise InputError(
+                f"{key}.{role}: {name!r}, of kind {models[name]['kind']}, is not trained here, and"
+                f" `{axis}` trains: name a model that is."
+            )
+        if axis == "representations" and "representation" not in models[name]:
+            raise InputError(
+                f"{key}.{role}: {name!r}, of kind {models[name]['kind']}, has no `representation`:"
+                " name a self-supervised model."
+            )
+        if axis == "checkpoints":
+            last, latest = models[name]["epochs"], max(asked["checkpoints"])
+            if latest > last:
+                raise InputError(
+                    f"{key}.checkpoints: {name!r} is trained for {last} epochs, and {latest} is"
+                    " beyond: leave it out, or raise `epochs`."
+                )
+    if axis == "vary":
+        for fixed in ("kind", "train_on", "trained_on", "seeds"):
+            if fixed in asked["vary"]:
+                raise InputError(
+                    f"{key}.vary.{fixed}: points differ in how a model is trained, not in what it"
+                    " is, on what and how often: vary another key."
+                )
+    if axis == "k" and isinstance(domain["k"], list):
+        missing = [value for value in asked["k"] if value not in domain["k"]]
+        if missing:
+            raise InputError(
+                f"{key}.k: {missing[0]} is not among {where}.k"
+                f" ({', '.join(map(str, domain['k']))}): add it there, or leave it out."
+            )
+
+
+def _check_twice(key: str, sweep: Sweep) -> None:
+    """Check that no two points are called the same."""
+    texts = [text_of(point) for point in sweep.points]
+    for place, text in enumerate(texts):
+        earlier = [
+            other
+            for other in range(place)
+            if texts[other] == text
+            or (sweep.varied != ("k",) and sweep.targets[other] == sweep.targets[place])
+        ]
+        if earlier:
+            raise InputError(
+                f"{key}: the points {texts[earlier[0]]} and {text} are one, the model"
+                f" {sweep.targets[place]!r}: leave one of them out."
+            )
+
+
+def _accepted(
+    key: str, name: str, settings: Config, complete: Callable[[Config], Config]
+) -> Config:
+    """A point's settings with their defaults, if the schema of models takes them."""
+    try:
+        return complete({name: settings})[name]  # type: ignore[no-any-return]
+    except InputError as error:
+        place, _, told = str(error).partition(": ")
+        inside = place.removeprefix(f"Config key {name}").removeprefix(".")
+        raise InputError(
+            f"{key}: the model {name!r} can't be{f', because of {inside}' if inside else ''}:"
+            f" {told}"
+        ) from None
+
+
+def kept_epochs(models: Config, model: str) -> list[int]:
+    """The epochs after which a model's training keeps its weights, for the points of sweeps."""
+    found = {each[UNTIL] for each in models.values() if each.get(KEPT_BY) == model}
+    return sorted(found)
+
+
+def planned(
+    domain: Config,
+    reference_of: Callable[[str, str], str | None],
+    compared: Callable[[Point, str, str, str], Plan],
+) -> list[Plan]:
+    """What sweeps and contrasts compare: see `plan_vlm.sweeps` and `plan_vision.sweeps`.
+
+    Args:
+        domain: its expanded config.
+        reference_of: the reference of a target's first test of a kind, None where it has none.
+        compared: what is compared at a point, given the kind of test, target and reference.
+    """
+    found: list[tuple[str, tuple[str, ...], list[Any]]] = []
+    for sweep in sweeps_of(domain):
+        pairs = {"two_model": sweep.references} if sweep.references else {}
+        alone = reference_of("one_model", sweep.base[0])
+        if alone is not None:
+            pairs["one_model"] = (alone,) * len(sweep.points)
+        entries = [
+            (point, kind, target, reference)
+            for kind, references in pairs.items()
+            for point, target, reference in zip(
+                sweep.points, sweep.targets, references, strict=True
+            )
+        ]
+        found.append((sweep.name, sweep.varied, entries))
+    for pair in domain.get("contrasts", []):
+        named = {kind: [reference_of(kind, target) for target in pair] for kind in KINDS}
+        entries = [
+            ({"model": target}, kind, target, reference)
+            for kind, references in named.items()
+            if None not in references
+            for target, reference in zip(pair, references, strict=True)
+        ]
+        found.append((", ".join(pair), (), entries))
+    plans = []
+    for name, varied, entries in found:
+        taken = {model for *_, target, reference in entries for model in (target, reference)}
+        parts = [domain["models"].get(model, {}).get("train_fraction", 1) for model in taken]
+        points = [
+            {"point": point, "fraction": min(parts), **compared(point, *rest)}
+            for point, *rest in entries
+        ]
+        plans.append({"sweep": name, "varied": list(varied), "points": points})
+    return plans

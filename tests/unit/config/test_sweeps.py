@@ -1,0 +1,224 @@
+"""Points of sweeps: what they are called, what they share, and what can't be one."""
+
+import copy
+import json
+from functools import partial
+
+import pytest
+import yaml
+
+from dejavu.config import checks, plan_vision, plan_vlm, schema, sweeps
+from dejavu.errors import InputError
+from tests.conftest import ROOT, SMOKE, VISION_SMOKE
+
+RULES = schema.read(ROOT / "rules/schemas/config.schema.yaml")
+BOTH = {"target": "clip_a", "reference": "clip_b"}
+PAIR = {"target": "vicreg_a", "reference": "vicreg_b"}
+
+
+def expanded(asked, contrasts=(), changes=(), file=SMOKE):
+    """The smoke config's domain, with sweeps, expanded and checked."""
+    config = yaml.safe_load(file.read_text())
+    [name] = {"vlm", "vision"} & set(config)
+    config[name] |= {"sweeps": asked, "contrasts": list(contrasts)}
+    for key, value in changes:
+        place = config[name]
+        *parents, last = key.split(".")
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    completed = schema.complete(config, RULES)
+    complete = partial(schema.complete, schema=schema.models_of(RULES, name))
+    wide = sweeps.expanded(completed[name], name, complete)
+    checks.check({**completed, name: wide}, ROOT)
+    return completed[name], wide
+
+
+def added(domains):
+    before, after = domains
+    assert {name: after["models"][name] for name in before["models"]} == before["models"]
+    return {name: each for name, each in after["models"].items() if name not in before["models"]}
+
+
+def test_a_point_is_its_base_with_another_value_and_is_called_after_it():
+    decay = {**BOTH, "vary": {"weight_decay": [0.05, 0.5, 2]}}
+    domains = expanded({"decay": decay})
+    models = added(domains)
+    assert list(models) == [
+        f"clip_{side}_weight_decay_{value}" for side in "ab" for value in ("0_5", "2")
+    ]
+    base = domains[0]["models"]["clip_a"]
+    assert models["clip_a_weight_decay_0_5"] == {**base, "weight_decay": 0.5}
+    [sweep] = sweeps.sweeps_of(domains[1])
+    # The value that the base has is the base.
+    assert sweep.targets == ("clip_a", "clip_a_weight_decay_0_5", "clip_a_weight_decay_2")
+    assert sweep.references[0] == "clip_b"
+    assert [sweeps.text_of(point) for point in sweep.points] == [
+        "weight_decay=0.05", "weight_decay=0.5", "weight_decay=2",
+    ]  # fmt: skip
+
+
+def test_a_point_is_there_once_whoever_asks_for_it_and_renaming_a_sweep_renames_none():
+    one = {"first": {**BOTH, "vary": {"epochs": [10, 20]}}}
+    two = {"second": {"target": "clip_a", "vary": {"epochs": [20, 10]}}}
+    assert added(expanded({**one, **two})) == added(expanded(one))
+    renamed = {"other": one["first"]}
+    assert added(expanded(renamed)) == added(expanded(one))
+
+
+def test_a_grid_is_every_pair_and_nested_keys_are_called_by_their_last_part():
+    grid = {**PAIR, "vary": {"loss.lambda_param": [25, 5], "views.area": [[0.2, 0.45], [0.1, 1]]}}
+    domains = expanded({"grid": grid}, file=VISION_SMOKE)
+    [sweep] = sweeps.sweeps_of(domains[1])
+    assert [sweeps.text_of(point) for point in sweep.points] == [
+        f"loss.lambda_param={loss}, views.area={area}"
+        for loss in (25, 5)
+        for area in ("0.2 0.45", "0.1 1")
+    ]
+    assert sweep.targets[1] == "vicreg_a_lambda_param_25_area_0_1_1"
+    found = domains[1]["models"][sweep.targets[3]]
+    assert (found["loss"], found["views"]["area"]) == ({"lambda_param": 5}, [0.1, 1])
+    # The base has no such key: its loss is lightly's default.
+    assert "vicreg_a" not in sweep.targets
+
+
+def test_checkpoints_are_of_one_training_and_the_last_is_the_base():
+    domains = expanded({"epochs": {**BOTH, "checkpoints": [5, 10, 20]}})
+    models = added(domains)
+    assert set(models) == {f"clip_{side}_e{epoch}" for side in "ab" for epoch in (5, 10)}
+    base = domains[0]["models"]["clip_b"]
+    assert models["clip_b_e5"] == {**base, "kept_by": "clip_b", "until": 5}
+    assert sweeps.kept_epochs(domains[1]["models"], "clip_a") == [5, 10]
+    assert sweeps.kept_epochs(domains[1]["models"], "clip_a_e5") == []
+
+
+def test_representations_are_of_one_training():
+    asked = {**PAIR, "representations": ["projector", "backbone", "layer2"]}
+    domains = expanded({"layers": asked}, file=VISION_SMOKE)
+    models = added(domains)
+    assert models["vicreg_a_representation_layer2"]["weights_of"] == "vicreg_a"
+    assert len(models) == 4
+    # So does a sweep that varies what no training depends on.
+    crops = {**PAIR, "vary": {"preprocessing.crop_side": [32, 40]}}
+    [_, found] = added(expanded({"crops": crops}, file=VISION_SMOKE)).values()
+    assert found["weights_of"] == "vicreg_b"
+    seen = {**PAIR, "vary": {"preprocessing.mean": [[0.5] * 3, [0.4] * 3]}}
+    assert not any(
+        "weights_of" in each for each in added(expanded({"seen": seen}, file=VISION_SMOKE)).values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"target": "clip_a"}, ["vlm.sweeps.s", "nothing to vary", "`vary`", "`k`"]),
+        (
+            {**BOTH, "vary": {"epochs": [1, 2]}, "checkpoints": [1, 2]},
+            ["`vary` and `checkpoints`", "one of"],
+        ),
+        (
+            {**BOTH, "vary": {"epochs": [1, 2], "batch": [4, 8], "shift": [0, 1]}},
+            ["epochs, batch, shift", "two keys at most"],
+        ),
+        ({**BOTH, "vary": {"epoch": [1, 2]}}, ["does not know epoch", "epochs"]),
+        ({**BOTH, "vary": {"epochs": [1, 0]}}, ["clip_a_epochs_0", "because of epochs", "minimum"]),
+        ({**BOTH, "vary": {"epochs.x": [1, 2]}}, ["because of epochs", "is not of type"]),
+        ({**BOTH, "vary": {"epochs": [1, 1]}}, ["epochs=1 and epochs=1 are one", "leave one"]),
+        ({**BOTH, "vary": {"epochs": [1, 1.0]}}, ["epochs=1 and epochs=1 are one"]),
+        ({**BOTH, "vary": {"train_on": ["target", "reference"]}}, ["vary another key"]),
+        ({**BOTH, "vary": {"seeds": [[0], [1]]}}, ["vary another key"]),
+        ({**BOTH, "checkpoints": [5, 21]}, ["trained for 20 epochs", "21 is beyond"]),
+        ({"target": "clip_c", "checkpoints": [5, 10]}, ["no model 'clip_c'", "clip_a, clip_b"]),
+        ({"target": "minilm", "vary": {"prompt": ["", "q"]}}, ["'minilm'", "is not trained here"]),
+        ({"target": "minilm", "checkpoints": [1, 2]}, ["is not trained here"]),
+        ({"target": "clip_b", "checkpoints": [1, 2]}, ["nothing measures", "'clip_b'"]),
+        (
+            {"target": "clip_b", "reference": "clip_a", "checkpoints": [1, 2]},
+            ["vlm.sweeps.s.target", "is trained on the set 'reference'"],
+        ),
+        ({**BOTH, "k": [1, 3]}, ["3 is not among vlm.k", "add it there"]),
+        ({**BOTH, "representations": ["projector"]}, ["does not know representations"]),
+        ({**BOTH, "checkpoints": [5]}, ["checkpoints", "too short"]),
+    ],
+)
+def test_what_can_not_be_a_sweep_is_told_in_a_sentence(asked, told):
+    with pytest.raises(InputError) as caught:
+        expanded({"s": asked})
+    for part in told:
+        assert part in str(caught.value)
+    assert str(caught.value).startswith("Config key vlm.sweeps.s")
+
+
+def test_a_name_that_is_taken_is_told():
+    config = yaml.safe_load(SMOKE.read_text())
+    other = copy.deepcopy(config["vlm"]["models"]["clip_a"])
+    with pytest.raises(InputError, match="would be called 'clip_a_epochs_5', as another model"):
+        expanded(
+            {"s": {**BOTH, "vary": {"epochs": [5, 20]}}},
+            changes=[("models.clip_a_epochs_5", other)],
+        )
+    with pytest.raises(InputError, match=r"vlm\.sweeps\.bad-name.*rename"):
+        expanded({"bad-name": {**BOTH, "vary": {"epochs": [5, 20]}}})
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [(["clip_a", "clip_b"], "no kind of test measures both"), (["clip_a"], "too short")],
+)
+def test_contrasts_are_of_targets_of_one_kind_of_test(pair, told):
+    with pytest.raises(InputError, match=told):
+        expanded({}, [pair])
+
+
+def test_plans_of_sweeps_have_the_form_of_comparisons():
+    _, vlm = expanded(
+        {"epochs": {**BOTH, "checkpoints": [5, 20]}, "votes": {**BOTH, "k": [1, 100]}}
+    )
+    epochs, votes = plan_vlm.sweeps(vlm)
+    assert json.loads(json.dumps([epochs, votes])) == [epochs, votes]
+    assert (epochs["sweep"], epochs["varied"]) == ("epochs", ["epochs"])
+    kinds = [(each["kind"], each["point"]["epochs"]) for each in epochs["points"]]
+    assert kinds == [(kind, n) for kind in ("two_model", "one_model") for n in (5, 20)]
+    first, base, one, _ = epochs["points"]
+    assert (first["target_model"], first["reference_model"]) == ("clip_a_e5", "clip_b_e5")
+    assert set(first["tallies"]) == {"target", "reference", "control"}
+    assert first["tallies"]["reference"]["target"]["models"] == ["clip_b_e5_s0"]
+    assert (one["target_model"], one["reference_model"]) == ("clip_a_e5", "minilm")
+    assert set(one["tallies"]) == {"target", "control"}
+    [same, _] = plan_vlm.at_headline(vlm)
+    assert {key: base[key] for key in ("query", "replicates", "tallies")} == {
+        key: same[key] for key in ("query", "replicates", "tallies")
+    }
+    assert first["setting"] == {"k": 10, "predict": "top10", "objects": "all"}
+    assert [each["setting"]["k"] for each in votes["points"]] == [1, 100, 1, 100]
+    assert {each["target_model"] for each in votes["points"]} == {"clip_a"}
+    # Points are no tests.
+    assert plan_vlm.models_in_tests(vlm) == ["clip_a", "clip_b", "minilm"]
+
+
+def test_plans_of_images_vote_with_other_neighbours_and_name_the_first_reference():
+    changes = [("models.vicreg_a.seeds", [0, 1])]
+    _, vision = expanded({"near": {**PAIR, "k": [1, 50]}}, changes=changes, file=VISION_SMOKE)
+    [plan] = plan_vision.sweeps(vision)
+    two, base, one, _ = plan["points"]
+    assert two["sides"]["B"]["references"] == ["vicreg_a_s0@1", "vicreg_a_s1@1"]
+    assert two["sides"]["A"]["references"] == ["vicreg_b_s0@1"] * 2
+    assert base["sides"]["A"]["targets"] == ["vicreg_a_s0", "vicreg_a_s1"]
+    assert (one["kind"], one["reference_model"]) == ("one_model", "resnet")
+    assert one["sides"]["control"]["references"] == ["resnet_s0"] * 2
+    assert one["sides"]["control"]["targets"] == ["vicreg_a_s0@1", "vicreg_a_s1@1"]
+    assert one["setting"] == {"k": 1} and set(one["sides"]) == {"A", "control"}
+
+
+def test_a_contrast_is_a_plan_of_two_points():
+    other = {**yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"], "epochs": 5}
+    test = {"kind": "one_model", "target": "clip_c", "reference": "minilm"}
+    changes = [("models.clip_c", other), ("tests.third", test)]
+    _, vlm = expanded({}, [["clip_a", "clip_c"]], changes)
+    [plan] = plan_vlm.sweeps(vlm)
+    assert (plan["sweep"], plan["varied"]) == ("clip_a, clip_c", [])
+    # The one kind of test that both have.
+    assert [(each["kind"], each["point"]) for each in plan["points"]] == [
+        ("one_model", {"model": "clip_a"}),
+        ("one_model", {"model": "clip_c"}),
+    ]
