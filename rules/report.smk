@@ -13,7 +13,10 @@ def legends(names):
     for name in names:
         path = folder / f"{name}.rst"
         if not path.is_file():
-            path = folder / f"{name.partition('_')[2]}.rst"
+            _, kind, *_ = name.split("_")
+            # All sweeps' figures have one legend.
+            kind = kind if kind in ("sweep", "tradeoff") else name.partition("_")[2]
+            path = folder / f"{kind}.rst"
         texts[name] = " ".join(path.read_text(encoding="utf-8").split())
     return texts
 
@@ -73,11 +76,16 @@ def answers_of_tests():
 
 def digests_of(names):
     """By name the digest that a table, figure or gallery must carry."""
-    domain_of = {name: name.partition("_")[0] for name in names}
-    return {
-        name: digest_of(domain if domain in domains.DOMAINS else None)
-        for name, domain in domain_of.items()
-    }
+    found = {}
+    for name in names:
+        domain, _, what = name.partition("_")
+        if domain not in domains.DOMAINS:
+            found[name] = digest_of(None)
+        elif what.partition("_")[0] in ("sweeps", "contrasts", "sweep", "tradeoff"):
+            found[name] = digest_of_sweeps(domain)
+        else:
+            found[name] = digest_of(domain)
+    return found
 
 
 rule describe_run:
@@ -163,6 +171,7 @@ rule report_page:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in config.items() if key != "allow_download"},
         digests=digests_of([*plan.tables(config), *plan.figures(config), *plan.configured(config)]),
+        sweeps={key: plan.contrasted(key, config[key]) for key in plan.configured(config)},
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
         legends=legends(plan.tables(config) + plan.figures(config)),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"

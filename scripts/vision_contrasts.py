@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
-from dejavu.config.sweeps import text_of
+from dejavu.config.points import text_of
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.samples.images import read_crops
@@ -24,7 +24,7 @@ ROLES = ("targets", "references")
 def main(job: Any) -> None:
     """Compare the points of every sweep under every kind of test."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out, params.digest)
+    left_out = duplicates.contaminated(job.input.left_out, params.digest_of_audits)
     classes = Classes.of(duplicates.without(read_crops(job.input.records), left_out))
     predictions = layout.predictions_of(job.input.predictions)
     rows = []

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dejavu.audits import duplicates
 from dejavu.config import layout
-from dejavu.config.sweeps import text_of
+from dejavu.config.points import text_of
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.scores import contrasts
@@ -23,7 +23,7 @@ PRIMARY = {"two_model": "ppg", "one_model": "adjusted_precision"}
 def main(job: Any) -> None:
     """Compare the points of every sweep under every kind of test, shard by shard."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out, params.digest)
+    left_out = duplicates.contaminated(job.input.left_out, params.digest_of_audits)
     files = layout.shards_of(job.input.recovered)
     rows = []
     for sweep in params.sweeps:

@@ -13,6 +13,7 @@ from dejavu.config.replicates import Config, Plan, path_names
 from dejavu.config.replicates import trainings as trainings_of
 
 IN_TESTS = {"vlm": plan_vlm.models_in_tests, "vision": plan_vision.predictors_in_tests}
+SWEEPS = {"vlm": plan_vlm.sweeps, "vision": plan_vision.sweeps}
 HAS_TWO_MODEL_TESTS = {
     "vlm": plan_vlm.has_two_model_tests,
     "vision": plan_vision.has_two_model_tests,
@@ -145,6 +146,40 @@ def columns_grouped_by(domain: str, settings: Config) -> list[str]:
     return [each["column"] for each in grouped_by(domain, settings) if isinstance(each, Mapping)]
 
 
+def contrasted(domain: str, settings: Config) -> list[Plan]:
+    """What the domain's sweeps and pairs of `contrasts` compare, on the sets alone that count."""
+    if not (settings.get("sweeps") or settings.get("contrasts")):
+        return []
+    first, second, control = DOMAINS[domain].measured
+    counted = {"two_model": (first, second), "one_model": (first, control)}
+    part = {"vlm": "tallies", "vision": "sides"}[domain]
+
+    def trimmed(point: Plan) -> Plan:
+        return {**point, part: {name: point[part][name] for name in counted[point["kind"]]}}
+
+    return [
+        {**sweep, "points": [trimmed(point) for point in sweep["points"]]}
+        for sweep in SWEEPS[domain](settings)
+    ]
+
+
+def drawn_sweeps(domain: str, settings: Config) -> dict[str, Plan]:
+    """The sweeps that have a figure, by name: two models alone are none."""
+    return {each["sweep"]: each for each in contrasted(domain, settings) if each["varied"]}
+
+
+def traded_sweeps(domain: str, settings: Config) -> list[str]:
+    """The sweeps whose targets have a task that tells what they are good for."""
+    if "utility" not in settings:
+        return []
+    able = served_by(DOMAINS[domain].useful_rule, settings)
+    return [
+        name
+        for name, sweep in drawn_sweeps(domain, settings).items()
+        if any(point["target_model"] in able for point in sweep["points"])
+    ]
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -166,6 +201,8 @@ def tables(config: Config) -> list[str]:
             names.append("groups")
         if is_approximate(settings):
             names.append("recall")
+        if contrasted(domain, settings):
+            names.append("contrasts")
         asked += [f"{domain}_{name}" for name in names]
     is_useful = any(
         "utility" in config[domain] and useful_models(domain, config[domain])
@@ -191,5 +228,7 @@ def figures(config: Config) -> list[str]:
             names.append("groups")
         if trainings(domain, settings):
             names.append("training")
+        names += [f"sweep_{name}" for name in drawn_sweeps(domain, settings)]
+        names += [f"tradeoff_{name}" for name in traded_sweeps(domain, settings)]
         asked += [f"{domain}_{name}" for name in names]
     return ["verdicts", *asked]

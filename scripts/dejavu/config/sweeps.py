@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from dejavu.config.points import text_of, value_text
 from dejavu.config.replicates import Config, Plan, is_trained
 from dejavu.errors import InputError
 
@@ -50,24 +51,6 @@ class Sweep:
     references: tuple[str, ...]
     base: tuple[str, ...]
     settings: Mapping[str, Config] = field(default_factory=dict)
-
-
-def text_of(point: Mapping[str, Any]) -> str:
-    """A point as tables have it: `key=value`, two joined."""
-    return ", ".join(f"{key}={value_text(value)}" for key, value in point.items())
-
-
-def value_text(value: Any) -> str:
-    """A varied value as text, the same for 1 and 1.0."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, list | tuple):
-        return " ".join(map(value_text, value))
-    if isinstance(value, Mapping):
-        return " ".join(f"{key} {value_text(each)}" for key, each in value.items())
-    return str(value)
 
 
 def sweeps_of(domain: Config) -> list[Sweep]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dejavu.config.sweeps import text_of, value_text
+from dejavu.config.points import text_of, value_text
 from dejavu.report.experiments import KINDS, SCORES, UTILITIES, score_of, summaries
 from dejavu.report.figures import Rows
 from dejavu.scores.contrasts import is_number, ordered

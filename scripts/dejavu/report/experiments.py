@@ -1,13 +1,13 @@
 """Experiments: what sweeps varied, what happened, and whether the difference is real, in sentences.
 
-Every sentence is made of rows of {domain}_sweeps.csv and {domain}_contrasts.csv; of several seeds of
-the pooled rows that have an interval, else of the first seed's.
+Every sentence is made of rows of {domain}_sweeps.csv and {domain}_contrasts.csv: of several seeds,
+of the pooled rows that have an interval, or else of the first seed's.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dejavu.config.sweeps import value_text
+from dejavu.config.points import value_text
 from dejavu.report.verdict import Score, number
 from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, ordered
 

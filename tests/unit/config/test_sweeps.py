@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import yaml
 
-from dejavu.config import checks, plan_vision, plan_vlm, schema, sweeps
+from dejavu.config import checks, plan_vision, plan_vlm, points, schema, sweeps
 from dejavu.errors import InputError
 from tests.conftest import ROOT, SMOKE, VISION_SMOKE
 
@@ -53,7 +53,7 @@ def test_a_point_is_its_base_with_another_value_and_is_called_after_it():
     # The value that the base has is the base.
     assert sweep.targets == ("clip_a", "clip_a_weight_decay_0_5", "clip_a_weight_decay_2")
     assert sweep.references[0] == "clip_b"
-    assert [sweeps.text_of(point) for point in sweep.points] == [
+    assert [points.text_of(point) for point in sweep.points] == [
         "weight_decay=0.05", "weight_decay=0.5", "weight_decay=2",
     ]  # fmt: skip
 
@@ -70,7 +70,7 @@ def test_a_grid_is_every_pair_and_nested_keys_are_called_by_their_last_part():
     grid = {**PAIR, "vary": {"loss.lambda_param": [25, 5], "views.area": [[0.2, 0.45], [0.1, 1]]}}
     domains = expanded({"grid": grid}, file=VISION_SMOKE)
     [sweep] = sweeps.sweeps_of(domains[1])
-    assert [sweeps.text_of(point) for point in sweep.points] == [
+    assert [points.text_of(point) for point in sweep.points] == [
         f"loss.lambda_param={loss}, views.area={area}"
         for loss in (25, 5)
         for area in ("0.2 0.45", "0.1 1")

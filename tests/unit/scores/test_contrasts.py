@@ -1,10 +1,17 @@
 """Contrasts of a sweep's points, against loops over samples, regressions and bootstraps."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import stats
 
+import vision_contrasts
+import vlm_contrasts
 from dejavu.config import layout
+from dejavu.files.parquet import write_parquet
 from dejavu.scores import recovered, vision, vlm
 from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, contrasts, ordered, rows_of
 from dejavu.scores.families import holm
@@ -396,3 +403,127 @@ def test_differences_of_a_sweep_are_one_family_and_slopes_another():
         assert family[4]["p_family"] == given[4]
     assert rows[-1][1]["difference"] == 6
     assert np.isnan(rows[-1][1]["difference_low"])
+
+
+# Tables
+
+
+def table(script, sweeps, **inputs):
+    params = SimpleNamespace(sweeps=sweeps, digest="sweeps", digest_of_audits="audits")
+    job = SimpleNamespace(
+        input=SimpleNamespace(left_out=[], **inputs), params=params, output=["contrasts.csv"]
+    )
+    script.main(job)
+    return pl.read_csv("contrasts.csv", infer_schema_length=None)
+
+
+REPLICATES = {"0": [0], "1": [1], "2": [2], "pooled": [0, 1, 2]}
+
+
+def entry(point, kind, setting=SETTING, **models):
+    target = tally("target", f"a{point}", models.get("reference", f"b{point}"))
+    other = "reference" if kind == "two_model" else "control"
+    pair = (f"b{point}", f"a{point}") if kind == "two_model" else (f"a{point}", "g")
+    return {
+        "point": POINTS[point], "kind": kind, "fraction": 1, "setting": setting._asdict(),
+        "replicates": REPLICATES, "tallies": {"target": target, other: tally(other, *pair)},
+    }  # fmt: skip
+
+
+def test_the_table_of_captions_has_every_contrast_of_every_kind_and_replicate(captions):
+    files, _ = captions
+    points = [entry(point, "two_model") for point in range(4)]
+    points += [entry(point, "one_model", reference="g") for point in range(4)]
+    sweep = {"sweep": "masking", "varied": ["text_mask"], "points": points}
+    paths = [path for several in files.values() for path in several]
+    found = table(vlm_contrasts, [sweep], recovered=paths)
+    asked = list(contrasts(POINTS, ["text_mask"]))
+    assert len(found) == 2 * 4 * len(asked)
+    assert found["sweep"].unique().to_list() == ["masking"]
+    two, one = (
+        found.filter(replicate="pooled", contrast=TREND)
+        .sort("kind", descending=True)
+        .rows(named=True)
+    )
+    assert (two["score"], one["score"]) == ("ppg", "adjusted_precision")
+    assert (two["from"], two["to"], two["along"]) == ("text_mask=0", "text_mask=0.3", "text_mask")
+    sides = [side[4] for side in two_model(files, [each.weights for each in asked])]
+    expected = vlm.contrast_of_sets(sides, [0, 1, 2], asked[4].scale)
+    assert (two["difference"], two["p_value"]) == pytest.approx(
+        (expected["ppg"], expected["p_value"])
+    )
+    assert two["samples"] == sum(side.tally.samples for side in sides)
+    assert one["samples"] == sides[0].tally.samples
+
+
+def test_gaps_that_are_adjusted_for_other_results_are_not_compared(captions):
+    files, _ = captions
+    points = [entry(0, "one_model", reference="g"), entry(1, "one_model", SETTING._replace(k=1))]
+    sweep = {"sweep": "k", "varied": ["text_mask"], "points": points}
+    paths = [path for several in files.values() for path in several]
+    assert table(vlm_contrasts, [sweep], recovered=paths).is_empty()
+
+
+def test_a_model_of_one_seed_is_compared_with_each_seed_of_another(captions):
+    files, _ = captions
+    points = [entry(point, "two_model") for point in range(2)]
+    for side in points[1]["tallies"].values():
+        for role in ("target", "reference"):
+            side[role] = {**side[role], "models": side[role]["models"][:1]}
+    points[1]["replicates"] = {"0": [0]}
+    sweep = {"sweep": "a0, a1", "varied": [], "points": points}
+    paths = [path for several in files.values() for path in several]
+    found = table(vlm_contrasts, [sweep], recovered=paths)
+    assert found["replicate"].to_list() == ["0", "1", "2", "pooled"]
+    assert found["difference"].n_unique() == 4
+
+
+def test_the_table_of_images_is_made_of_predictions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(11)
+    sizes, first, paths, crops_of = {"A": 120, "B": 90, "control": 80}, 0, [], []
+    learned, known = {"a": "A", "b": "B"}, {}
+    for name, size in sizes.items():
+        samples = np.arange(first, first + size)
+        first += size
+        crops_of.append(pl.DataFrame({"sample": samples, "label": [f"c{s % 3}" for s in samples]}))
+        luck = rng.random(size)
+        for model, skill in {"a1": 0.6, "a2": 0.4, "b1": 0.3, "b2": 0.3, "resnet": 0.3}.items():
+            path = tmp_path / model / f"{name}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            nothing = np.zeros(size)
+            right = known[model, name] = luck < skill + 0.3 * (name == learned.get(model[0]))
+            columns = {"sample": samples, "correct": right}
+            columns |= dict.fromkeys(("confidence", "tiebreak", "entropy"), nothing)
+            write_parquet(str(path), pa.table(columns))
+            paths.append(str(path))
+    monkeypatch.setattr(vision_contrasts, "read_crops", lambda _: pl.concat(crops_of))
+
+    def sides(kind, point):
+        def side(name, target, reference):
+            return {"set": name, "targets": [target], "references": [reference]}
+
+        own, other = f"a{point}", f"b{point}"
+        if kind == "two_model":
+            return {"A": side("A", own, other), "B": side("B", other, own)}
+        return {name: side(name, own, "resnet") for name in ("A", "control")}
+
+    points = [
+        {
+            "point": {"epochs": point}, "kind": kind, "fraction": 1, "replicates": {"0": [0]},
+            "sides": sides(kind, point),
+        }
+        for kind in ("two_model", "one_model")
+        for point in (1, 2)
+    ]  # fmt: skip
+    sweep = {"sweep": "epochs", "varied": ["epochs"], "points": points}
+    found = table(vision_contrasts, [sweep], predictions=paths, records=[])
+    two, one = found.sort("kind", descending=True).rows(named=True)
+    assert (two["score"], one["score"]) == ("dejavu", "adjusted_accuracy")
+    assert (two["samples"], one["samples"]) == (210, 120)
+    gaps = {
+        name: [np.mean(1.0 * known[f"{a}{k}", name] - known[f"{b}{k}", name]) for k in (1, 2)]
+        for name, (a, b) in (("A", "ab"), ("B", "ba"))
+    }
+    assert two["difference"] == pytest.approx(np.mean([np.diff(each) for each in gaps.values()]))
+    assert two["p_value"] == two["p_family"]

@@ -1,0 +1,25 @@
+"""How points of sweeps stand in tables; standard library only.
+
+Apart from what sweeps are, since scripts that write and read tables need no more of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def text_of(point: Mapping[str, Any]) -> str:
+    """A point as tables have it: `key=value`, two joined."""
+    return ", ".join(f"{key}={value_text(value)}" for key, value in point.items())
+
+
+def value_text(value: Any) -> str:
+    """A varied value as text, the same for 1 and 1.0."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return " ".join(map(value_text, value))
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {value_text(each)}" for key, each in value.items())
+    return str(value)
