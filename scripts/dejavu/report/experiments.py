@@ -40,7 +40,7 @@ def experiment(
 
     Returns:
         Its `name`, what was `varied`, and for each kind of test what happened and whether it is
-        real: `tests`, with `kind`, `values` and `answers`.
+        real: `tests`, with `kind`, `happened` and `answers`.
     """
     tests = []
     for kind in dict.fromkeys(row["kind"] for row in points):
@@ -48,7 +48,7 @@ def experiment(
         differences = summaries(
             [row for row in contrasts if row["kind"] == kind], "contrast", "along", "from", "to"
         )
-        told = {"values": values(own), "answers": answers(differences)}
+        told = {"happened": values(own), "answers": answers(differences)}
         tests.append({"kind": KINDS[kind], **told})
     return {"name": plan["sweep"], "varied": varied(plan, asked), "tests": tests}
 
