@@ -43,6 +43,8 @@ wildcard_constraints:
     set="[A-Za-z]+",
     shard=r"\d{4}",
     part=r"\d{4}",
+    # Of neighbours and predictions: how many vote, where it is not the domain's `k`.
+    votes=r"(@\d+)?",
 
 
 include: "rules/inputs.smk"
@@ -57,6 +59,7 @@ if "vlm" in config:
     include: "rules/vlm/embed.smk"
     include: "rules/vlm/predictions.smk"
     include: "rules/vlm/tables.smk"
+    include: "rules/vlm/sweeps.smk"
     include: "rules/vlm/power.smk"
     include: "rules/vlm/groups.smk"
     include: "rules/vlm/contrasts.smk"
@@ -73,6 +76,7 @@ if "vision" in config:
     include: "rules/vision/embed.smk"
     include: "rules/vision/predictions.smk"
     include: "rules/vision/tables.smk"
+    include: "rules/vision/sweeps.smk"
     include: "rules/vision/power.smk"
     include: "rules/vision/groups.smk"
     include: "rules/vision/contrasts.smk"

@@ -102,6 +102,58 @@ def served_by(domain, rule):
     return "|".join(names) or "(?!)"
 
 
+def weights_name(domain, wildcards):
+    """How the model whose weights a model has stands in paths: mostly itself."""
+    models = config[domain]["models"]
+    model = replicates.model_of(wildcards.model, models)
+    owner = models[model].get(sweeps.WEIGHTS_OF, model)
+    place = replicates.path_names(model, models[model]).index(wildcards.model)
+    return replicates.path_names(owner, models[owner])[place]
+
+
+def weights_file(domain, name):
+    """Input: a file beside the weights that a model has, its own or those of a sweep's base."""
+    return lambda wildcards: f"results/{domain}/models/{weights_name(domain, wildcards)}/{name}"
+
+
+def kept_by(domain, name):
+    """Input: the weights of the whole training of which a model is an earlier state."""
+
+    def weights(wildcards):
+        settings = model_settings(domain, wildcards)
+        if sweeps.KEPT_BY not in settings:
+            return []
+        seed = replicates.seed_of(wildcards.model, config[domain]["models"])
+        return [f"results/{domain}/models/{settings[sweeps.KEPT_BY]}_s{seed}/{name}"]
+
+    return weights
+
+
+def kept_epochs(domain):
+    """Parameter: epochs after which a training keeps its state.
+
+    It asks for the output to rerun nothing: a state that was not kept is trained to again.
+    """
+    return lambda wildcards, output: sweeps.kept_epochs(
+        config[domain]["models"], replicates.model_of(wildcards.model, config[domain]["models"])
+    )
+
+
+def until(domain):
+    """Parameter: the epoch that a training ends with, None for its last."""
+    return lambda wildcards: model_settings(domain, wildcards).get(sweeps.UNTIL)
+
+
+def taken(domain):
+    """Parameter: what part of its set, and of further samples, a model is trained on."""
+
+    def settings(wildcards):
+        model = model_settings(domain, wildcards)
+        return {key: model[key] for key in plan.TAKEN if key in model}
+
+    return settings
+
+
 def model_settings(domain, wildcards):
     """The config of the model that a path name stands for."""
     models = config[domain]["models"]
@@ -116,6 +168,42 @@ def model_name(domain):
 def training_seed(domain):
     """Parameter: the training seed that a path name stands for."""
     return lambda wildcards: replicates.seed_of(wildcards.model, config[domain]["models"])
+
+
+def points_of(plans):
+    """What the points of sweeps compare, as tests have it."""
+    return [{"nulls": {}, **point} for each in plans for point in each["points"]]
+
+
+def points_models(domain):
+    """The models of a domain's sweeps that no test asks for, targets and references."""
+    settings = config[domain]
+    named = [
+        point[role]
+        for point in points_of(plan.sweeps(domain, settings))
+        for role in ("target_model", "reference_model")
+    ]
+    known = plan.models_in_tests(domain, settings)
+    return [
+        name for name in dict.fromkeys(named) if name in settings["models"] and name not in known
+    ]
+
+
+def utility_of_points(plans):
+    """Files that tell what the models of sweeps are good for, where it is asked."""
+    files = [point["utility"] for point in points_of(plans)]
+    return [path for path in dict.fromkeys(files) if path is not None]
+
+
+def histories_of_points(plans, name):
+    """Files of the trainings of the models of sweeps."""
+    paths = [path for point in points_of(plans) for path in point["histories"]]
+    return [os.path.join(os.path.dirname(path), name) for path in dict.fromkeys(paths)]
+
+
+def votes_of(wildcards):
+    """The number of neighbours that a path asks for, where that is not the domain's."""
+    return int(wildcards.votes[1:]) if wildcards.votes else None
 
 
 def audit(domain, name):

@@ -24,11 +24,11 @@ rule find_neighbors:
         queries=query_embeddings,
         indexes=list_of_indexes,
     output:
-        "results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet",
+        "results/{domain}/neighbors/{model}{votes}/{query}/{set}/{shard}.parquet",
     log:
-        "results/logs/find_neighbors/{domain}.{model}.{query}.{set}.{shard}.log",
+        "results/logs/find_neighbors/{domain}.{model}{votes}.{query}.{set}.{shard}.log",
     benchmark:
-        "results/benchmarks/find_neighbors/{domain}.{model}.{query}.{set}.{shard}.jsonl"
+        "results/benchmarks/find_neighbors/{domain}.{model}{votes}.{query}.{set}.{shard}.jsonl"
     wildcard_constraints:
         query=queries(),
     conda:
@@ -38,7 +38,7 @@ rule find_neighbors:
         mem_mb=megabytes_of_pairs(1500, "queries", "indexes"),
         runtime=minutes_of_pairs(30, "queries", "indexes"),
     params:
-        k=lambda wildcards: max(all_neighbors(wildcards)),
+        k=lambda wildcards: votes_of(wildcards) or max(all_neighbors(wildcards)),
         metric=metric_of,
         approximate=lambda wildcards: plan.is_approximate(config[wildcards.domain]),
         search=index_setting("search"),

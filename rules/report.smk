@@ -58,6 +58,9 @@ def models_of_run():
                 files += embedded_by(key, model, searched, "public")
             else:
                 files += weights_of(key, model)
+        for model in points_models(key):
+            if kinds.MODELS[settings["models"][model]["kind"]].embeds:
+                files += embedded_by(key, model, list(domain.queries.values())[0], "public")
         audits = {
             "contamination": settings.get("contamination", {}).get("input", "image"),
             "blind": domain.asks,
@@ -70,22 +73,25 @@ def models_of_run():
 
 def answers_of_tests():
     """What the tests' tables are made from: recovered objects and predictions of the models."""
-    files = recovered_by(comparisons) if "vlm" in config else []
-    return files + (predicted(pairs_of_predictors) if "vision" in config else [])
+    files = []
+    if "vlm" in config:
+        files += recovered_by([*comparisons, *points_of(vlm_sweeps)])
+    if "vision" in config:
+        files += predicted([*pairs_of_predictors, *points_of(vision_sweeps)])
+    return list(dict.fromkeys(files))
 
 
 def digests_of(names):
     """By name the digest that a table, figure or gallery must carry."""
-    found = {}
-    for name in names:
-        domain, _, what = name.partition("_")
-        if domain not in domains.DOMAINS:
-            found[name] = digest_of(None)
-        elif what.partition("_")[0] in ("sweeps", "contrasts", "sweep", "tradeoff"):
-            found[name] = digest_of_sweeps(domain)
-        else:
-            found[name] = digest_of(domain)
-    return found
+    domain_of = {name: name.partition("_")[0] for name in names}
+    return {
+        name: (
+            digest_of_sweeps(domain)
+            if plan.is_of_sweeps(name)
+            else digest_of(domain if domain in domains.DOMAINS else None)
+        )
+        for name, domain in domain_of.items()
+    }
 
 
 rule describe_run:
@@ -116,7 +122,7 @@ rule describe_run:
         runtime=minutes(10, 10),
     params:
         # Whether weights may be fetched changes no result.
-        config={key: value for key, value in config.items() if key != "allow_download"},
+        config={key: value for key, value in written.items() if key != "allow_download"},
         digests=digests_of(plan.tables(config)),
         sets=[
             (domain, name, config[domain]["sets"][name]["source"], len(shards(domain, name)))
@@ -169,7 +175,7 @@ rule report_page:
     params:
         domains={key: domains.DOMAINS[key].name for key in plan.configured(config)},
         # Whether weights may be fetched changes no result.
-        config={key: value for key, value in config.items() if key != "allow_download"},
+        config={key: value for key, value in written.items() if key != "allow_download"},
         digests=digests_of([*plan.tables(config), *plan.figures(config), *plan.configured(config)]),
         sweeps={key: plan.contrasted(key, config[key]) for key in plan.configured(config)},
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},

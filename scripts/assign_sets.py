@@ -27,8 +27,14 @@ def main(job: Any) -> None:
     reasons += ["repeated id"] * len(repeated)
     checks.check_rejected(source, len(images), reasons, items + repeated, limits["max_rejected"])
     images = images.with_columns(sets_of(images, source, job.params, len(reasons)))
-    check_sizes(images, source, job.params.sets, limits["k"])
+    check_sizes(images, source, job.params.sets, most_votes(limits))
     write_parquet(job.output[0], images.select("id", "set").to_arrow())
+
+
+def most_votes(vision: Any) -> int:
+    """The largest number of neighbours that votes, of a sweep's points as well."""
+    asked = [k for sweep in vision["sweeps"].values() for k in sweep.get("k", [])]
+    return max([vision["k"], *asked])
 
 
 def of_part(path: str) -> pl.DataFrame:

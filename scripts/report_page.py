@@ -97,8 +97,11 @@ def told_experiments(
     for plan in params.sweeps[key]:
         name = plan["sweep"]
         rows = [
-            asked[f"{key}_{table}"].filter(pl.col("sweep") == name).collect().to_dicts()
-            for table in ("sweeps", "contrasts")
+            asked[table].filter(pl.col("sweep") == name).collect().to_dicts()
+            # Two models of `contrasts` are no sweep.
+            if table in asked
+            else []
+            for table in (f"{key}_sweeps", f"{key}_contrasts")
         ]
         of_sweep = [f"{key}_{kind}_{name}" for kind in OF_SWEEPS]
         told = experiments.experiment(plan, params.config[key]["sweeps"].get(name), *rows)

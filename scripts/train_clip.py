@@ -6,8 +6,8 @@ import polars as pl
 
 from dejavu.encoders.device import prepare_torch
 from dejavu.files.csvw import write_frames
-from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.job import run
+from dejavu.samples import fractions
 from dejavu.training import clip, loop
 
 
@@ -15,9 +15,10 @@ def main(job: Any) -> None:
     """Train the model, or go on from its checkpoint."""
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
-    records = [read_parquet(path, ["image", "caption"]) for path in job.input.records]
-    images = [image for table in records for image in column_strings(table, "image")]
-    captions = [caption for table in records for caption in column_strings(table, "caption")]
+    taken = job.params.taken
+    images, captions = fractions.read_pairs(
+        job.input.records, taken["train_fraction"], job.input.extra, taken["extra"]
+    )
     model = clip.build(settings["model_cfg"], seed)
     checkpoint = loop.checkpoint_of(job)
     with checkpoint.held():

@@ -7,9 +7,9 @@ import polars as pl
 
 from dejavu.encoders.device import prepare_torch
 from dejavu.files.csvw import write_frames
-from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.files.weights import write_settings
 from dejavu.job import run
+from dejavu.samples import fractions
 from dejavu.training import loop, processes, ssl
 from dejavu.training.weights import save
 
@@ -18,11 +18,10 @@ def main(job: Any) -> None:
     """Train the model on all GPUs that the job has, or go on from its checkpoint."""
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
-    images = [
-        image
-        for path in job.input.records
-        for image in column_strings(read_parquet(path, ["image"]), "image")
-    ]
+    taken = job.params.taken
+    images = fractions.read_images(
+        job.input.records, taken["train_fraction"], job.input.extra, taken.get("extra")
+    )
     checkpoint = loop.checkpoint_of(job)
     with checkpoint.held() if processes.is_first() else nullcontext():
         team = processes.on_all_gpus(min(settings["batch"], len(images)))

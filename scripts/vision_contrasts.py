@@ -11,6 +11,7 @@ from dejavu.config import layout
 from dejavu.config.points import text_of
 from dejavu.files.csv import write_csv
 from dejavu.job import run
+from dejavu.samples.fractions import beyond_of_classes
 from dejavu.samples.images import read_crops
 from dejavu.scores import contrasts
 from dejavu.scores.judged import Classes, Comparison, read_comparison
@@ -24,11 +25,15 @@ ROLES = ("targets", "references")
 def main(job: Any) -> None:
     """Compare the points of every sweep under every kind of test."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out, params.digest_of_audits)
-    classes = Classes.of(duplicates.without(read_crops(job.input.records), left_out))
+    contaminated = duplicates.contaminated(job.input.left_out, params.tables_digest)
+    records = [*job.input.A, *job.input.B, *job.input.control]
+    classes = Classes.of(duplicates.without(read_crops(records), contaminated))
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
-    for sweep in params.sweeps:
+    for sweep in params.plans:
+        fraction = sweep["points"][0]["fraction"]
+        unseen = [beyond_of_classes(paths, fraction) for paths in (job.input.A, job.input.B)]
+        left_out = np.concatenate([contaminated, *unseen])
         for kind in SETS:
             points = [point for point in sweep["points"] if point["kind"] == kind]
             if points and (kind == "two_model" or has_one_reference(points)):

@@ -11,6 +11,7 @@ from dejavu.config import layout
 from dejavu.config.points import text_of
 from dejavu.files.csv import write_csv
 from dejavu.job import run
+from dejavu.samples.fractions import beyond
 from dejavu.scores import contrasts
 from dejavu.scores.recovered import ROLES, Files, Setting
 from dejavu.scores.tallies import paired_tallies
@@ -23,10 +24,10 @@ PRIMARY = {"two_model": "ppg", "one_model": "adjusted_precision"}
 def main(job: Any) -> None:
     """Compare the points of every sweep under every kind of test, shard by shard."""
     params = job.params
-    left_out = duplicates.contaminated(job.input.left_out, params.digest_of_audits)
+    left_out = duplicates.contaminated(job.input.left_out, params.tables_digest)
     files = layout.shards_of(job.input.recovered)
     rows = []
-    for sweep in params.sweeps:
+    for sweep in params.plans:
         for kind in SETS:
             points = [point for point in sweep["points"] if point["kind"] == kind]
             if points and (kind == "two_model" or has_one_reference(points)):
@@ -59,10 +60,13 @@ def rows_of(
         {"set": each["set"], **{role: {**each[role], "models": own[role]} for role in ROLES}}
         for each, own in zip(tallies, names, strict=True)
     ]
-    sets = [
-        paired_tallies(side, settings, weights, files, left_out)
-        for side in (sides[: len(points)], sides[len(points) :])
-    ]
+    sets = []
+    for of_set in (sides[: len(points)], sides[len(points) :]):
+        own, name = of_set[0]["target"], of_set[0]["set"]
+        paths = files[own["models"][0], own["query"], name]
+        unseen = beyond(paths, points[0]["fraction"] if name != "control" else 1)
+        counted = np.concatenate([left_out, unseen])
+        sets.append(paired_tallies(of_set, settings, weights, files, counted))
 
     def scored(place: int, chosen: Sequence[int]) -> Row:
         first, second = (each[place] for each in sets)

@@ -29,8 +29,9 @@ def main(job: Any) -> None:
             raise InputError(
                 f"{path} ranks other samples than {records} has crops of: delete it and run again."
             )
-        shard, row = shard_of(ranking.neighbors), row_of(ranking.neighbors)
-        distances = ranking.scores.astype(np.float64)
+        neighbors = ranking.neighbors[:, : job.params.k]
+        shard, row = shard_of(neighbors), row_of(neighbors)
+        distances = ranking.scores[:, : job.params.k].astype(np.float64)
         if ranking.metadata["metric"] == "cosine":
             distances = 1 - distances
         found = label_votes.from_votes(codes[starts[shard] + row], distances)

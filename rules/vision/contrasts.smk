@@ -13,7 +13,9 @@ rule vision_contrasts:
             [point for sweep in contrasted_predictors for point in sweep["points"]],
             ["A", "B", "control"],
         ),
-        records=image_records("A", "B", "control"),
+        A=image_records("A"),
+        B=image_records("B"),
+        control=image_records("control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -35,9 +37,9 @@ rule vision_contrasts:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(30, 30),
     params:
-        sweeps=contrasted_predictors,
+        plans=contrasted_predictors,
+        tables_digest=digest_of("vision"),
         digest=digest_of_sweeps("vision"),
-        digest_of_audits=digest_of("vision"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vision_contrasts.py"),
     script:

@@ -9,8 +9,8 @@ rule embed_ssl:
     """Embed the images or background crops of a shard with a self-supervised model."""
     input:
         records="results/vision/records/{set}/{shard}.parquet",
-        weights="results/vision/models/{model}/model.safetensors",
-        settings="results/vision/models/{model}/model.json",
+        weights=weights_file("vision", "model.safetensors"),
+        settings=weights_file("vision", "model.json"),
     output:
         "results/vision/embeddings/{model}/{input}/{set}/{shard}.parquet",
     log:

@@ -10,22 +10,28 @@ def records_of_set(wildcards):
     return image_records(wildcards.set)
 
 
+def neighbors_to_vote(wildcards):
+    """Ranks of neighbours of a set: the domain's, or those of the one search for larger numbers."""
+    k, own = votes_of(wildcards), config["vision"]["k"]
+    name = wildcards.model
+    if k is not None and k > own:
+        name = plan_vision.at_votes(name, plan_vision.most_votes(config["vision"]))
+    pattern = f"results/vision/neighbors/{name}/crop/{{set}}/{{shard}}.parquet"
+    return of_sets("vision", pattern, [wildcards.set])
+
+
 rule vote_labels:
     """Let the public neighbours of every crop of a set vote for its label."""
     input:
-        neighbors=lambda wildcards: of_sets(
-            "vision",
-            f"results/vision/neighbors/{wildcards.model}/crop/{{set}}/{{shard}}.parquet",
-            [wildcards.set],
-        ),
+        neighbors=neighbors_to_vote,
         records=records_of_set,
         public=image_records("public"),
     output:
-        "results/vision/predictions/{model}/{set}.parquet",
+        "results/vision/predictions/{model}{votes}/{set}.parquet",
     log:
-        "results/logs/vote_labels/{model}.{set}.log",
+        "results/logs/vote_labels/{model}{votes}.{set}.log",
     benchmark:
-        "results/benchmarks/vote_labels/{model}.{set}.jsonl"
+        "results/benchmarks/vote_labels/{model}{votes}.{set}.jsonl"
     wildcard_constraints:
         model=served_by("vision", "vote_labels"),
     conda:
@@ -35,6 +41,7 @@ rule vote_labels:
         mem_mb=megabytes(1500, 3),
         runtime=minutes(30, 30),
     params:
+        k=votes_of,
         versions=versions("numpy", "scipy"),
         code=code_version("vote_labels.py"),
     script:

@@ -2,13 +2,19 @@
 
 In: records of the training set, or a published file. Out: results/vision/models/{model}/. Beside
 the weights a checkpoint lets a killed training go on; it is no output, because Snakemake
-removes outputs before it runs a job again.
+removes outputs before it runs a job again. No more are the states after those epochs that a sweep
+measures: the job of such a point begins with what was kept, or else trains to its epoch.
 """
 
 
 def trained_images(wildcards):
-    """Records of the images that a self-supervised model is trained on."""
-    return image_records(model_settings("vision", wildcards)["train_on"], "shared")
+    """Records of the set that a self-supervised model is trained on."""
+    return image_records(model_settings("vision", wildcards)["train_on"])
+
+
+def shared_images(wildcards):
+    """Records of the further images that a self-supervised model is trained on."""
+    return [] if model_settings("vision", wildcards).get("extra") == 0 else image_records("shared")
 
 
 def trained_crops(wildcards):
@@ -19,6 +25,7 @@ def trained_crops(wildcards):
 def training_of(wildcards):
     """What a training depends on: not the seeds, nor how the model is used."""
     left_out = ("kind", "seeds", "train_on", "representation", "preprocessing")
+    left_out += (*plan.TAKEN, *sweeps.MARKS)
     settings = model_settings("vision", wildcards)
     kept = {key: value for key, value in settings.items() if key not in left_out}
     channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
@@ -43,6 +50,8 @@ rule train_ssl:
     """Train a self-supervised model from scratch, going on from its checkpoint if there is one."""
     input:
         records=trained_images,
+        extra=shared_images,
+        kept_by=kept_by("vision", "model.safetensors"),
     output:
         weights="results/vision/models/{model}/model.safetensors",
         settings="results/vision/models/{model}/model.json",
@@ -64,6 +73,9 @@ rule train_ssl:
         runtime=minutes(2880),
     params:
         model=training_of,
+        taken=taken("vision"),
+        keep=kept_epochs("vision"),
+        until=until("vision"),
         seed=training_seed("vision"),
         versions=versions("torch", "torchvision", "lightly", "timm", "pillow"),
         code=code_version("train_ssl.py"),
@@ -95,6 +107,7 @@ rule train_classifier:
         runtime=minutes(720),
     params:
         model=training_of,
+        taken=taken("vision"),
         seed=training_seed("vision"),
         versions=versions("torch", "torchvision", "timm", "pillow"),
         code=code_version("train_classifier.py"),

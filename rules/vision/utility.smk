@@ -8,8 +8,8 @@ rule linear_probe:
     """Fit a linear classifier to the backbone's features of public images, and test it on others."""
     input:
         records=image_records("public"),
-        weights="results/vision/models/{model}/model.safetensors",
-        settings="results/vision/models/{model}/model.json",
+        weights=weights_file("vision", "model.safetensors"),
+        settings=weights_file("vision", "model.json"),
     output:
         "results/vision/utility/{model}.json",
     log:

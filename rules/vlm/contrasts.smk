@@ -37,9 +37,9 @@ rule vlm_contrasts:
         ),
         runtime=minutes(30, 60),
     params:
-        sweeps=contrasted_models,
+        plans=contrasted_models,
+        tables_digest=digest_of("vlm"),
         digest=digest_of_sweeps("vlm"),
-        digest_of_audits=digest_of("vlm"),
         versions=versions("numpy", "polars", "scipy"),
         code=code_version("vlm_contrasts.py"),
     script:

@@ -14,7 +14,7 @@ def captions_of_set(wildcards):
 def in_stored_order(source):
     """Whether a folder of embeddings keeps its order: where one set takes the whole of it."""
     takers = [each for each in config["vlm"]["sets"].values() if each["source"] == source]
-    return len(takers) == 1 and takers[0]["fraction"] == 1
+    return len(takers) == 1 and takers[0]["fraction"] == 1 and not takers[0].get("from")
 
 
 def hash_ranges_of_sources():

@@ -89,6 +89,15 @@ def check_null_seeds(
         )
 
 
+def check_whole(where: str, model: Mapping[str, Any]) -> None:
+    """Check that a model of a test, which measures all samples of a set, learned all of them."""
+    if model.get("train_fraction", 1) < 1:
+        raise InputError(
+            f"{where}: it is trained on {model['train_fraction']:g} of its set, and tests measure"
+            " all of it: vary `train_fraction` in a sweep, or lower the `fraction` of the set."
+        )
+
+
 def check_contrasts(
     domain: Mapping[str, Any], where: str, reference_of: Callable[[str, str], str | None]
 ) -> None:

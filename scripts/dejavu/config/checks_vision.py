@@ -14,6 +14,7 @@ from dejavu.config.checks_common import (
     check_names,
     check_null_model,
     check_sources,
+    check_whole,
 )
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
@@ -57,11 +58,11 @@ def _check_sets(vision: Mapping[str, Any]) -> None:
                 f" {', '.join(fed)}, and a shared source gives A and B alike: let it give both, or"
                 " give every set a source of its own."
             )
-        if fed == ["shared"]:
+        if fed == ["shared"] and not any("extra" in each for each in vision["models"].values()):
             raise InputError(
                 f"Config key vision.sets.shared: {source!r} gives no other set; `shared` holds the"
-                " images without boxes of the source of A and B: take that source, or leave"
-                " `shared` out."
+                " images without boxes of the source of A and B: take that source, leave"
+                " `shared` out, or tell by `extra` how much of it a model is trained on."
             )
 
 
@@ -120,6 +121,11 @@ def _check_models(vision: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{where}.train_on: a classifier is a reference, which must not have seen A: train"
                 " it on B or public."
+            )
+        if model.get("extra") and "shared" not in vision["sets"]:
+            raise InputError(
+                f"{where}.extra: there is no set that further images could be taken of: add"
+                " `shared` to vision.sets."
             )
         if "layers" in model.get("projector", {}):
             raise InputError(
@@ -212,3 +218,4 @@ def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, A
             f"{where}: {name!r} is trained on the set {models[name][key]!r}, and its role asks for"
             f" {set_name!r}: correct `{key}` or the test."
         )
+    check_whole(where, models[name])

@@ -3,10 +3,11 @@
 import filecmp
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm
+from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm, ranges
 from dejavu.config.checks_common import (
     check_contrasts,
     check_files,
@@ -16,7 +17,9 @@ from dejavu.config.checks_common import (
     check_null_model,
     check_null_seeds,
     check_sources,
+    check_whole,
 )
+from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
 from dejavu.config.sweeps import sweeps_of
@@ -44,17 +47,27 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
 
 def _check_sets(domain: Mapping[str, Any], where: str) -> None:
     check_sources(domain, where)
-    taken: dict[str, list[tuple[str, float]]] = {}
-    for name, settings in domain["sets"].items():
-        taken.setdefault(settings["source"], []).append((name, settings["fraction"]))
-    for source, parts in taken.items():
-        total = sum(fraction for _, fraction in parts)
-        if total > 1 + 1e-9:
-            names = ", ".join(f"{name} {fraction:g}" for name, fraction in parts)
+    in_order = DOMAINS[where].in_order(domain["sets"])
+    for source in dict.fromkeys(settings["source"] for settings in domain["sets"].values()):
+        sharing = [name for name in in_order if domain["sets"][name]["source"] == source]
+        parts = ranges.parts({name: domain["sets"][name] for name in sharing})
+        names = ", ".join(f"{name} {float(a):g} to {float(b):g}" for name, (a, b) in parts.items())
+        last = max(parts, key=lambda name: parts[name][1])
+        if parts[last][1] > 1:
+            total = float(parts[last][1])
             raise InputError(
                 f"Config key {where}.sets: the fractions of the source {source!r} add up to"
                 f" {total:g} ({names}): lower them to 1 at most, so that no sample is in two sets."
             )
+        for (first, (_, end)), (second, (start, _)) in pairwise(
+            sorted(parts.items(), key=lambda part: part[1])
+        ):
+            if start < end:
+                raise InputError(
+                    f"Config key {where}.sets: {first} and {second} share a part of the source"
+                    f" {source!r} ({names}): lower `fraction` of {first}, or begin {second} at"
+                    f" {float(end):g}."
+                )
 
 
 def _check_headline(vlm: Mapping[str, Any]) -> None:
@@ -94,6 +107,11 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
                 f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
                 f" vlm.sets has {', '.join(domain['sets'])}."
             )
+        if model.get("extra") and "extra" not in domain["sets"]:
+            raise InputError(
+                f"Config key vlm.models.{name}.extra: there is no set that further samples could"
+                " be taken of: add `extra` to vlm.sets."
+            )
         if record.source is not None and "path" in model:
             for folder in _imported_folders(model, domain, base).values():
                 if not clip_retrieval.numbers(folder):
@@ -130,6 +148,8 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
 def _check_tests(domain: Mapping[str, Any]) -> None:
     for name, test in domain["tests"].items():
         _check_test(f"Config key vlm.tests.{name}", test, domain)
+        for role in ("target", "reference"):
+            check_whole(f"Config key vlm.tests.{name}.{role}", domain["models"][test[role]])
 
 
 def _check_test(where: str, test: Mapping[str, Any], domain: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ DOMAINS = {
     "vlm": Domain(
         key="vlm",
         name="Vision–language",
-        sets=("target", "reference", "public", "control"),
+        sets=("target", "reference", "public", "control", "extra"),
         measured=("target", "reference", "control"),
         queries={"t2i": "image", "t2t": "caption"},
         asks="caption",

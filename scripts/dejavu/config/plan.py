@@ -11,7 +11,12 @@ from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import EXACT_INDEX, MODELS
 from dejavu.config.replicates import Config, Plan, path_names
 from dejavu.config.replicates import trainings as trainings_of
+from dejavu.config.sweeps import WEIGHTS_OF
 
+# Keys of models that tell what they are trained on, beside their set.
+TAKEN = ("train_fraction", "extra")
+# Rules that make weights, which the points of a sweep may share.
+WEIGHING = ("train_clip", "train_ssl", "train_classifier", "import_checkpoint")
 IN_TESTS = {"vlm": plan_vlm.models_in_tests, "vision": plan_vision.predictors_in_tests}
 SWEEPS = {"vlm": plan_vlm.sweeps, "vision": plan_vision.sweeps}
 HAS_TWO_MODEL_TESTS = {
@@ -33,7 +38,11 @@ def models_in_tests(domain: str, settings: Config) -> list[str]:
 def served_by(rule: str, settings: Config) -> list[str]:
     """The models of a domain whose kind a rule serves."""
     models = settings["models"]
-    return [model for model in models if rule in MODELS[models[model]["kind"]].rules]
+    return [
+        name
+        for name, model in models.items()
+        if rule in MODELS[model["kind"]].rules and not (rule in WEIGHING and WEIGHTS_OF in model)
+    ]
 
 
 def useful_models(domain: str, settings: Config) -> list[str]:
@@ -58,6 +67,38 @@ def searches(domain: str, settings: Config) -> list[Plan]:
 def trainings(domain: str, settings: Config) -> list[tuple[str, int, str]]:
     """Name, seed and path name of every training that a domain's tests ask for."""
     return trainings_of(settings["models"], models_in_tests(domain, settings))
+
+
+def sweeps(domain: str, settings: Config) -> list[Plan]:
+    """The sweeps of a domain as its plan has them, each point with the files that tell of it.
+
+    These are, of the target, `histories`, the trainings of its replicates, none where it is not
+    trained here, and `utility`, what its first replicate is good for, None where none is asked.
+    """
+    plans = [each for each in SWEEPS[domain](settings) if each["varied"]]
+    for point in (point for each in plans for point in each["points"]):
+        target, folder = point["target_model"], f"results/{domain}"
+        owner = settings["models"][target].get(WEIGHTS_OF, target)
+        names = path_names(owner, settings["models"][owner])
+        is_trained = MODELS[settings["models"][target]["kind"]].trained
+        named = [f"{folder}/models/{name}/training.csv" for name in names]
+        point["histories"] = named if is_trained else []
+        able = "utility" in settings and target in served_by(DOMAINS[domain].useful_rule, settings)
+        useful = _useful_as(target, settings["models"])
+        name = path_names(useful, settings["models"][useful])[0]
+        point["utility"] = f"{folder}/utility/{name}.json" if able else None
+    return plans
+
+
+def _useful_as(model: str, models: Config) -> str:
+    """The model whose usefulness is a model's: a task does not ask what layer is compared."""
+    owner = models[model].get(WEIGHTS_OF, model)
+    unlike = {
+        key
+        for key in {*models[model], *models[owner]} - {WEIGHTS_OF, "representation"}
+        if models[model].get(key) != models[owner].get(key)
+    }
+    return model if unlike else owner
 
 
 def searched_for_duplicates(domain: str, sets: Config) -> dict[str, list[str]]:
@@ -169,14 +210,11 @@ def drawn_sweeps(domain: str, settings: Config) -> dict[str, Plan]:
 
 
 def traded_sweeps(domain: str, settings: Config) -> list[str]:
-    """The sweeps whose targets have a task that tells what they are good for."""
-    if "utility" not in settings:
-        return []
-    able = served_by(DOMAINS[domain].useful_rule, settings)
+    """The sweeps some of whose points have a task that tells what they are good for."""
     return [
-        name
-        for name, sweep in drawn_sweeps(domain, settings).items()
-        if any(point["target_model"] in able for point in sweep["points"])
+        sweep["sweep"]
+        for sweep in sweeps(domain, settings)
+        if any(point["utility"] is not None for point in sweep["points"])
     ]
 
 
@@ -201,6 +239,8 @@ def tables(config: Config) -> list[str]:
             names.append("groups")
         if is_approximate(settings):
             names.append("recall")
+        if settings.get("sweeps"):
+            names.append("sweeps")
         if contrasted(domain, settings):
             names.append("contrasts")
         asked += [f"{domain}_{name}" for name in names]
@@ -209,6 +249,11 @@ def tables(config: Config) -> list[str]:
         for domain in configured(config)
     )
     return [*asked, "utility"] if is_useful else asked
+
+
+def is_of_sweeps(name: str) -> bool:
+    """Whether a table or figure, by its name, is of sweeps, whose digest is one of its own."""
+    return name.partition("_")[2].startswith(("sweep", "contrast", "tradeoff"))
 
 
 def figures(config: Config) -> list[str]:

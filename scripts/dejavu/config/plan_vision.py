@@ -163,6 +163,12 @@ def first_reference(vision: Config, kind: str, target: str) -> str | None:
     return next((pair["reference"] for pair in pairs), None)
 
 
+def most_votes(vision: Config) -> int:
+    """The largest number of neighbours that a sweep lets vote, or else the domain's."""
+    asked = [k for sweep in vision.get("sweeps", {}).values() for k in sweep.get("k", [])]
+    return max([vision["k"], *asked])
+
+
 def at_votes(name: str, k: int) -> str:
     """How a predictor stands in paths where other neighbours vote than the config's `k`."""
     return f"{name}@{k}"
@@ -177,7 +183,7 @@ def _compared(vision: Config, point: Plan, kind: str, target: str, reference: st
     else:
         tests["one_model"] = {"targets": [target], "references": [reference]}
     [found] = compared_sets({**vision, "tests": tests})
-    k = point.get("k", vision["k"])
+    k: int = point["k"] if "k" in point else vision["k"]
 
     def voted(names: Sequence[str]) -> list[str]:
         return [

@@ -1,6 +1,6 @@
-"""How points of sweeps stand in tables; standard library only.
+"""Points of sweeps as tables have them.
 
-Apart from what sweeps are, since scripts that write and read tables need no more of them.
+Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
 from collections.abc import Mapping

@@ -12,17 +12,18 @@ ROWS_PER_SHARD = 10**8
 SHARDS_PER_SET = 10**4
 
 
-def hash_ranges(fractions: Mapping[str, float]) -> dict[str, tuple[int, int]]:
-    """Give each name its half-open range of hashes, in the mapping's order.
+def parts(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Fraction, Fraction]]:
+    """Where the part of each set begins and ends, out of 1, in the mapping's order.
 
-    Fractions are read as the decimals they are written as, so that 0.1 + 0.2 + 0.7 is a whole.
+    A set begins `from` there or, without that key, where the one before it ends. Numbers are read
+    as the decimals they are written as, so that 0.1 + 0.2 + 0.7 is a whole.
     """
-    ranges, low = {}, Fraction(0)
-    for name, fraction in fractions.items():
-        high = low + Fraction(str(fraction))
-        ranges[name] = (int(low * HASHES), int(high * HASHES))
-        low = high
-    return ranges
+    found, end = {}, Fraction(0)
+    for name, settings in sets.items():
+        low = Fraction(str(settings["from"])) if "from" in settings else end
+        end = low + Fraction(str(settings["fraction"]))
+        found[name] = (low, end)
+    return found
 
 
 def ranges_of_sets(
@@ -30,7 +31,8 @@ def ranges_of_sets(
 ) -> dict[str, tuple[int, int]]:
     """Hash ranges of the sets that share a source, in the domain's order of sets."""
     sharing = [name for name in order if name in sets and sets[name]["source"] == source]
-    return hash_ranges({name: sets[name]["fraction"] for name in sharing})
+    found = parts({name: sets[name] for name in sharing})
+    return {name: (int(low * HASHES), int(high * HASHES)) for name, (low, high) in found.items()}
 
 
 def shard_range(hash_range: tuple[int, int], shard: int, shards: int) -> tuple[int, int]:

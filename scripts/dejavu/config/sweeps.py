@@ -251,7 +251,7 @@ def _accepted(
 ) -> Config:
     """A point's settings with their defaults, if the schema of models takes them."""
     try:
-        return complete({name: settings})[name]  # type: ignore[no-any-return]
+        return complete({name: settings})[name]
     except InputError as error:
         place, _, told = str(error).partition(": ")
         inside = place.removeprefix(f"Config key {name}").removeprefix(".")
@@ -297,9 +297,9 @@ def planned(
         named = {kind: [reference_of(kind, target) for target in pair] for kind in KINDS}
         entries = [
             ({"model": target}, kind, target, reference)
-            for kind, references in named.items()
-            if None not in references
-            for target, reference in zip(pair, references, strict=True)
+            for kind, several in named.items()
+            for target, reference in zip(pair, several, strict=True)
+            if reference is not None and None not in several
         ]
         found.append((", ".join(pair), (), entries))
     plans = []

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from dejavu.errors import first_line, refusal
+from dejavu.errors import InputError, first_line, refusal
 
 
 def build(settings: Mapping[str, Any]) -> nn.Module:
@@ -46,3 +46,39 @@ def width(backbone: nn.Module, side: int) -> int:
         features = backbone.eval()(torch.zeros(1, 3, side, side))
     backbone.train(training)
     return features.shape[1]
+
+
+def stage_output(backbone: nn.Module, number: int, pixels: Tensor) -> Tensor:
+    """What a stage of a backbone makes of pixels [n, 3, h, w], averaged over places: [n, d].
+
+    Stages count from 1: `layer1`, `layer2` of residual networks, the parts of `stages` (timm's
+    convolutional ones) or `blocks` (vision transformers).
+
+    Raises:
+        InputError: there is no such stage.
+    """
+    stages = {
+        int(name.removeprefix("layer")): module
+        for name, module in backbone.named_children()
+        if name.removeprefix("layer").isdigit()
+    }
+    for group in ("stages", "blocks"):
+        parts = getattr(backbone, group, None)
+        if not stages and isinstance(parts, nn.Sequential | nn.ModuleList):
+            stages = dict(enumerate(parts, 1))
+    if number not in stages:
+        told = ", ".join(f"layer{each}" for each in sorted(stages))
+        raise InputError(
+            f"The backbone has no stage layer{number}"
+            f" ({f'it has {told}' if told else 'it is of no known stages'}): correct"
+            " `representation`."
+        )
+    found: list[Tensor] = []
+    hook = stages[number].register_forward_hook(lambda *call: found.append(call[-1]))
+    try:
+        backbone(pixels)
+    finally:
+        hook.remove()
+    # Of an image [n, d, h, w]; of a transformer's tokens [n, t, d].
+    places = (2, 3) if found[0].ndim == 4 else (1,)
+    return found[0].mean(dim=places)

@@ -65,7 +65,17 @@ class SslModel(nn.Module):
         return self.projector(self.backbone(pixels))
 
     def represent(self, pixels: Tensor, representation: str) -> Tensor:
-        """Output of the `backbone` or of the `projector`, DINO's before its prototypes: [n, d]."""
+        """Output of the `backbone`, one of its stages, or the `projector`: [n, d].
+
+        DINO's projector ends before its prototypes. A stage, `layer3`, is averaged over places.
+
+        Raises:
+            InputError: the backbone has no such stage.
+        """
+        if representation.startswith("layer"):
+            return backbones.stage_output(
+                self.backbone, int(representation.removeprefix("layer")), pixels
+            )
         features = self.backbone(pixels)
         if representation == "backbone":
             return features
@@ -121,7 +131,7 @@ class SslEncoder:
             architecture: what it was built from, parts of which show in no weight.
             preprocessing: `image_side`, `crop_side`, `resize` (`squash` or `centre_crop`),
                 `interpolation`, `mean` and `std` of the channels.
-            representation: `projector` or `backbone`.
+            representation: `projector`, `backbone`, or a stage of it, as `layer3`.
             normalise: whether vectors are scaled to length 1; a zero vector stays what it is.
             device: where to compute.
         """

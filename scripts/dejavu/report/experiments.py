@@ -43,7 +43,7 @@ def experiment(
         real: `tests`, with `kind`, `happened` and `answers`.
     """
     tests = []
-    for kind in dict.fromkeys(row["kind"] for row in points):
+    for kind in dict.fromkeys(row["kind"] for row in (*points, *contrasts)):
         own = summaries([row for row in points if row["kind"] == kind], "point")
         differences = summaries(
             [row for row in contrasts if row["kind"] == kind], "contrast", "along", "from", "to"
@@ -86,7 +86,9 @@ def told_values(points: Sequence[Row], key: str) -> list[str]:
 
 
 def values(rows: Sequence[Row]) -> str:
-    """The score, and what the model is good for, at every point."""
+    """The score, and what the model is good for, at every point; nothing of two models alone."""
+    if not rows:
+        return ""
     told = []
     for row in rows:
         score = Score.of(row, score_of(row))

@@ -11,7 +11,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -80,6 +80,16 @@ class Checkpoint:
     path: Path
     # Of code and libraries, for which Snakemake runs a training anew as it does for its settings.
     version: str = ""
+    # Epochs after which the training's state is kept, each in a file of its own beside this one.
+    keep: tuple[int, ...] = ()
+    # The epoch after which the training stops, where that is not its last.
+    until: int | None = None
+    # What another run of the same training kept of it: where it begins without a file of its own.
+    start: Path | None = None
+
+    def kept(self, epoch: int) -> "Checkpoint":
+        """The file in which the state after an epoch is kept."""
+        return replace(self, path=self.path.with_name(f"epoch_{epoch}.pt"))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -119,9 +129,12 @@ class Checkpoint:
             FileNotFoundError: there is none.
             Unusable: the file is damaged, or of another training.
         """
+        path = self.path
+        if self.start is not None and self.start.is_file() and not path.is_file():
+            path = self.start
         try:
-            seals.check_end(self.path)
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            seals.check_end(path)
+            saved = torch.load(path, map_location="cpu", weights_only=True)
         except DamagedFile as error:
             raise Unusable("it does not hold what was written to it") from error
         except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
@@ -136,9 +149,19 @@ class Checkpoint:
 
 
 def checkpoint_of(job: Any) -> Checkpoint:
-    """The checkpoint of a job with the output `weights` and the params `code` and `versions`."""
+    """The checkpoint of a job with the output `weights` and the params `code` and `versions`.
+
+    The params may have `keep`, epochs, and `until`, the epoch that it ends with, then with the
+    input `kept_by`, weights of the same training to its end.
+    """
     version = seals.canonical([job.params.code, job.params.versions])
-    return Checkpoint(Path(job.output.weights).with_name("checkpoint.pt"), version.decode())
+    own = Path(job.output.weights).with_name("checkpoint.pt")
+    checkpoint = Checkpoint(own, version.decode(), tuple(job.params.get("keep", ())))
+    until = job.params.get("until")
+    if until is None:
+        return checkpoint
+    keeper = replace(checkpoint, path=Path(job.input.kept_by[0]).with_name(own.name))
+    return replace(checkpoint, until=until, start=keeper.kept(until).path)
 
 
 class Unusable(Exception):
@@ -162,7 +185,7 @@ def run(
     Args:
         parts: what is saved and restored, by name.
         take_step: does one step, given its number, and returns what to report.
-        epochs: how many.
+        epochs: how many, if the checkpoint does not end with an earlier one.
         order: the batches, which fix the number of steps in an epoch.
         checkpoint: file to resume from. One that can't be is told of and replaced.
         identity: hash of everything that the weights depend on; another training's checkpoint is
@@ -176,7 +199,7 @@ def run(
     Returns:
         The mean metrics of each epoch, with `epoch` counted from 1.
     """
-    steps = epochs * order.steps
+    steps = min(epochs, checkpoint.until or epochs) * order.steps
     start = _resumed(parts, checkpoint, identity, steps, leads)
     history, sums, first = start["history"], start["sums"], start["step"]
     progress = Progress("training", steps * order.batch, "samples")
@@ -190,6 +213,10 @@ def run(
             means = {name: total / order.steps for name, total in sums.items()}
             history.append({"epoch": (step + 1) // order.steps, **means})
             sums = {}
+            if leads and history[-1]["epoch"] in checkpoint.keep:
+                state = {name: parts[name].state_dict() for name in _needed(parts, 0)}
+                saved = {"step": step + 1, "parts": state, "history": history, "sums": sums}
+                checkpoint.kept(int(history[-1]["epoch"])).write(identity, saved)
         if not leads:
             continue
         latest = history[-1] if history else {}

@@ -409,7 +409,7 @@ def test_differences_of_a_sweep_are_one_family_and_slopes_another():
 
 
 def table(script, sweeps, **inputs):
-    params = SimpleNamespace(sweeps=sweeps, digest="sweeps", digest_of_audits="audits")
+    params = SimpleNamespace(plans=sweeps, digest="sweeps", tables_digest="tables")
     job = SimpleNamespace(
         input=SimpleNamespace(left_out=[], **inputs), params=params, output=["contrasts.csv"]
     )
@@ -517,7 +517,7 @@ def test_the_table_of_images_is_made_of_predictions(tmp_path, monkeypatch):
         for point in (1, 2)
     ]  # fmt: skip
     sweep = {"sweep": "epochs", "varied": ["epochs"], "points": points}
-    found = table(vision_contrasts, [sweep], predictions=paths, records=[])
+    found = table(vision_contrasts, [sweep], predictions=paths, A=[], B=[], control=[])
     two, one = found.sort("kind", descending=True).rows(named=True)
     assert (two["score"], one["score"]) == ("dejavu", "adjusted_accuracy")
     assert (two["samples"], one["samples"]) == (210, 120)

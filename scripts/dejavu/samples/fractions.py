@@ -1,0 +1,128 @@
+"""What part of a set a model is trained on: nested fractions in the order of the samples' numbers.
+
+Numbers follow the keyed hash that puts samples into sets, so that a part is drawn by it, the part
+of a half lies within the half, and a sample's place tells whether a model has seen it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dejavu.errors import InputError
+from dejavu.files.parquet import column_strings, read_parquet
+
+# So that 0.1 of 30 samples are 3, whatever its binary form.
+ROUNDING = 1e-9
+
+
+def part_of(samples: int, fraction: float) -> int:
+    """How many samples a part of a set holds: at least one where the set does."""
+    return min(samples, max(1, int(fraction * samples + ROUNDING)))
+
+
+def first_samples(samples: int, fraction: float) -> NDArray[np.bool_]:
+    """Which of a set's samples, in the order of their numbers, are of a part of it: bool [n]."""
+    return np.arange(samples) < part_of(samples, fraction)
+
+
+def first_of_classes(labels: Sequence[str], fraction: float) -> NDArray[np.bool_]:
+    """The same class by class: bool [n]."""
+    given = pl.DataFrame({"label": list(labels)}, schema={"label": pl.String})
+    place = pl.int_range(pl.len()).over("label")
+    size = (fraction * pl.len() + ROUNDING).floor().clip(lower_bound=1).over("label")
+    return given.select(chosen=place < size)["chosen"].to_numpy()
+
+
+def read_pairs(
+    paths: Sequence[str], fraction: float, extra_paths: Sequence[str], extra: float
+) -> tuple[list[str], list[str]]:
+    """Images and captions that a model is trained on, from records.
+
+    Args:
+        paths: the shards of its set.
+        fraction: the part of it that is taken.
+        extra_paths: the shards of the set `extra`.
+        extra: how many times as many samples as the whole set has are taken of it.
+
+    Raises:
+        InputError: there are not so many.
+    """
+    images, captions = _columns(paths, ("image", "caption"))
+    count = part_of(len(images), fraction)
+    further = _columns(extra_paths, ("image", "caption")) if extra else ([], [])
+    more = extra_count(len(images), extra, len(further[0]), "extra")
+    return images[:count] + further[0][:more], captions[:count] + further[1][:more]
+
+
+def read_images(
+    paths: Sequence[str], fraction: float, extra_paths: Sequence[str], extra: float | None
+) -> list[str]:
+    """Images that a self-supervised model is trained on, from records.
+
+    Args:
+        paths: the shards of its set.
+        fraction: the part of each class of it that is taken.
+        extra_paths: the shards of the set `shared`.
+        extra: how many times as many images as the whole set has are taken of it; None for the same
+            part of each of its classes.
+
+    Raises:
+        InputError: there are not so many.
+    """
+    images, labels = _columns(paths, ("image", "label"))
+    shared, shared_labels = _columns(extra_paths, ("image", "label"))
+    if extra is None:
+        return _chosen(images, labels, fraction) + _chosen(shared, shared_labels, fraction)
+    more = extra_count(len(images), extra, len(shared), "shared")
+    return _chosen(images, labels, fraction) + shared[:more]
+
+
+def extra_count(samples: int, extra: float, there: int, name: str) -> int:
+    """How many samples are taken of a further set.
+
+    Raises:
+        InputError: it holds fewer.
+    """
+    asked = int(extra * samples + ROUNDING)
+    if asked > there:
+        raise InputError(
+            f"The model's `extra` is {extra:g}, for which {asked} samples are needed beside the"
+            f" {samples} of its set, and the set `{name}` holds {there}: enlarge it, or lower"
+            " `extra`."
+        )
+    return asked
+
+
+def _chosen(images: list[str], labels: list[str], fraction: float) -> list[str]:
+    if fraction == 1:
+        return images
+    chosen = first_of_classes(labels, fraction)
+    return [image for image, is_chosen in zip(images, chosen, strict=True) if is_chosen]
+
+
+def _columns(paths: Sequence[str], names: Sequence[str]) -> list[list[str]]:
+    """Columns of text of shards, one after the other."""
+    tables = [read_parquet(path, list(names)) for path in paths]
+    return [[text for table in tables for text in column_strings(table, name)] for name in names]
+
+
+def beyond(paths: Sequence[str], fraction: float) -> NDArray[np.int64]:
+    """Numbers of the samples of a set that are not of a part of it, from its shards in order."""
+    if fraction == 1:
+        return np.empty(0, dtype=np.int64)
+    samples = np.concatenate(
+        [read_parquet(path, ["sample"])["sample"].to_numpy() for path in paths]
+    )
+    return samples[~first_samples(len(samples), fraction)]
+
+
+def beyond_of_classes(paths: Sequence[str], fraction: float) -> NDArray[np.int64]:
+    """The same class by class, from the records of a set of images."""
+    if fraction == 1 or not paths:
+        return np.empty(0, dtype=np.int64)
+    shards = [read_parquet(path, ["sample", "label"]) for path in paths]
+    samples = np.concatenate([shard["sample"].to_numpy() for shard in shards])
+    labels = [label for shard in shards for label in column_strings(shard, "label")]
+    return samples[~first_of_classes(labels, fraction)]
