@@ -30,8 +30,9 @@ def drawn(rows: figures.Rows, plan: Mapping[str, Any]) -> Any:
     along, other = curves.axes(plan)
     values = curves.values_of(plan, along)
     if all(map(is_number, values)):
-        kind = "log" if curves.is_logarithmic(values) else "linear"
-        scale = alt.Scale(type=kind, zero=False, nice=False, padding=12)
+        scale = alt.Scale(zero=False, nice=False, padding=12)
+        if curves.is_logarithmic(values):
+            scale.type = "log"
         x = alt.X("x:Q").scale(scale).axis(values=values, format="~g", grid=False)
     else:
         names = list(dict.fromkeys(row["x"] for row in rows))
