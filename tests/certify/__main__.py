@@ -15,7 +15,7 @@ from tests.certify.worlds import Case
 
 OF_EACH = 4_000
 OF_SHIFTED = 600
-OF_LISTED = 200
+OF_LISTED = 100
 FORMS = {
     **worlds.FORMS,
     **contrasts.FORMS,

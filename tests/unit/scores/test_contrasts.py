@@ -11,7 +11,7 @@ from scipy import stats
 import vision_contrasts
 import vlm_contrasts
 from dejavu.config import layout
-from dejavu.files.parquet import write_parquet
+from dejavu.files.parquet import read_parquet, write_parquet
 from dejavu.scores import recovered, vision, vlm
 from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, contrasts, ordered, rows_of
 from dejavu.scores.families import holm
@@ -97,6 +97,7 @@ def captions(tmp_path, monkeypatch):
     for place, (name, sizes) in enumerate(SIZES.items()):
         for shard, size in enumerate(sizes):
             rng = np.random.default_rng([place, shard])
+            samples = 1000 * (10 * place + shard) + np.arange(size)
             truth, predicted = rng.integers(0, 6, size), rng.integers(3, 6, size)
             luck = {letter: rng.random(size) for letter in "abg"}
             for model, point in models.items():
@@ -108,7 +109,7 @@ def captions(tmp_path, monkeypatch):
                 path = f"{model}/{query}/{name}/{layout.shard_name(shard)}.parquet"
                 half = np.arange(size) % 2 == 0 if name == "control" else None
                 recovered.write(
-                    path, np.arange(size), half, np.zeros(size, np.float32), {"all": truth},
+                    path, samples, half, np.zeros(size, np.float32), {"all": truth},
                     {SETTING: predicted}, {SETTING: correct},
                 )  # fmt: skip
                 paths.append(path)
@@ -277,16 +278,44 @@ def test_seeds_are_pooled_by_their_own_differences(captions):
     assert vlm.contrast_of_sets(tallies, [0, 1], 2)["no_interval"] == "two seeds"
 
 
-def test_samples_that_are_left_out_and_clusters_of_captions_count_as_in_other_scores(captions):
+def test_captions_of_one_image_are_one_cluster(captions):
+    files, known = captions
+    for name in ("target", "reference"):
+        for path in {path for key, several in files.items() if key[2] == name for path in several}:
+            read = read_parquet(path)
+            clusters = pa.array(np.arange(len(read)) // 3)
+            write_parquet(path, read.append_column("cluster", clusters))
+    [asked, *_] = contrasts(POINTS, ["text_mask"])
+    row = vlm.contrast_of_sets(
+        [side[0] for side in two_model(files, [asked.weights])], [0], asked.scale
+    )
+    values = [np.dot(asked.weights, side) for side in signs(known, 0)]
+    most, means = change(values, asked.scale), []
+    for own, key in zip(values, (("a0_s0", "target"), ("b0_s0", "reference")), strict=True):
+        shards = [recovered.Recovered.read(path) for path in files[key[0], "t2i", key[1]]]
+        scored = [shard.scored(SETTING) for shard in shards]
+        image = np.concatenate(
+            [1000 * place + np.flatnonzero(each) // 3 for place, each in enumerate(scored)]
+        )
+        n = len(own) + 2
+        centre = own.sum() / n
+        deviations = [(own[image == each] - centre).sum() for each in np.unique(image)]
+        squares = [deviation**2 for deviation in (*deviations, most - centre, -most - centre)]
+        half = 1.959963984540054 * np.sqrt(sum(squares)) / n
+        means.append((own.mean(), centre - half, centre + half))
+    found = [row[f"ppg{end}"] for end in ("", "_low", "_high")]
+    assert found == pytest.approx(average(*means), abs=1e-12)
+
+
+def test_samples_that_are_left_out_are_in_no_contrast(captions):
     files, _ = captions
     [asked, *_] = contrasts(POINTS, ["text_mask"])
     whole = two_model(files, [asked.weights])[0][0]
     points = [tally("target", f"a{point}", f"b{point}") for point in range(4)]
     [less] = paired_tallies(points, [SETTING] * 4, [asked.weights], files, np.arange(10))
     truths = [recovered.Recovered.read(path) for path in files["a0_s0", "t2i", "target"]]
-    lost = sum(int(each.scored(SETTING)[:10].sum()) for each in truths)
+    lost = int(truths[0].scored(SETTING)[:10].sum())
     assert whole.tally.samples - less.tally.samples == lost
-    assert not less.tally.clustered
 
 
 # Images
@@ -454,6 +483,21 @@ def test_the_table_of_captions_has_every_contrast_of_every_kind_and_replicate(ca
     )
     assert two["samples"] == sum(side.tally.samples for side in sides)
     assert one["samples"] == sides[0].tally.samples
+
+
+def test_samples_that_some_point_was_not_trained_on_are_left_out(captions):
+    files, _ = captions
+    paths = [path for several in files.values() for path in several]
+    points = [entry(point, "two_model") for point in range(2)]
+    sweep = {"sweep": "size", "varied": ["text_mask"], "points": points}
+    half = {**sweep, "points": [{**each, "fraction": 0.5} for each in points]}
+    whole, part = (table(vlm_contrasts, [each], recovered=paths).row(3, named=True) for each in
+                   (sweep, half))  # fmt: skip
+    shards = [[recovered.Recovered.read(path) for path in files[key]] for key in
+              (("a0_s0", "t2i", "target"), ("b0_s0", "t2i", "reference"))]  # fmt: skip
+    scored = [np.concatenate([shard.scored(SETTING) for shard in each]) for each in shards]
+    assert whole["samples"] == sum(each.sum() for each in scored)
+    assert part["samples"] == sum(each[: len(each) // 2].sum() for each in scored)
 
 
 def test_gaps_that_are_adjusted_for_other_results_are_not_compared(captions):
