@@ -69,3 +69,70 @@ rule figure_training:
         code=code_version("figure_training.py"),
     script:
         "../scripts/figure_training.py"
+
+
+def drawn_sweep(wildcards):
+    """Parameter: what a sweep compares."""
+    return plan.drawn_sweeps(wildcards.domain, config[wildcards.domain])[wildcards.sweep]
+
+
+rule figure_sweep:
+    """Memorization along a sweep, and utility under it."""
+    input:
+        lambda wildcards: described(f"{wildcards.domain}_sweeps"),
+    output:
+        svg=report(
+            "results/figures/{domain}_sweep_{sweep}.svg",
+            caption="legends/sweep.rst",
+            category="Sweeps",
+        ),
+        png="results/figures/{domain}_sweep_{sweep}.png",
+        json="results/figures/{domain}_sweep_{sweep}.json",
+    log:
+        "results/logs/figure_sweep/{domain}_{sweep}.log",
+    benchmark:
+        "results/benchmarks/figure_sweep/{domain}_{sweep}.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        sweep=drawn_sweep,
+        digest=lambda wildcards: digest_of_sweeps(wildcards.domain),
+        versions=versions(*DRAWING),
+        code=code_version("figure_sweep.py"),
+    script:
+        "../scripts/figure_sweep.py"
+
+
+rule figure_tradeoff:
+    """Memorization against utility at the points of a sweep."""
+    input:
+        lambda wildcards: described(f"{wildcards.domain}_sweeps"),
+    output:
+        svg=report(
+            "results/figures/{domain}_tradeoff_{sweep}.svg",
+            caption="legends/tradeoff.rst",
+            category="Sweeps",
+        ),
+        png="results/figures/{domain}_tradeoff_{sweep}.png",
+        json="results/figures/{domain}_tradeoff_{sweep}.json",
+    log:
+        "results/logs/figure_tradeoff/{domain}_{sweep}.log",
+    benchmark:
+        "results/benchmarks/figure_tradeoff/{domain}_{sweep}.jsonl"
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime=minutes(10),
+    params:
+        sweep=drawn_sweep,
+        digest=lambda wildcards: digest_of_sweeps(wildcards.domain),
+        versions=versions(*DRAWING),
+        code=code_version("figure_tradeoff.py"),
+    script:
+        "../scripts/figure_tradeoff.py"

@@ -13,7 +13,10 @@ def legends(names):
     for name in names:
         path = folder / f"{name}.rst"
         if not path.is_file():
-            path = folder / f"{name.partition('_')[2]}.rst"
+            _, kind, *_ = name.split("_")
+            # All sweeps' figures have one legend.
+            kind = kind if kind in ("sweep", "tradeoff") else name.partition("_")[2]
+            path = folder / f"{kind}.rst"
         texts[name] = " ".join(path.read_text(encoding="utf-8").split())
     return texts
 
@@ -175,6 +178,7 @@ rule report_page:
         # Whether weights may be fetched changes no result.
         config={key: value for key, value in written.items() if key != "allow_download"},
         digests=digests_of([*plan.tables(config), *plan.figures(config), *plan.configured(config)]),
+        sweeps={key: plan.contrasted(key, config[key]) for key in plan.configured(config)},
         headline=plan_vlm.headline(config["vlm"]) if "vlm" in config else {},
         legends=legends(plan.tables(config) + plan.figures(config)),
         footer="Snakemake workflow for déjà vu memorization. Glyphs of generated worlds: OpenMoji,"

@@ -10,7 +10,10 @@ from dejavu.files import csvw
 from dejavu.files.csv import scan_csv
 from dejavu.files.facts import read_json
 from dejavu.job import run, whole_file
-from dejavu.report import page
+from dejavu.report import experiments, page
+
+# How names of figures of a sweep begin.
+OF_SWEEPS = ("sweep", "tradeoff")
 
 
 def main(job: Any) -> None:
@@ -65,7 +68,7 @@ def domain(key: str, job: Any, asked: dict[str, pl.LazyFrame]) -> dict[str, Any]
             if all(row[name] == value for name, value in params.headline.items())
         ]
     pictures = {Path(path).stem: Path(path) for path in job.input.pictures}
-    charts = [Path(path) for path in job.input.charts]
+    charts = [path for path in map(Path, job.input.charts) if path.stem.startswith(f"{key}_")]
     [gallery] = [path for path in job.input.galleries if Path(path).stem == key]
     [data] = [path for path in job.input.data if Path(path).parent.name == key]
     return {
@@ -74,18 +77,52 @@ def domain(key: str, job: Any, asked: dict[str, pl.LazyFrame]) -> dict[str, Any]
         "lead": page.lead(key, config),
         "cards": page.cards(rows[f"{key}_checks"]),
         "facts": page.facts(key, asked, rows, read_json(data)),
-        "figures": [
-            page.figure(
-                chart,
-                pictures[chart.stem],
-                params.legends[chart.stem],
-                params.digests[chart.stem],
-            )
-            for chart in charts
-            if chart.stem.startswith(f"{key}_")
-        ],
+        "figures": drawn(
+            [chart for chart in charts if not is_of_sweep(key, chart)], pictures, params
+        ),
         "gallery": page.gallery(gallery, params.digests[key]),
+        "experiments": told_experiments(key, job, asked, charts, pictures),
     }
+
+
+def told_experiments(
+    key: str,
+    job: Any,
+    asked: dict[str, pl.LazyFrame],
+    charts: list[Path],
+    pictures: dict[str, Path],
+) -> list[dict[str, Any]]:
+    """The sweeps of a domain in words, each with its figures."""
+    params, found = job.params, []
+    for plan in params.sweeps[key]:
+        name = plan["sweep"]
+        rows = [
+            asked[table].filter(pl.col("sweep") == name).collect().to_dicts()
+            # Two models of `contrasts` are no sweep.
+            if table in asked
+            else []
+            for table in (f"{key}_sweeps", f"{key}_contrasts")
+        ]
+        of_sweep = [f"{key}_{kind}_{name}" for kind in OF_SWEEPS]
+        told = experiments.experiment(plan, params.config[key]["sweeps"].get(name), *rows)
+        own = [chart for chart in charts if chart.stem in of_sweep]
+        found.append({**told, "figures": drawn(own, pictures, params)})
+    return found
+
+
+def drawn(charts: list[Path], pictures: dict[str, Path], params: Any) -> list[dict[str, Any]]:
+    """Figures as the page shows them."""
+    return [
+        page.figure(
+            chart, pictures[chart.stem], params.legends[chart.stem], params.digests[chart.stem]
+        )
+        for chart in charts
+    ]
+
+
+def is_of_sweep(key: str, chart: Path) -> bool:
+    """Whether a domain's figure stands with a sweep."""
+    return chart.stem.startswith(tuple(f"{key}_{kind}_" for kind in OF_SWEEPS))
 
 
 def listed(names: list[str]) -> str:

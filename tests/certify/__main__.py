@@ -9,14 +9,19 @@ import numpy as np
 
 from dejavu.report.checkout import VERSION
 from dejavu.report.verdict import KINDS
-from tests.certify import lists, shifts, worlds
+from tests.certify import contrasts, lists, shifts, worlds
 from tests.certify.verdicts import Verdicts, verdicts
 from tests.certify.worlds import Case
 
 OF_EACH = 4_000
 OF_SHIFTED = 600
 OF_LISTED = 100
-FORMS = {**worlds.FORMS, shifts.shifted: OF_SHIFTED, shifts.bounded: OF_SHIFTED}
+FORMS = {
+    **worlds.FORMS,
+    **contrasts.FORMS,
+    shifts.shifted: OF_SHIFTED,
+    shifts.bounded: OF_SHIFTED,
+}
 PAGE = Path(__file__).parents[2] / "docs" / "certification.md"
 
 
@@ -97,6 +102,10 @@ than one of 10,000 cases.
 times as often to a third as often as members do. *Seen*: a blind encoder's vectors tell the scene;
 *partly seen*: a regression on them finds three quarters of what it does. Nothing is asked where a
 shift is partly seen: the rows tell how far the adjustment goes.
+
+*Contrasts* are differences and slopes of points of a sweep, whose models find the same samples
+difficult; *level* has how often no difference of a family, and no slope, is found where nothing
+changes.
 """
 
 

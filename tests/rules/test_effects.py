@@ -24,7 +24,7 @@ TRAINING = {
     "weight_decay": 0.0001,
     "warmup_epochs": 1,
     "views": {"side": 32, "area": [0.2, 0.8], "aspect": 2, "border": 1.5, "flip": True}
-    | {"colour": 1},
+    | {"colour": 1, "blur": 0, "solarization": 0},
     "preprocessing": {"image_side": 32, **PIXELS, **CHANNELS},
     "seeds": [3],
 }
@@ -127,6 +127,8 @@ VISION_TRAINING = {
     "views.border": 1,
     "views.flip": False,
     "views.colour": 0,
+    "views.blur": 0.5,
+    "views.solarization": 0.5,
 }
 CHANGES = {
     "ssl": [
@@ -291,7 +293,7 @@ for domain in ("vlm", "vision"):
         f"{domain} utility.images": "unit/audits/test_utility.py::test_",
     }
 # Keys of the data, which readers take and their own tests show, and of what is compared.
-OF_DATA = {"sources", "sets", "max_rejected", "synonyms", "min_side", "n_per_class", "tags"}
+OF_DATA = {"sources", "sets", "max_rejected", "synonyms", "min_side", "crop", "n_per_class", "tags"}
 OF_DATA |= {"control_per_class", "tests"}
 # These change last bits alone.
 CUT = {"embedding.batch", "embedding.threads"}

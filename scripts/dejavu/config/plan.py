@@ -187,6 +187,37 @@ def columns_grouped_by(domain: str, settings: Config) -> list[str]:
     return [each["column"] for each in grouped_by(domain, settings) if isinstance(each, Mapping)]
 
 
+def contrasted(domain: str, settings: Config) -> list[Plan]:
+    """What the domain's sweeps and pairs of `contrasts` compare, on the sets alone that count."""
+    if not (settings.get("sweeps") or settings.get("contrasts")):
+        return []
+    first, second, control = DOMAINS[domain].measured
+    counted = {"two_model": (first, second), "one_model": (first, control)}
+    part = {"vlm": "tallies", "vision": "sides"}[domain]
+
+    def trimmed(point: Plan) -> Plan:
+        return {**point, part: {name: point[part][name] for name in counted[point["kind"]]}}
+
+    return [
+        {**sweep, "points": [trimmed(point) for point in sweep["points"]]}
+        for sweep in SWEEPS[domain](settings)
+    ]
+
+
+def drawn_sweeps(domain: str, settings: Config) -> dict[str, Plan]:
+    """The sweeps that have a figure, by name: two models alone are none."""
+    return {each["sweep"]: each for each in contrasted(domain, settings) if each["varied"]}
+
+
+def traded_sweeps(domain: str, settings: Config) -> list[str]:
+    """The sweeps some of whose points have a task that tells what they are good for."""
+    return [
+        sweep["sweep"]
+        for sweep in sweeps(domain, settings)
+        if any(point["utility"] is not None for point in sweep["points"])
+    ]
+
+
 def is_approximate(settings: Config) -> bool:
     """Whether a domain's index may miss neighbours."""
     return bool(settings["index"]["factory"] != EXACT_INDEX)
@@ -210,6 +241,8 @@ def tables(config: Config) -> list[str]:
             names.append("recall")
         if settings.get("sweeps"):
             names.append("sweeps")
+        if contrasted(domain, settings):
+            names.append("contrasts")
         asked += [f"{domain}_{name}" for name in names]
     is_useful = any(
         "utility" in config[domain] and useful_models(domain, config[domain])
@@ -220,7 +253,7 @@ def tables(config: Config) -> list[str]:
 
 def is_of_sweeps(name: str) -> bool:
     """Whether a table or figure, by its name, is of sweeps, whose digest is one of its own."""
-    return name.partition("_")[2].startswith(("sweep", "contrast"))
+    return name.partition("_")[2].startswith(("sweep", "contrast", "tradeoff"))
 
 
 def figures(config: Config) -> list[str]:
@@ -240,5 +273,7 @@ def figures(config: Config) -> list[str]:
             names.append("groups")
         if trainings(domain, settings):
             names.append("training")
+        names += [f"sweep_{name}" for name in drawn_sweeps(domain, settings)]
+        names += [f"tradeoff_{name}" for name in traded_sweeps(domain, settings)]
         asked += [f"{domain}_{name}" for name in names]
     return ["verdicts", *asked]

@@ -285,8 +285,7 @@ def load(
             f"{folder}/{WEIGHTS} does not fit {SETTINGS} beside it ({first_line(error)}): delete"
             " the folder and run again.",
         ) from error
-    architecture = {
-        key: trained[key] for key in ("method", "backbone", "projector") if key in trained
-    }
+    told: list[str] = ["method", "backbone", "projector"]
+    architecture = {key: trained[key] for key in told if key in trained}
     used = settings["preprocessing"], settings["representation"]
     return SslEncoder(name, model, architecture, *used, normalise, device)

@@ -4,6 +4,7 @@ Tallies of shards add up, so that memory does not depend on the number of sample
 """
 
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -23,9 +24,11 @@ from dejavu.scores.intervals import (
     least_covariance,
     pseudo_total,
 )
-from dejavu.scores.recovered import Files, Outcome, Recovered, Setting, shards_of
+from dejavu.scores.recovered import ROLES, Files, Outcome, Recovered, Setting, shards_of
 
 Floats = NDArray[np.float64]
+# One side a model: its replicates.
+Shard = tuple[list[Recovered], ...]
 
 MEASURES = ("ppg", "prg", "aucg")
 KINDS = ("precision", "recall")
@@ -34,6 +37,8 @@ HALVES = ("first_half", "second_half")
 MEASURE_COLUMN = {measure: 1 + place for place, measure in enumerate(MEASURES)}
 FEATURE_COLUMNS = {"precision": [0, 4, 5, 6, 7], "recall": [0, 8, 9, 10, 11]}
 COLUMNS = 12
+# What of a weighed sum is the rounding of a sum of 0.
+LEAST_CHANGE = 1e-9
 # Samples whose sums are made at a time.
 CHUNK = 2**13
 
@@ -359,42 +364,185 @@ def null_tallies(
         (query, each) for query, parts in zip(queries, nulls, strict=True) for each in parts.items()
     ):
         for shard in shards_of(tally, files, left_out, ("target", "reference", "null")):
-            first, is_control = shard[0][0], name == "control"
             for setting in settings:
                 outcomes = [[each.outcome(setting) for each in side] for side in shard]
-                for place in chunks(len(first.samples), first.clusters):
-                    clusters = first.clusters
-                    if clusters is not None:
-                        clusters = clusters[place] - clusters[place][:1]
-                    sides = [[each.of(place) for each in side] for side in outcomes]
-                    for part, of_part in _of_null(name, sides, clusters, is_control):
+                for sides, clusters in _pieces(shard[0][0], outcomes):
+                    for part, of_part in _of_null(name, sides, clusters):
                         known = found.setdefault(part, {})
                         asked = Asked(query, setting)
                         known[asked] = known[asked] + of_part if asked in known else of_part
-            del shard, first
+            del shard, outcomes, sides
     return found
 
 
 def _of_null(
-    name: str,
-    sides: Sequence[Sequence[Outcome]],
-    clusters: NDArray[Any] | None,
-    is_control: bool,
+    name: str, sides: Sequence[Sequence[Outcome]], clusters: NDArray[Any] | None
 ) -> Iterator[tuple[str, Tally]]:
     """Tallies of some samples: the null model's own, and the target's results less its own."""
     targets, references, nulls = sides
     rows, scored = rows_of(nulls, references, None)
     own, _ = rows_of(targets, references, None)
-    yield name, Tally.of_rows(rows, scored, nulls, references, None, clusters, is_control)
-    own[:, :, list(MEASURE_COLUMN.values())] = 0
+    for part, outcomes, of_part in (
+        (name, nulls, rows),
+        (f"contrast_{name}", targets, paired((own, rows), (1, -1))),
+    ):
+        tallied = outcomes, references, None, clusters, name == "control"
+        yield part, Tally.of_rows(of_part, scored, *tallied)
+
+
+def paired(rows: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """What is summed of every sample for a weighed sum of several models' scores.
+
+    A score of it is that sum divided by Σ |w|; an adjusted gap only where all models have the same
+    reference.
+
+    Args:
+        rows: of `rows_of`, one a model, of the same samples, float64 [n, replicates, 12] each.
+        weights: w of the models, which add up to 0.
+
+    Returns:
+        Σ w m / Σ |w| in the place of each measure m, and ½ + Σ w t / Σ |w| in that of t, so that
+        both reach as far as one model's; float64 [n, replicates, 12].
+    """
+    scale = sum(map(abs, weights))
+
+    def mean(columns: int | list[int]) -> Floats:
+        sums = sum(w * each[:, :, columns] for w, each in zip(weights, rows, strict=True))
+        return np.asarray(sums) / scale
+
+    found = rows[0].copy()
+    measures = list(MEASURE_COLUMN.values())
+    found[:, :, measures] = mean(measures)
     for one, t, g, product, _ in FEATURE_COLUMNS.values():
-        own[:, :, t] = (own[:, :, one] + own[:, :, t] - rows[:, :, t]) / 2
-        own[:, :, product] = (own[:, :, g] + own[:, :, product] - rows[:, :, product]) / 2
-    tally = Tally.of_rows(own, scored, targets, references, None, clusters, is_control)
-    yield f"contrast_{name}", tally
+        found[:, :, t] = found[:, :, one] / 2 + mean(t)
+        found[:, :, product] = found[:, :, g] / 2 + mean(product)
+    return found
 
 
-Shard = tuple[list[Recovered], ...]
+@dataclass(frozen=True)
+class Paired:
+    """Sums over samples of their own weighed sums of several models' results; additive.
+
+    Attributes:
+        tally: of the sums, as of `paired`.
+        changes: number of samples whose sum for PPG, and for the adjusted gap of precision, is not
+            0, and the squares of these sums as parts of the most there is; float64
+            [replicates, 2, 2].
+    """
+
+    tally: Tally
+    changes: Floats
+
+    @classmethod
+    def of(cls, rows: Floats, scored: NDArray[np.bool_], *tallied: *tuple[Any, ...]) -> "Paired":
+        """Sum the rows of `paired`; all else as of `Tally.of_rows`."""
+        one, t, *_ = FEATURE_COLUMNS["precision"]
+        sums = np.stack([rows[:, :, MEASURE_COLUMN["ppg"]], 2 * rows[:, :, t] - rows[:, :, one]])
+        squares = np.where(np.abs(sums) > LEAST_CHANGE, sums, 0) ** 2
+        changes = np.stack([(squares > 0).sum(axis=1), squares.sum(axis=1)], axis=-1)
+        tally = Tally.of_rows(rows, scored, *tallied)
+        return cls(tally, np.moveaxis(changes, 1, 0).astype(np.float64))
+
+    def __add__(self, other: "Paired") -> "Paired":
+        return Paired(self.tally + other.tally, self.changes + other.changes)
+
+
+def change_of(parts: Sequence[Paired], place: int, chosen: Sequence[int]) -> float:
+    """Root mean square of what changes: 1, the most that can be, where nothing does.
+
+    Args:
+        parts: sets whose samples are looked at together.
+        place: 0 for PPG, 1 for the adjusted gap of precision.
+        chosen: the replicates.
+    """
+    number, squares = sum(part.changes[list(chosen), place].sum(axis=0) for part in parts)
+    return float(np.sqrt(squares / number)) if number else 1.0
+
+
+def sized(tally: Tally, change: float) -> Tally:
+    """A tally of `paired` whose samples' sums are in units of a change, not of the most there is.
+
+    So pseudo-samples, which lie at the ends of a score's range, are as large as changes are.
+    """
+    still, change_matrix = (1 - 1 / change) / 2, np.eye(COLUMNS)
+    measures = list(MEASURE_COLUMN.values())
+    change_matrix[measures, measures] = 1 / change
+    for one, t, g, product, _ in FEATURE_COLUMNS.values():
+        change_matrix[[t, product], [t, product]] = 1 / change
+        change_matrix[one, t] = change_matrix[g, product] = still
+
+    def levels(grouped: Grouped) -> Grouped:
+        n, t, squares = grouped.sums.T
+        other = still * n + t / change
+        square = still**2 * n + 2 * still * t / change + squares / change**2
+        return Grouped(grouped.codes, np.stack([n, other, square], axis=1))
+
+    return replace(
+        tally,
+        totals=tally.totals @ change_matrix,
+        products=np.einsum("rish,ij,hk->rjsk", tally.products, change_matrix, change_matrix),
+        levels={kind: [levels(each) for each in several] for kind, several in tally.levels.items()},
+    )
+
+
+def paired_tallies(
+    points: Sequence[Mapping[str, Any]],
+    settings: Sequence[Setting],
+    weights: Sequence[Sequence[float]],
+    files: Files,
+    left_out: NDArray[np.int64],
+) -> list[Paired]:
+    """Sum weighed sums of the scores of several models on one set, shard by shard.
+
+    Args:
+        points: of each model a tally of `plan_vlm.comparisons`, all on the same set.
+        settings: of each under which objects are predicted.
+        weights: of the models, which add up to 0, for every sum that is asked for.
+        files: of recovered objects, as of `layout.shards_of`.
+        left_out: numbers of the samples that don't count, int64.
+
+    Returns:
+        One a sum.
+    """
+    # What several points share is read once.
+    roles = {str(point[role]): point[role] for point in points for role in ROLES}
+    asked = list(
+        dict.fromkeys(
+            (str(point[role]), setting)
+            for point, setting in zip(points, settings, strict=True)
+            for role in ROLES
+        )
+    )
+    name = points[0]["set"]
+    found: list[Paired] | None = None
+    for shard in shards_of({"set": name, **roles}, files, left_out, list(roles)):
+        held = dict(zip(roles, shard, strict=True))
+        outcomes = [[each.outcome(setting) for each in held[role]] for role, setting in asked]
+        for sides, clusters in _pieces(shard[0][0], outcomes):
+            known = dict(zip(asked, sides, strict=True))
+            pairs = [
+                [known[str(point[role]), setting] for role in ROLES]
+                for point, setting in zip(points, settings, strict=True)
+            ]
+            rows = [rows_of(targets, references, None) for targets, references in pairs]
+            tallied = rows[0][1], *pairs[0], None, clusters, name == "control"
+            of_piece = [Paired.of(paired([row for row, _ in rows], w), *tallied) for w in weights]
+            found = of_piece if found is None else list(map(operator.add, found, of_piece))
+        # Nothing of this shard must stay in memory when the next is read.
+        del shard, held, outcomes, sides, known, pairs, tallied
+    assert found is not None
+    return found
+
+
+def _pieces(
+    first: Recovered, outcomes: Sequence[Sequence[Outcome]]
+) -> Iterator[tuple[list[list[Outcome]], NDArray[Any] | None]]:
+    """Some samples of a shard at a time: outcomes by side, and clusters from 0."""
+    for place in chunks(len(first.samples), first.clusters):
+        clusters = first.clusters
+        if clusters is not None:
+            clusters = clusters[place] - clusters[place][:1]
+        yield [[each.of(place) for each in side] for side in outcomes], clusters
 
 
 def together(

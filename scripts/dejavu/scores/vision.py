@@ -6,7 +6,7 @@ the images with a background crop count.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
@@ -46,6 +46,8 @@ PAIRS = {"calibrated": ("A", "control"), "placebo": ("first_half", "second_half"
 # Sets whose rows are one family.
 FAMILIES = ("symmetric", "calibrated")
 ADJUSTED = "adjusted_accuracy"
+# What of a weighed sum is the rounding of a sum of 0.
+LEAST_CHANGE = 1e-9
 BIN_NATS = 0.25
 BEST_CLASSES = 5
 
@@ -103,7 +105,13 @@ class Subset:
 
 @dataclass(frozen=True)
 class Score:
-    """Déjà vu score of one replicate on weighed crops of a set, or a target's accuracy alone."""
+    """Déjà vu score of one replicate on weighed crops of a set, or a target's accuracy alone.
+
+    Attributes:
+        target: of a weighed sum of several scores the sum itself.
+        reference: None where there is none.
+        whole: the interval over all crops of a score, or of a sum of them.
+    """
 
     target: Subset
     reference: Subset | None
@@ -151,10 +159,10 @@ class Score:
     @property
     def estimate(self) -> Estimate:
         """The score with its interval."""
-        if self.reference is None:
-            return self.target.proportion
         if self.whole is not None:
             return self.whole
+        if self.reference is None:
+            return self.target.proportion
         one, other = self.target, self.reference
         scale = np.sqrt(float((one.parts**2).sum() * (other.parts**2).sum()))
         correlation = float(one.parts @ other.parts) / scale if scale else 0.0
@@ -169,7 +177,7 @@ class Score:
     @property
     def least(self) -> float:
         """The least value that a crop can have."""
-        return 0.0 if self.reference is None else -1.0
+        return 0.0 if self.reference is None and self.whole is None else -1.0
 
 
 def covariance(scores: Sequence[Score]) -> float:
@@ -201,11 +209,12 @@ class Term:
         return self.weight * float(np.mean([score.value for score in self.scores]))
 
 
-def estimate_of(terms: Sequence[Term]) -> tuple[Estimate | None, str | None]:
+def estimate_of(terms: Sequence[Term], most: float = 1.0) -> tuple[Estimate | None, str | None]:
     """A score made of one set, of the difference of two, or of the mean of two.
 
     Args:
         terms: weighing 1; 1 and −1; or ½ and ½. Sets are independent.
+        most: the largest absolute value of a crop.
 
     Returns:
         Its interval, or None and why there is none.
@@ -231,7 +240,7 @@ def estimate_of(terms: Sequence[Term]) -> tuple[Estimate | None, str | None]:
         for what in ("value", "centre")
     )
     whole = sum(term.weight**2 * covariance(term.scores) for term in terms)
-    return intervals.pooled(values, centres, whole, most=float(np.abs(weights).sum())), None
+    return intervals.pooled(values, centres, whole, most * float(np.abs(weights).sum())), None
 
 
 def scores_of(
@@ -354,41 +363,108 @@ def _adjusted_columns(gaps: Sequence[WeighedGap], found: Centred | None, scale: 
 
 
 def contrast_row(
-    targets: tuple[Comparison, Comparison],
-    nulls: tuple[Comparison, Comparison],
+    points: Sequence[tuple[Comparison, Comparison]],
+    weights: Sequence[float],
     chosen: Sequence[int],
+    change: float = 1.0,
 ) -> Row:
-    """A target's adjusted gap minus a null model's, on the same crops.
+    """A weighed sum of several targets' adjusted gaps on the same crops: one's minus another's.
 
-    Both lines are of the same reference, so that the difference is the adjusted gap of the crops'
-    own differences; half of them, so that they lie within 1.
+    All lines are of the same reference, so that the sum is the adjusted gap of the crops' own sums;
+    these are divided by Σ |w|, so that they lie within 1.
 
     Args:
-        targets: the target, and its references, on members and on controls.
-        nulls: the null model on the same crops.
+        points: each target on members and on controls; the first with its references.
+        weights: w of the targets, which add up to 0.
         chosen: the replicates.
+        change: by which the sums are divided, too, so that pseudo-samples are as large.
     """
-    members, controls = targets
-    matched, weights = weighing.class_weights(members.classes, controls.classes)
+    members, controls = points[0]
+    matched, shares = weighing.class_weights(members.classes, controls.classes)
     row: Row = {
         "crops": int(np.count_nonzero(matched)),
         "unmatched": int(np.count_nonzero(~matched)),
         "no_interval": NO_CROPS,
     }
-    if min(row["crops"], int(np.count_nonzero(weights))) < 2:
+    if min(row["crops"], int(np.count_nonzero(shares))) < 2:
         return row
+    scale = change * sum(map(abs, weights))
 
     def results(replicate: int) -> tuple[Pair, Pair]:
         sides = []
-        for own, null in zip(targets, nulls, strict=True):
-            t, g = _results(own, replicate)
-            sides.append(((1 + t - null.targets[replicate].correct) / 2, g))
+        for of_set in zip(*points, strict=True):
+            _, g = _results(of_set[0], replicate)
+            sides.append((0.5 + _sums(of_set, weights, replicate) / scale, g))
         (t, g), control = sides
         return (t[matched], g[matched]), control
 
-    gaps, found = _adjusted([results(each) for each in chosen], controls.classes, weights)
+    gaps, found = _adjusted([results(each) for each in chosen], controls.classes, shares)
     row["no_interval"] = TWO_SEEDS if found is None else None
-    return row | _adjusted_columns(gaps, None if found is None else found.scaled(2), 2)
+    return row | _adjusted_columns(gaps, None if found is None else found.scaled(scale), scale)
+
+
+def contrast_of_gaps(
+    points: Sequence[tuple[Comparison, Comparison]], weights: Sequence[float], chosen: Sequence[int]
+) -> Row:
+    """The same with pseudo-samples as large as changes are."""
+    sums = [_sums(of_set, weights, each) for of_set in zip(*points, strict=True) for each in chosen]
+    # Results lie within 1 of each other, and gaps within 2.
+    change = _change_of(sums, sum(map(abs, weights)) / 2)
+    return contrast_row(points, weights, chosen, change)
+
+
+def contrast_of_sets(
+    sets: Sequence[Sequence[Comparison]], weights: Sequence[float], chosen: Sequence[int]
+) -> Row:
+    """A weighed sum of several tests' déjà vu scores, of one set or as the mean of two directions.
+
+    Args:
+        sets: for each set the tests' comparisons, on the same crops.
+        weights: w of the tests, which add up to 0.
+        chosen: the replicates.
+    """
+    sums = [[_sums(points, weights, each, gaps=True) for each in chosen] for points in sets]
+    most = sum(map(abs, weights))
+    change = _change_of([each for several in sums for each in several], most)
+    scale = change * most
+    terms = [
+        Term([_mean_score(each / scale, 1 / change) for each in several], 1 / len(sets))
+        for several in sums
+    ]
+    estimate, missing = estimate_of(terms, 1 / change)
+    found = _ends("dejavu", estimate, sum(term.value for term in terms))
+    return {
+        "crops": sum(term.scores[0].crops for term in terms),
+        **{name: scale * each for name, each in found.items()},
+        "no_interval": missing,
+        "p_value": np.nan if estimate is None else float(intervals.p_value(estimate)),
+    }
+
+
+def _sums(
+    points: Sequence[Comparison], weights: Sequence[float], replicate: int, gaps: bool = False
+) -> Floats:
+    """Each crop's weighed sum of the targets' results, or of their gaps to their references."""
+    results = [each.targets[replicate].correct.astype(np.float64) for each in points]
+    if gaps:
+        results = [np.subtract(*_results(each, replicate)) for each in points]
+    return np.asarray(weights, dtype=np.float64) @ np.asarray(results)
+
+
+def _change_of(sums: Sequence[Floats], most: float) -> float:
+    """Root mean square of what changes, as a part of the most that can; 1 where nothing does."""
+    changes = np.concatenate(sums) / most
+    changes = changes[np.abs(changes) > LEAST_CHANGE]
+    return float(np.sqrt(np.mean(changes**2))) if len(changes) else 1.0
+
+
+def _mean_score(values: Floats, most: float) -> Score:
+    """The mean of crops' values as a score."""
+    crops = len(values)
+    mean = float(values.mean()) if crops else np.nan
+    subset = Subset(mean, crops, float(crops), (values - mean) / max(crops, 1))
+    whole = weighing.weighed_mean(values, weighing.equal_weights(crops))
+    return Score(subset, None, replace(whole, most=most))
 
 
 def rows_of_null(
@@ -406,7 +482,8 @@ def rows_of_null(
         facts = {"replicate": replicate, "confident": 1.0}
         if "null_A" in comparisons:
             nulls = comparisons["null_A"], comparisons["null_control"]
-            yield {**facts, "set": "contrast", **contrast_row(own, nulls, chosen)}
+            row = contrast_row((own, nulls), (1, -1), chosen)
+            yield {**facts, "set": "contrast", **row}
         else:
             row, *_ = difference_row(*own, chosen, 1)
             yield {**facts, "set": "null", **row}

@@ -5,7 +5,7 @@ samples.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -29,8 +29,11 @@ from dejavu.scores.tallies import (
     MEASURE_COLUMN,
     Asked,
     Grouped,
+    Paired,
     Part,
     Tally,
+    change_of,
+    sized,
 )
 
 Floats = NDArray[np.float64]
@@ -57,6 +60,8 @@ class Term:
     tally: Tally
     column: int
     weight: float = 1.0
+    most: float = 1.0
+    """The largest absolute value of a sample."""
 
 
 def estimate_of(terms: Sequence[Term], chosen: Sequence[int], least: float) -> Estimate | None:
@@ -70,7 +75,10 @@ def estimate_of(terms: Sequence[Term], chosen: Sequence[int], least: float) -> E
     Returns:
         None where two replicates are pooled, of which no interval can be had.
     """
-    means = [[each.tally.mean(each.column, r, least) for each in terms] for r in chosen]
+    means = [
+        [replace(each.tally.mean(each.column, r, least), most=each.most) for each in terms]
+        for r in chosen
+    ]
     if len(chosen) == 1:
         [found] = means
         if len(found) == 1:
@@ -86,7 +94,8 @@ def estimate_of(terms: Sequence[Term], chosen: Sequence[int], least: float) -> E
         np.array([[getattr(mean, what) for mean in found] for found in means]) @ weights
         for what in ("value", "centre")
     )
-    return intervals.pooled(values, centres, covariance, most=float(np.abs(weights).sum()))
+    most = sum(abs(each.weight) * each.most for each in terms)
+    return intervals.pooled(values, centres, covariance, most)
 
 
 def adjusted_of(
@@ -190,9 +199,6 @@ def difference_row(
 def contrast_row(members: Tally, controls: Tally, chosen: Sequence[int]) -> Row:
     """The target's adjusted gap minus a null model's, on the same samples.
 
-    Both lines are of the same reference, so that the difference is the adjusted gap of the samples'
-    own differences.
-
     Args:
         members: a tally of `contrast_target`, of which the gap is half of the difference.
         controls: one of `contrast_control`.
@@ -200,16 +206,64 @@ def contrast_row(members: Tally, controls: Tally, chosen: Sequence[int]) -> Row:
     """
     row: Row = {}
     for kind in KINDS:
-        gaps, found = adjusted_of(kind, members, controls, chosen)
-        name, whole = f"adjusted_{kind}", None if found is None else found.scaled(2)
-        value = 2 * float(np.mean([gap.value for gap in gaps])) if gaps else np.nan
-        row |= columns_of(name, whole, value)
-        row[f"{name}_beta"] = 2 * float(np.mean([gap.beta for gap in gaps])) if gaps else np.nan
-        if kind == "precision":
-            row["no_interval"] = reason(whole, chosen)
-            if whole is not None:
-                row["p_value"] = float(whole.p_value())
+        # The p-value, and why there is no interval, are those of precision.
+        row = _scaled_gap(kind, members, controls, chosen, 2) | row
     return row
+
+
+def contrast_of_gaps(members: Paired, controls: Paired, chosen: Sequence[int], scale: float) -> Row:
+    """A weighed sum of several models' adjusted gaps of precision, on the same samples.
+
+    All lines are of the same reference, so that the sum is the adjusted gap of the samples' own
+    sums.
+
+    Args:
+        members: of the models' sums.
+        controls: likewise.
+        chosen: the replicates.
+        scale: how many times the gap of these tallies the sum is.
+    """
+    change = change_of((members, controls), 1, chosen)
+    own, others = (sized(each.tally, change) for each in (members, controls))
+    return _scaled_gap("precision", own, others, chosen, scale * change)
+
+
+def contrast_of_sets(sets: Sequence[Paired], chosen: Sequence[int], scale: float) -> Row:
+    """A weighed sum of several tests' PPG, on one set or as the mean of two directions.
+
+    Args:
+        sets: of the tests' sums, one or both.
+        chosen: the replicates.
+        scale: how many times the score of these tallies the sum is.
+    """
+    change = change_of(sets, 0, chosen)
+    column, weight = MEASURE_COLUMN["ppg"], 1 / len(sets)
+    terms = [Term(sized(each.tally, change), column, weight, 1 / change) for each in sets]
+    estimate = estimate_of(terms, chosen, -1.0)
+    row = columns_of("ppg", estimate, value_of(terms, chosen))
+    return {
+        **{name: scale * change * each for name, each in row.items()},
+        "no_interval": reason(estimate, chosen),
+        "p_value": np.nan if estimate is None else float(intervals.p_value(estimate)),
+    }
+
+
+def _scaled_gap(
+    kind: str, members: Tally, controls: Tally, chosen: Sequence[int], scale: float
+) -> Row:
+    """Columns of so many times an adjusted gap of precision or recall."""
+    gaps, found = adjusted_of(kind, members, controls, chosen)
+    name, whole = f"adjusted_{kind}", None if found is None else found.scaled(scale)
+    value, beta = (
+        scale * float(np.mean([getattr(gap, what) for gap in gaps])) if gaps else np.nan
+        for what in ("value", "beta")
+    )
+    return {
+        **columns_of(name, whole, value),
+        f"{name}_beta": beta,
+        "no_interval": reason(whole, chosen),
+        "p_value": np.nan if whole is None else float(whole.p_value()),
+    }
 
 
 def rows_of_null(

@@ -205,8 +205,14 @@ def changed(pixels: Tensor, settings: Mapping[str, Any]) -> Tensor:
     area, colour = settings["area"], settings["colour"]
     if area == 1:
         return recoloured(pixels / 255, colour) * 255 if colour else pixels
-    cut = {"side": pixels.shape[-1], "area": [area, 1], "aspect": LARGEST_ASPECT, "border": 1}
-    return random_views(pixels / 255, {**cut, "flip": False, "colour": colour}) * 255
+    cut: dict[str, Any] = {
+        "side": pixels.shape[-1],
+        "area": [area, 1],
+        "aspect": LARGEST_ASPECT,
+        "border": 1,
+    }
+    cut |= {"flip": False, "colour": colour, "blur": 0, "solarization": 0}
+    return random_views(pixels / 255, cut) * 255
 
 
 def captions_of_pictures(images: Sequence[str], captions: str) -> list[list[int]]:

@@ -71,6 +71,12 @@ def content(folder):
     domain = {
         "key": "vlm", "name": "Captions", "cards": page.cards(verdict.rows_of([judged])),
         "facts": HOSTILE, "figures": [figure(folder)], "gallery": {"tests": [test]},
+        "experiments": [
+            {
+                "name": HOSTILE[0], "varied": HOSTILE[1], "figures": [],
+                "tests": [{"kind": "Two-model", "happened": HOSTILE[2], "answers": HOSTILE}],
+            }
+        ],
     }  # fmt: skip
     return {
         "title": HOSTILE[0], "lead": HOSTILE[1], "domains": [domain],

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.certify import shifts, verdicts, worlds
+from tests.certify import contrasts, shifts, verdicts, worlds
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +21,11 @@ SMALL = [
     (worlds.classes, 2, 60),
     (worlds.adjusted_of_clusters, 3, 100),
     (worlds.many_of_seeds, 1, 20),
+    (contrasts.differences, 9, 60),
+    (contrasts.pooled_differences, 3, 40),
+    (contrasts.gaps, 9, 40),
+    (contrasts.crops, 6, 40),
+    (contrasts.levels, 2, 40),
     (shifts.shifted, 24, 60),
     (shifts.bounded, 12, 60),
 ]

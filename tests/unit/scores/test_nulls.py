@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from scipy import stats
 
 import vlm_ppg
 from dejavu.config import layout, plan_vision, plan_vlm
 from dejavu.scores import recovered
 from dejavu.scores.judged import Comparison, Judged
 from dejavu.scores.vision import rows_of_null
+from tests.unit.scores.regressions import explicit
 
 SETTINGS = recovered.settings([1, 10], ["all"], ["all", "unnamed"])
 MODELS = {"a": "t2i", "b": "t2i", "g": "t2t"}
@@ -30,43 +30,6 @@ VLM = {
         "one": {"kind": "one_model", "target": "a", "reference": "g", "null_models": ["b"]},
     },
 }
-
-
-def explicit(members, controls, half=1.0):
-    """Adjusted gap with its interval and p-value, by a weighed regression with HC2 errors.
-
-    Args:
-        members: t (or a difference of two results) and g of the members.
-        controls: likewise.
-        half: how far pseudo-samples lie from the middle of what t can be, which is 0 or 1/2.
-    """
-    middle = 1 - half if half < 1 else 0.0
-    pairs = [(middle + sign * half, g) for sign in (-1, 1) for g in (0.0, 1.0)]
-    pseudo_t, pseudo_g = np.array(pairs).T
-    (t, g), (u, h) = members, controls
-    slope, level = np.polyfit(h, u, 1)
-    value = np.mean(t - slope * g - level)
-    weights = np.concatenate([np.ones(len(u)), np.full(4, 0.5)])
-    u, h = np.concatenate([u, pseudo_t]), np.concatenate([h, pseudo_g])
-    design = np.stack([np.ones(len(h)), h], axis=1)
-    inverse = np.linalg.inv(design.T @ (weights[:, None] * design))
-    fitted = inverse @ design.T @ (weights * u)
-    residuals = u - design @ fitted
-    leverage = weights * np.einsum("ni,ij,nj->n", design, inverse, design)
-    meat = design.T @ ((weights * residuals**2 / (1 - leverage))[:, None] * design)
-    own = np.concatenate([np.ones(len(t)), np.full(4, 0.5)])
-    t, g = np.concatenate([t, pseudo_t]), np.concatenate([g, pseudo_g])
-    size, controls_size = own.sum(), weights.sum()
-    at = np.array([1.0, own @ g / size])
-    rest = t - fitted[1] * g
-    centre = own @ rest / size - fitted[0]
-    spread = own @ (rest - own @ rest / size) ** 2 / (size * (size - 1))
-    line = at @ inverse @ meat @ inverse @ at
-    freedom = (spread + line) ** 2 / (spread**2 / (size - 3) + line**2 / (controls_size - 4))
-    error = np.sqrt(spread + line)
-    reach = stats.t.ppf(0.975, freedom) * error
-    p_value = 2 * stats.t.sf(abs(centre / error), freedom)
-    return value, centre - reach, centre + reach, slope, p_value
 
 
 @pytest.fixture
@@ -129,11 +92,11 @@ def test_a_null_model_stands_in_the_targets_place_and_a_contrast_pairs_the_sampl
             t, u, g = ([counts[model, name, setting, kind] for name in SHARDS] for model in "abg")
             names = [f"adjusted_{kind}{end}" for end in ("", "_low", "_high", "_beta")]
             cases = {
-                "null": (u, 0.5),
-                "contrast": ([one - other for one, other in zip(t, u, strict=True)], 1.0),
+                "null": (u, (0, 1)),
+                "contrast": ([one - other for one, other in zip(t, u, strict=True)], (-1, 1)),
             }
-            for name, (values, half) in cases.items():
-                *expected, p_value = explicit(*zip(values, g, strict=True), half)
+            for name, (values, ends) in cases.items():
+                *expected, p_value = explicit(*zip(values, g, strict=True), ends)
                 assert [rows[name][each] for each in names] == pytest.approx(expected, abs=1e-9)
                 if kind == "precision":
                     assert rows[name]["p_value"] == pytest.approx(p_value, abs=1e-9)
@@ -183,11 +146,11 @@ def test_crops_are_contrasted_one_by_one():
 
     names = [f"adjusted_accuracy{end}" for end in ("", "_low", "_high", "_beta")]
     cases = (
-        (contrast, results(target, null), results(target_control, null_control), 1.0),
-        (alone, results(null), results(null_control), 0.5),
+        (contrast, results(target, null), results(target_control, null_control), (-1, 1)),
+        (alone, results(null), results(null_control), (0, 1)),
     )
-    for row, members, controls, half in cases:
-        value, low, high, slope, p_value = explicit(members, controls, half)
+    for row, members, controls, ends in cases:
+        value, low, high, slope, p_value = explicit(members, controls, ends)
         assert row["adjusted_accuracy"] == pytest.approx(value, abs=1e-12)
         # Pseudo-samples lie about means of classes there.
         assert [row[each] for each in names] == pytest.approx([value, low, high, slope], abs=4e-3)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightly.models.modules import heads
 from PIL import Image
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from dejavu.encoders import backbones, ssl
 from dejavu.errors import InputError
@@ -45,6 +46,8 @@ COMMON = {
         "border": 1.5,
         "flip": True,
         "colour": 1,
+        "blur": 0,
+        "solarization": 0,
     },
     "preprocessing": PREPROCESSING,
 }
@@ -186,6 +189,7 @@ def test_views_show_what_was_asked_for():
     pixels = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side)])
     pixels = torch.cat([pixels, torch.zeros(1, side, side)]).expand(400, 3, side, side)
     asked = {"side": 32, "area": [0.2, 0.4], "aspect": 3, "border": 1.5, "flip": False, "colour": 0}
+    asked |= {"blur": 0, "solarization": 0}
     shown = views.random_views(pixels, asked)
     width = (shown[:, 0, 0, -1] - shown[:, 0, 0, 0]) * 32 / 31 * 63 / 64
     height = (shown[:, 1, -1, 0] - shown[:, 1, 0, 0]) * 32 / 31 * 63 / 64
@@ -495,6 +499,54 @@ LOSS_ARGUMENTS = [
     ("dino", {"warmup_teacher_temp_epochs": 0}),
     ("dino", {"teacher_temp": 0.3, "warmup_teacher_temp_epochs": 0}),
 ]
+
+
+STILL = {"side": 24, "area": [1, 1], "aspect": 1, "border": 1, "flip": False, "colour": 0}
+
+
+def changed_views(pixels, **change):
+    """Views that differ from their pictures by what is asked for alone."""
+    torch.manual_seed(4)
+    return views.random_views(pixels, {**STILL, "blur": 0, "solarization": 0, **change})
+
+
+@pytest.mark.parametrize("part", [0.2, 0.7, 1])
+@pytest.mark.parametrize("change", ["blur", "solarization"])
+def test_that_fraction_of_the_views_is_blurred_or_solarized(change, part):
+    pixels = torch.rand(1000, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    plain = changed_views(pixels)
+    torch.testing.assert_close(plain, pixels, atol=1e-5, rtol=0)
+    found = changed_views(pixels, **{change: part})
+    moved = ((found - plain).abs().mean((1, 2, 3)) > 1e-6).double().mean().item()
+    assert moved == pytest.approx(part, abs=4 * 0.5 / 1000**0.5 if part < 1 else 0.07)
+    unmoved = (found == plain).flatten(1).all(dim=1)
+    assert unmoved.double().mean().item() == pytest.approx(1 - moved, abs=0.07)
+
+
+def test_bright_pixels_of_a_solarized_view_are_negatives():
+    pixels = torch.rand(3, 3, 24, 24)
+    plain, found = changed_views(pixels), changed_views(pixels, solarization=1)
+    torch.testing.assert_close(found, torch.where(plain < 0.5, plain, 1 - plain))
+
+
+def test_a_blur_is_torchvisions_of_a_width_of_its_own(monkeypatch):
+    pixels = torch.rand(40, 3, 24, 24)
+    plain, widths = changed_views(pixels), []
+    original = torch.softmax
+
+    def recorded(exponents, dim):
+        # At one pixel from the middle the exponent is -1 / (2 sigma ** 2).
+        widths.extend((-1 / (2 * exponents[:, views.KERNEL_REACH + 1])).sqrt().tolist())
+        return original(exponents, dim)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "softmax", recorded)
+        found = changed_views(pixels, blur=1)
+    assert len(set(widths)) == 40 and 0.1 <= min(widths) < 0.4 and 1.7 < max(widths) <= 2
+    side = 2 * views.KERNEL_REACH + 1
+    for picture, wanted, sigma in zip(found, plain, widths, strict=True):
+        expected = gaussian_blur(wanted, [side, side], [sigma, sigma])
+        torch.testing.assert_close(picture, expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("method", "change"), LOSS_ARGUMENTS, ids=str)
