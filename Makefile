@@ -10,6 +10,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
+# Where it is set, as in many containers, every process compiles every module that it imports anew:
+# three times the time of a job.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: help install table test test-unit test-full bench certify scale lint format lock
 
@@ -70,9 +74,11 @@ lock: install ## Regenerate the locks and the conda environment from envs/*.in
 	    exit 1; }
 	$(PYTHON) -m venv .venv
 
-# What is imported is compiled then; most of it never is.
+# pip would compile on one core alone, and jobs compile what they import for themselves alone where
+# the environment says so. Some packages hold sources of later Pythons, which do not compile.
 .venv/.installed: envs/requirements.lock envs/requirements-dev.lock | .venv/bin/python
 	@$(BIN)/python -c $(is_3_11) || { \
 	    echo "The Python of .venv is not 3.11: remove .venv and run make install again" >&2; exit 1; }
 	$(BIN)/python -m pip --require-virtualenv install --no-compile $(foreach lock,$^,-r $(lock))
+	$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null || true
 	@touch $@

@@ -58,9 +58,10 @@ def models_of_run():
                 files += embedded_by(key, model, searched, "public")
             else:
                 files += weights_of(key, model)
+        query = plan_vlm.headline(settings)["query"] if key == "vlm" else domain.asks
         for model in points_models(key):
             if kinds.MODELS[settings["models"][model]["kind"]].embeds:
-                files += embedded_by(key, model, list(domain.queries.values())[0], "public")
+                files += embedded_by(key, model, domain.queries[query], "public")
         audits = {
             "contamination": settings.get("contamination", {}).get("input", "image"),
             "blind": domain.asks,

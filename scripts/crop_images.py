@@ -34,7 +34,9 @@ def main(job: Any) -> None:
             " tell apart: raise `shards` of the set."
         )
     numbers = pa.array(np.arange(len(kept), dtype=np.int64) + job.params.first)
-    cut = [background_crop(image, job.params.min_side) for image in kept.to_pylist()]
+    cut = [
+        background_crop(image, job.params.min_side, job.params.crop) for image in kept.to_pylist()
+    ]
     records = (
         kept.drop_columns("hash")
         .add_column(0, "sample", numbers)
@@ -56,10 +58,12 @@ def main(job: Any) -> None:
     write_parquet(job.output.rejected, pa.table(columns, schema=REJECTED))
 
 
-def background_crop(image: Mapping[str, Any], min_side: int) -> tuple[dict[str, int] | None, str]:
+def background_crop(
+    image: Mapping[str, Any], min_side: int, kind: str
+) -> tuple[dict[str, int] | None, str]:
     """An image's crop, or none, and its status."""
     boxes = [Box(**box) for box in image["boxes"]]
-    crop, status = crops.background_crop(image["width"], image["height"], boxes, min_side)
+    crop, status = crops.background_crop(image["width"], image["height"], boxes, min_side, kind)
     return (None if crop is None else crop._asdict()), status
 
 

@@ -13,7 +13,12 @@ def main(job: Any) -> None:
     """Read the checkpoint once, and write its weights and architecture."""
     settings = job.params.model
     model, architecture = published.load(
-        job.params.file, settings["format"], settings["backbone"], settings["network"]
+        job.params.file,
+        settings["format"],
+        settings["backbone"],
+        settings["network"],
+        settings["state_key"],
+        settings["prefix"],
     )
     check_sides(job.wildcards.model, model, settings["sides"])
     save(model, job.output.weights)

@@ -19,13 +19,17 @@ def main(job: Any) -> None:
     device = prepare_torch(threads=1)
     settings, seed = job.params.model, job.params.seed
     taken = job.params.taken
-    images = fractions.read_images(
+    images, labels = fractions.read_images(
         job.input.records, taken["train_fraction"], job.input.extra, taken.get("extra")
     )
+    if settings["method"] == "supervised":
+        settings = {**settings, "labels": sorted(set(labels))}
+    else:
+        labels = []
     checkpoint = loop.checkpoint_of(job)
     with checkpoint.held() if processes.is_first() else nullcontext():
         team = processes.on_all_gpus(min(settings["batch"], len(images)))
-        model, history = ssl.train(settings, images, seed, checkpoint, device, team)
+        model, history = ssl.train(settings, images, seed, checkpoint, device, team, labels)
         if not team.leads:
             return
         write_frames(job.output.history, [pl.DataFrame(history)], None)

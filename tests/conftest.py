@@ -53,13 +53,17 @@ def snakemake_command(directory, *arguments, config=None, cores=2):
 
 @cache
 def runner():
-    """The process that runs Snakemake: most of what a planning takes is done there once."""
+    """The process that runs Snakemake and jobs: most of what they take is done there once."""
     command = [sys.executable, "-P", str(ROOT / "tests/runner.py")]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def snakemake(directory, *arguments, config=None, cores=2, check=True):
-    """Run Snakemake on this repository in a folder, as a user would on the command line."""
+    """Run Snakemake on this repository in a folder, as a user would on the command line.
+
+    It and its jobs are forks of processes that have imported what they need; to start all as users
+    do, run `snakemake_command`.
+    """
     command = snakemake_command(directory, *arguments, config=config, cores=cores)
     with TemporaryDirectory() as folder:
         printed = {name: f"{folder}/{name}" for name in ("stdout", "stderr")}

@@ -194,6 +194,7 @@ rule crop_images:
         hashes=image_hashes,
         first=first_number("vision"),
         min_side=config["vision"]["min_side"],
+        crop=config["vision"]["crop"],
         code=code_version("crop_images.py"),
     script:
         "../../scripts/crop_images.py"

@@ -37,7 +37,7 @@ def checkpoint_layout(wildcards):
     settings = model_settings("vision", wildcards)
     used = settings["preprocessing"]
     sides = [used["image_side"], used["crop_side"]]
-    layout = {key: settings[key] for key in ("format", "backbone")}
+    layout = {key: settings[key] for key in ("format", "backbone", "state_key", "prefix")}
     return {**layout, "network": settings.get("network"), "sides": sides}
 
 

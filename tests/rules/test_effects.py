@@ -24,7 +24,7 @@ TRAINING = {
     "weight_decay": 0.0001,
     "warmup_epochs": 1,
     "views": {"side": 32, "area": [0.2, 0.8], "aspect": 2, "border": 1.5, "flip": True}
-    | {"colour": 1},
+    | {"colour": 1, "blur": 0, "solarization": 0},
     "preprocessing": {"image_side": 32, **PIXELS, **CHANNELS},
     "seeds": [3],
 }
@@ -34,6 +34,7 @@ VICREG = {
     "projector": {"hidden_dim": 16, "output_dim": 8},
     "loss": {},
     "representation": "projector",
+    "optimizer": "adamw",
 }
 DINO = {
     **VICREG,
@@ -41,6 +42,14 @@ DINO = {
     "projector": {"hidden_dim": 16, "bottleneck_dim": 6, "output_dim": 12, "batch_norm": True},
     "loss": {"warmup_teacher_temp": 0.02, "teacher_temp": 0.06, "warmup_teacher_temp_epochs": 2},
     "dino": {"momentum": 0.9, "local_views": 1, "local_area": [0.1, 0.2]},
+}
+BYOL = {**VICREG, "method": "byol", "byol": {"momentum": 0.9}}
+SUPERVISED = {
+    **TRAINING,
+    "method": "supervised",
+    "loss": {"label_smoothing": 0},
+    "labels": ["a", "b"],
+    "optimizer": "adamw",
 }
 CLASSIFIER = {**TRAINING, "dropout": 0.1, "label_smoothing": 0.1}
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
@@ -61,11 +70,18 @@ CLIP = {
     "warmup": 0.1,
     "flip": False,
     "shift": 1,
+    "area": 1,
+    "colour": 0,
+    "captions": "each",
+    "text_mask": 0,
+    "logit_scale_max": 100,
     "precision": "fp32",
 }
 OPEN_CLIP = {
     "architecture": "effects_small",
     "checkpoint": "small.safetensors",
+    "state_key": "",
+    "prefix": "",
     "resize_positions": False,
     "preprocessing": {**CHANNELS, "interpolation": "bicubic", "resize_mode": "shortest"},
 }
@@ -73,6 +89,8 @@ CHECKPOINT = {
     "format": "dino",
     "checkpoint": "full.pth",
     "network": "teacher",
+    "state_key": "",
+    "prefix": "",
     "representation": "projector",
     "backbone": TRAINING["backbone"],
     "preprocessing": TRAINING["preprocessing"],
@@ -109,11 +127,16 @@ VISION_TRAINING = {
     "views.border": 1,
     "views.flip": False,
     "views.colour": 0,
+    "views.blur": 0.5,
+    "views.solarization": 0.5,
 }
 CHANGES = {
     "ssl": [
         (VICREG, {**VISION_TRAINING, "projector": {"hidden_dim": 8, "output_dim": 8}}),
         (VICREG, {"method": "barlow_twins", "loss": {"nu_param": 3}}),
+        (BYOL, {"byol.momentum": 0.5}),
+        (SUPERVISED, {"loss.label_smoothing": 0.3}),
+        ({**VICREG, "optimizer": "sgd", "momentum": 0.9}, {"momentum": 0.5, "optimizer": "lars"}),
         (DINO, {"dino.momentum": 0.5, "dino.local_views": 2, "dino.local_area": [0.3, 0.4]}),
     ],
     "ssl, embedding": [
@@ -130,6 +153,8 @@ CHANGES = {
                 "format": "vicreg",
                 "checkpoint": "other.pth",
                 "network": "student",
+                "state_key": "other",
+                "prefix": "other.",
                 "representation": "backbone",
             },
         )
@@ -154,6 +179,11 @@ CHANGES = {
                 "warmup": 0.9,
                 "flip": True,
                 "shift": 0,
+                "area": 0.5,
+                "colour": 1,
+                "captions": "drawn",
+                "text_mask": 0.5,
+                "logit_scale_max": 10,
                 "precision": "bf16",
             },
         )
@@ -165,6 +195,9 @@ CHANGES = {
                 "architecture": "effects_large",
                 "pretrained": "laion2b_s34b_b79k",
                 "checkpoint": "other.safetensors",
+                "state_key": "other",
+                "prefix": "other.",
+                "model_cfg": {**CLIP["model_cfg"], "quick_gelu": True},
                 "preprocessing.mean": [0.5, 0.5, 0.5],
                 "preprocessing.std": [0.25, 0.25, 0.25],
                 "preprocessing.interpolation": "bilinear",
@@ -218,6 +251,12 @@ ELSEWHERE = {
     "vlm sentence_transformers prompt": "unit/encoders/test_text.py::test_the_prompt_stands_before",
     "vlm clip_retrieval encoder": f"{IMPORTED}test_a_changed_encoder_is_another_model",
     "vlm clip_retrieval path": f"{IMPORTED}test_two_models_and_a_text_reference_from_folders_of_th",
+    # What of sets is read.
+    "vlm clip train_fraction": "unit/samples/test_fractions.py::test_pairs_are_the_first_of_the",
+    "vlm clip extra": "unit/samples/test_fractions.py::test_pairs_are_the_first_of_the_set_and",
+    "vision ssl train_fraction": "unit/samples/test_fractions.py::test_images_are_drawn_class_by",
+    "vision ssl extra": "unit/samples/test_fractions.py::test_images_are_drawn_class_by_class_and",
+    "vision classifier train_fraction": "unit/samples/test_fractions.py::test_a_part_has_its_share",
     # Scores: whoever takes the key runs again (the matrices of reruns), and its test shows more.
     **dict.fromkeys(["vlm k", "vlm predict", "vlm objects"], "unit/scores/test_vlm.py::test_"),
     "vlm queries": "unit/config/test_plan.py::test_every_test_is_compared_for_every_query",
@@ -254,7 +293,7 @@ for domain in ("vlm", "vision"):
         f"{domain} utility.images": "unit/audits/test_utility.py::test_",
     }
 # Keys of the data, which readers take and their own tests show, and of what is compared.
-OF_DATA = {"sources", "sets", "max_rejected", "synonyms", "min_side", "n_per_class", "tags"}
+OF_DATA = {"sources", "sets", "max_rejected", "synonyms", "min_side", "crop", "n_per_class", "tags"}
 OF_DATA |= {"control_per_class", "tests"}
 # These change last bits alone.
 CUT = {"embedding.batch", "embedding.threads"}
@@ -280,7 +319,7 @@ def keys_of_kind(definition, kind):
     """Dotted keys of a model of a kind, but for the kind."""
     found = set()
     branches = SCHEMA["$defs"][definition]["allOf"]
-    for known in ("kind", "method", "format"):
+    for known in ("kind", "method", "format", "optimizer"):
         for branch in branches:
             [(name, asked)] = branch["if"]["properties"].items()
             values = asked.get("enum", [asked.get("const")])

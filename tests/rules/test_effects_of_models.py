@@ -96,7 +96,9 @@ def encoded(encoder, place):
 
 
 def train_ssl(settings, place, checkpoint):
-    model, _ = ssl_training.train(settings, pictures(place), settings["seeds"][0], checkpoint, CPU)
+    labels = list("ababab") if settings["method"] == "supervised" else []
+    seed, images = settings["seeds"][0], pictures(place)
+    model, _ = ssl_training.train(settings, images, seed, checkpoint, CPU, labels=labels)
     return list(clip.weights_of(model).values())
 
 
@@ -116,7 +118,8 @@ def embed_ssl(settings, place, checkpoint):
 
 def embed_checkpoint(settings, place, checkpoint):
     file = place / settings["checkpoint"]
-    model, _ = published.load(file, settings["format"], settings["backbone"], settings["network"])
+    told = [settings[key] for key in ("format", "backbone", "network", "state_key", "prefix")]
+    model, _ = published.load(file, *told)
     used = settings["preprocessing"], settings["representation"]
     return encoded(ssl.SslEncoder("m", model, {}, *used, True, CPU), place)
 
@@ -139,7 +142,9 @@ def train_clip(settings, place, checkpoint):
     captions = [f"a {word}" for word in ("dog", "cat", "tree", "car", "boat", "house")]
     preprocessing = settings["preprocess_cfg"]
     seed = settings["seeds"][0]
-    clip.train(model, pictures(place), captions, preprocessing, settings, seed, checkpoint, CPU)
+    # One picture has two captions.
+    images = [*pictures(place)[:5], pictures(place)[0]]
+    clip.train(model, images, captions, preprocessing, settings, seed, checkpoint, CPU)
     return list(clip.weights_of(model).values())
 
 

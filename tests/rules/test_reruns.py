@@ -20,7 +20,7 @@ AUDITS = {"find_duplicates", "contamination", "blind"}
 # Every table and figure carries the digest of its domain's config.
 TABLES = {*SCORES, "contamination", "blind", "utility", "vlm_rejected"}
 # Weighed evidence does, too, for each test and kind of features.
-TABLES |= {"weigh_captions", "evidence", "discoveries"}
+TABLES |= {"weigh_captions", "evidence", "discoveries", "vlm_sweeps"}
 WEIGHED = {"weigh_captions": 4}
 EVERYTHING = {
     "scan_source",
@@ -184,6 +184,50 @@ def test_a_changed_key_reruns_what_it_touches(
         assert jobs == {**dict.fromkeys(drawn_anew(TABLES), 1), **WEIGHED, **expected}
     else:
         assert set(jobs) == drawn_anew(TABLES | expected)
+
+
+def of_sweeps(smoke_run, smoke_config, tmp_path, **sweeps):
+    """Jobs that are to do where a config has other sweeps."""
+    config = copy.deepcopy(smoke_config)
+    config["vlm"]["sweeps"] |= sweeps
+    done = snakemake(smoke_run[0], "-n", config=written(tmp_path / "changed.yaml", config))
+    jobs = jobs_of(done)
+    # What shows all results, and the table itself, whatever else.
+    for rule in ("vlm_sweeps", *and_shown(set())):
+        assert jobs.pop(rule) == 1
+    return jobs
+
+
+def test_a_sweep_computes_its_points_and_another_point_that_alone(
+    smoke_run, smoke_config, tmp_path
+):
+    both = {"target": "clip_a", "reference": "clip_b"}
+    asked = smoke_run, smoke_config, tmp_path
+    # In each place of a pair: public's two shards, and four of the sets that are measured.
+    point = {"train_clip": 2, "embed_clip": 12, "build_index": 4, "list_shards": 2}
+    point |= {"find_neighbors": 8, "recover_objects": 8}
+    for epochs in ([10, 20], [5, 10, 20]):
+        # The last epoch is the model itself. A point's usefulness is its target's.
+        points = {rule: count * (len(epochs) - 1) for rule, count in point.items()}
+        points["zero_shot"] = len(epochs) - 1
+        assert of_sweeps(*asked, epochs={**both, "checkpoints": epochs}) == points
+    grid = {**both, "vary": {"weight_decay": [0.05, 1], "batch": [128, 64]}}
+    points = {**{rule: 3 * count for rule, count in point.items()}, "zero_shot": 3}
+    assert of_sweeps(*asked, grid=grid) == points
+    # The same points under another name, and other numbers of neighbours, compute nothing.
+    assert of_sweeps(*asked, grid=grid, again=grid) == points
+    assert of_sweeps(*asked, votes={**both, "k": [1, 100]}) == {}
+
+
+def test_a_set_keeps_its_range_whatever_anothers_fraction(smoke_run, smoke_config, tmp_path):
+    config = changed(smoke_config, "vlm.sets.target.fraction", 0.1)
+    done = snakemake(smoke_run[0], "-n", config=written(tmp_path / "changed.yaml", config))
+    jobs = [job for job in done.stdout.split("\nrule ")[1:] if "wildcards:" in job]
+    assert any("set=target" in job for job in jobs)
+    for job in jobs:
+        # But for the model that learns from target, they are what they were.
+        is_of_others = any(f"set={name}" in job for name in ("public", "control", "reference"))
+        assert not is_of_others or "model=clip_a" in job, job
 
 
 def test_a_new_test_computes_what_is_new_and_the_tables(smoke_run, smoke_config, tmp_path):

@@ -14,6 +14,7 @@ ALL = {
         "tests": {"one": {"kind": "one_model", "target": "clip", "reference": "text"}},
         "sets": {"target": {}, "control": {}},
         "groups": ["object"],
+        "sweeps": {"one": {}},
         **AUDITS,
     },
     "vision": {
@@ -24,6 +25,7 @@ ALL = {
         },
         "sets": {"A": {}, "control": {}},
         "groups": ["label"],
+        "sweeps": {"one": {}},
         **AUDITS,
     },
 }

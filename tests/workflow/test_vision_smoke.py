@@ -571,7 +571,8 @@ MATRIX = [
             "build_index": 2,
             "list_shards": 1,
             "find_neighbors": 4,
-            "vote_labels": 3,
+            # Of a sweep, too.
+            "vote_labels": 6,
             **dict.fromkeys([*TABLES, "blind", "linear_probe", "utility"], 1),
         },
     ),
@@ -583,7 +584,8 @@ MATRIX = [
             "build_index": 2,
             "list_shards": 1,
             "find_neighbors": 4,
-            "vote_labels": 3,
+            # Of a sweep, too.
+            "vote_labels": 6,
             **dict.fromkeys([*TABLES, "blind"], 1),
         },
     ),
@@ -630,7 +632,7 @@ MATRIX = [
 def drawn_anew():
     """All tables, which carry the digest of the config, and what shows them."""
     others = {"vision_tags", "vision_crops", "vision_rejected", "contamination", "blind", "utility"}
-    others |= {"weigh_crops", "evidence", "discoveries"}
+    others |= {"weigh_crops", "evidence", "discoveries", "vision_sweeps"}
     return and_shown(TABLES | others) | {"figure_training"}
 
 

@@ -129,13 +129,19 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
                         f" {record.source} for all sets, a `path` of its own, or another model."
                     )
-        if model["kind"] == "random" and len({"architecture", "model_cfg"} & set(model)) != 1:
+        told = {"architecture", "model_cfg"} & set(model)
+        if model["kind"] in ("random", "open_clip") and len(told) != 1:
             raise InputError(
                 f"Config key vlm.models.{name}: give either `architecture` (OpenCLIP's name) or"
                 " `model_cfg`."
             )
         if model["kind"] == "open_clip":
-            folder = model["architecture"].startswith("local-dir:")
+            if "model_cfg" in model and not model.get("checkpoint"):
+                raise InputError(
+                    f"Config key vlm.models.{name}: a `model_cfg` has no published weights: give"
+                    " its `checkpoint` (a file)."
+                )
+            folder = model.get("architecture", "").startswith("local-dir:")
             given = [key for key in ("pretrained", "checkpoint") if model.get(key)]
             if len(given) != (0 if folder else 1):
                 raise InputError(

@@ -15,8 +15,9 @@ from dejavu.errors import InputError, first_line, refusal
 from dejavu.sources.regular import check_regular
 
 SHOWN = 3
-# What a state dict lies in: of OpenCLIP, MoCo and Lightning; of torchvision, VICReg and DeiT.
-WRAPPERS = ("state_dict", "model")
+# What a state dict lies in: of OpenCLIP, MoCo and Lightning; of torchvision, VICReg and DeiT; and
+# averages of weights over a training, as timm and torchvision name them.
+WRAPPERS = ("state_dict", "model", "ema", "model_ema", "state_dict_ema")
 # What torch.compile puts before names, anywhere, and distribution at their beginning.
 COMPILED, DISTRIBUTED = "_orig_mod", "module"
 
@@ -37,13 +38,14 @@ def _empty(*_: object) -> dict[Any, Any]:
 
 
 # VICReg's and Barlow Twins' optimiser keeps a function of the script that trained them (issue 6 of
-# vicreg, issue 36 of barlowtwins); DINO's checkpoint its command line, with paths, and NumPy's
-# learning rates; others NumPy's scalars and arrays; Lightning its settings. Whatever else a file
-# names is refused.
+# vicreg, issue 36 of barlowtwins), and so does DejaVu's; DINO's checkpoint its command line, with
+# paths, and NumPy's learning rates; others NumPy's scalars and arrays; Lightning its settings.
+# Whatever else a file names is refused.
 HARMLESS: Mapping[str, Any] = {
     "__main__.exclude_bias_and_norm": Unread,
     "__mp_main__.exclude_bias_and_norm": Unread,
     "main_vicreg.exclude_bias_and_norm": Unread,
+    "dejavu_utils.train_utils.exclude_bias_and_norm": Unread,
     "argparse.Namespace": Unread,
     "pathlib.PosixPath": Unread,
     "pathlib._local.PosixPath": Unread,
@@ -95,25 +97,28 @@ def read(path: str | Path) -> Any:
         ) from error
 
 
-def state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
+def state_dict(content: Any, path: str | Path, state_key: str = "") -> dict[str, Tensor]:
     """The state dict of what a checkpoint holds.
 
-    It is found where trainings put it (`WRAPPERS`), without what compilation and distribution put
-    before names, and without whatever is no tensor.
+    It is found where trainings put it (`WRAPPERS`), or where nothing else is; without what
+    compilation and distribution put before names, and without whatever is no tensor.
 
     Args:
         content: what `read` gave, or a part of it.
         path: the file, for the sentence.
+        state_key: where it lies, keys with points between them; else it is looked for.
 
     Raises:
-        InputError: it holds no tensors by name, or two of one name.
+        InputError: it holds no tensors by name, two of one name, or several state dicts.
     """
-    inner = content
-    while isinstance(inner, Mapping):
-        wrapped = [inner[key] for key in WRAPPERS if isinstance(inner.get(key), Mapping)]
-        if not wrapped:
-            break
-        inner = wrapped[0]
+    inner = at(content, state_key, path)
+    while (wrapped := _wrapped(inner)) != []:
+        if len(wrapped) > 1:
+            raise InputError(
+                f"{path} holds several state dicts, {first(wrapped)}: set `state_key` to the one"
+                " that is meant."
+            )
+        inner = inner[wrapped[0]]
     tensors = (
         {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
         if isinstance(inner, Mapping)
@@ -132,6 +137,85 @@ def state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
             f" ({first(names)}): save one state dict alone."
         )
     return named
+
+
+def at(content: Any, state_key: str, path: str | Path) -> Any:
+    """What lies in a checkpoint under a key, or under several with points between them.
+
+    Raises:
+        InputError: nothing does.
+    """
+    for key in state_key.split(".") if state_key else ():
+        if not isinstance(content, Mapping) or key not in content:
+            raise InputError(
+                f"{path} has no {key!r} of the `state_key` {state_key!r}, but holds"
+                f" {held(content)}: set `state_key` to where its state dict lies."
+            )
+        content = content[key]
+    return content
+
+
+def _wrapped(content: object) -> list[str]:
+    """The keys of what holds tensors by name: the usual ones or, without tensors here, any."""
+    if not isinstance(content, Mapping):
+        return []
+    usual = [key for key in WRAPPERS if _holds_tensors(content.get(key))]
+    if usual or any(isinstance(value, Tensor) for value in content.values()):
+        return usual
+    return [key for key, value in content.items() if _holds_tensors(value)]
+
+
+def _holds_tensors(content: object) -> bool:
+    return isinstance(content, Mapping) and (
+        any(isinstance(value, Tensor) for value in content.values())
+        or any(_holds_tensors(content.get(key)) for key in WRAPPERS)
+    )
+
+
+def network(
+    state: Mapping[str, Tensor], wanted: Sequence[str], path: str | Path, prefix: str = ""
+) -> dict[str, Tensor]:
+    """The weights of one network of a state dict, by its own names.
+
+    Args:
+        state: of `state_dict`.
+        wanted: names that the network has.
+        path: the file, for the sentence.
+        prefix: what its names begin with; else, where they are not there as they are, it is the one
+            that stands before all of them. Where there is none, everything is given.
+
+    Raises:
+        InputError: no name begins so, or several networks have these names.
+    """
+    if prefix:
+        # As the names are: without what compilation and distribution put there.
+        before = plain_name(f"{prefix.rstrip('.')}.weight").removesuffix("weight")
+    elif all(name in state for name in wanted):
+        return dict(state)
+    else:
+        ends = f".{wanted[0]}"
+        fitting = [
+            before
+            for before in (name.removesuffix(wanted[0]) for name in state if name.endswith(ends))
+            if all(f"{before}{name}" in state for name in wanted)
+        ]
+        if len(fitting) > 1:
+            raise InputError(
+                f"{path} holds several networks that fit, under {first(fitting)}: set `prefix` to"
+                " the one that is meant."
+            )
+        before = fitting[0] if fitting else ""
+    found = {
+        plain_name(name.removeprefix(before)): value
+        for name, value in state.items()
+        if name.startswith(before)
+    }
+    if not found:
+        raise InputError(
+            f"{path} has no weights whose names begin with {prefix!r}, but {first(list(state))}:"
+            " set `prefix` to what stands before the network's own names."
+        )
+    return found
 
 
 def plain_name(name: str) -> str:

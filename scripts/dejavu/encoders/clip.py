@@ -1,6 +1,7 @@
 """CLIP-like models through OpenCLIP: published, local, or trained by this workflow."""
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -61,6 +62,9 @@ ALLOWED = {
 }
 # Where weights say for how many places in a text or a picture they were trained.
 POSITIONS = ("positional_embedding", "pos_embed", "position_embeddings.weight")
+
+# What every CLIP model has, whoever wrote it, under one name.
+SCALE = "logit_scale"
 
 # What OpenAI's files hold beside weights.
 OPENAI_NUMBERS = {"input_resolution", "context_length", "vocab_size"}
@@ -128,8 +132,9 @@ def load(
 
     Args:
         name: its name in the config.
-        settings: `architecture` (OpenCLIP's name, or ``local-dir:`` and a folder) and, for a
-            name, `pretrained` (OpenCLIP's tag) or `checkpoint` (a file); `preprocessing` overrides
+        settings: `architecture` (OpenCLIP's name, or ``local-dir:`` and a folder) or `model_cfg`
+            and, but for a folder, `pretrained` (OpenCLIP's tag) or `checkpoint` (a file; with
+            `state_key` and `prefix`, see `checkpoints`); `preprocessing` overrides
             what OpenCLIP knows of mean, std, interpolation and resize mode, which for a bare
             checkpoint is only a default; `resize_positions` lets positions be interpolated.
         device: where to compute.
@@ -138,10 +143,44 @@ def load(
     Raises:
         InputError: the weights are missing, of another architecture, or not on this machine.
     """
-    architecture = settings["architecture"]
-    tag, weights = settings.get("pretrained"), settings.get("checkpoint", "")
     where = f"Model {name}"
-    if architecture.startswith(LOCAL_FOLDER):
+    if "model_cfg" not in settings:
+        return _load(where, name, settings["architecture"], settings, device, allow_download)
+    refused = list(_refused(settings["model_cfg"]))
+    if refused:
+        raise InputError(
+            f"{where}: `model_cfg.{refused[0]}` is no key of an architecture of OpenCLIP's:"
+            " remove it."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"model_cfg": settings["model_cfg"], "preprocess_cfg": {}}
+        (Path(folder) / CONFIG).write_text(json.dumps(told), encoding="utf-8")
+        return _load(
+            where,
+            name,
+            f"{LOCAL_FOLDER}{folder}",
+            settings,
+            device,
+            allow_download,
+            "its model_cfg",
+        )
+
+
+def _load(
+    where: str,
+    name: str,
+    architecture: str,
+    settings: Mapping[str, Any],
+    device: torch.device,
+    allow_download: bool,
+    called: str = "",
+) -> ClipEncoder:
+    """Load an architecture's weights; `called` is what sentences call it, else it has none."""
+    tag, weights = settings.get("pretrained"), settings.get("checkpoint", "")
+    if called:
+        if not Path(weights).is_file():
+            raise InputError(f"{where}: there is no checkpoint {weights}")
+    elif architecture.startswith(LOCAL_FOLDER):
         weights = _weights_of_folder(where, Path(architecture.removeprefix(LOCAL_FOLDER)))
         tag = None
     elif architecture not in open_clip.list_models():
@@ -165,7 +204,7 @@ def load(
         )
         if tag:
             weights = open_clip.download_pretrained(open_clip.get_pretrained_cfg(architecture, tag))
-        _load_weights(where, model, weights, architecture, settings.get("resize_positions", False))
+        _load_weights(where, model, weights, architecture, called or architecture, settings)
         tokenizer = open_clip.get_tokenizer(architecture)
     except InputError:
         raise
@@ -175,9 +214,10 @@ def load(
             raise InputError(f"{where}: {unreachable}") from error
         raise refusal(
             error,
-            f"{where}: the weights {weights or tag} do not load as {architecture}"
-            f" ({_mismatch(error)}): set `architecture` to the one they were trained with, or"
-            " mend the file.",
+            f"{where}: the weights {weights or tag} do not load as {called or architecture}"
+            f" ({_mismatch(error)}): set `{'model_cfg' if called else 'architecture'}` to the one"
+            " they were trained with, or `prefix` to what stands before the names, or mend the"
+            " file.",
         ) from error
     return ClipEncoder(name, model, tokenizer, open_clip.get_model_config(architecture), device)
 
@@ -235,9 +275,18 @@ def _refused(config: Mapping[str, Any], place: str = "") -> Iterator[str]:
 
 
 def _load_weights(
-    where: str, model: Any, path: str, architecture: str, resize_positions: bool
+    where: str,
+    model: Any,
+    path: str,
+    architecture: str,
+    called: str,
+    settings: Mapping[str, Any],
 ) -> None:
-    """Give a model the weights of a file of whatever form OpenCLIP reads."""
+    """Give a model the weights of a file of whatever form OpenCLIP reads.
+
+    Of `settings` it takes `resize_positions`, `state_key` and `prefix`.
+    """
+    resize_positions = settings.get("resize_positions", False)
     if Path(path).suffix == ".npz":
         # Big Vision's form of SigLIP. Arrays of objects, which are pickles, are not read.
         with np.load(path, allow_pickle=False) as held:
@@ -248,14 +297,19 @@ def _load_weights(
         places = (model.visual.trunk.pos_embed, model.text.positional_embedding)
         wanted = dict(zip(told, (each.shape[-2] for each in places), strict=True))
         if told != wanted and not resize_positions:
-            raise _positions(where, path, architecture, told, wanted)
+            raise _positions(where, path, called, told, wanted)
         load_big_vision_weights(model, path)
         return
     try:
         content = checkpoints.read(path)
-        plain = checkpoints.state_dict(content, path)
+        plain = checkpoints.network(
+            checkpoints.state_dict(content, path, settings.get("state_key", "")),
+            [SCALE],
+            path,
+            settings.get("prefix", ""),
+        )
     except InputError as error:
-        raise InputError(f"{where}: the weights do not load as {architecture}: {error}") from error
+        raise InputError(f"{where}: the weights do not load as {called}: {error}") from error
     classes = content.classes if isinstance(content, checkpoints.ScriptWeights) else frozenset()
     numbers = plain.keys() & OPENAI_NUMBERS
     if numbers or classes & {"QuickGELU", "GELU"}:
@@ -275,7 +329,7 @@ def _load_weights(
     ]
     if differing and not resize_positions:
         told = {name: tuple(state[name].shape) for name in differing}
-        raise _positions(where, path, architecture, told, shapes)
+        raise _positions(where, path, called, told, shapes)
     resize_pos_embed(state, model)
     resize_text_pos_embed(state, model)
     model.load_state_dict(state, strict=True)

@@ -12,13 +12,18 @@ The layouts, looked up in the repositories that write them:
   (linear, GELU, …, linear; with batch norm where trained so), and ``head.last_layer.*``, the
   prototypes; names begin with ``module.`` where the network was distributed. The transformers have
   timm's names.
+- DejaVu (``facebookresearch/DejaVu``, ``train_SSL.py``; ``model_ep*.pth``, there under `model`
+  beside `probes`, and ``final_weights.pt``): ``module.net.*``, a torchvision network, and
+  ``module.projector.N.*``: blocks of linear, batch norm and ReLU, ``projector.N.M.*``, and a linear
+  layer at the end; ``module.bn.*``, ``module.predictor.*`` and ``module.fc.*`` are the losses'.
 - A backbone alone (``resnet50.pth``, ``dino_deitsmall16_pretrain.pth``, weights of torchvision and
-  timm): a state dict, perhaps with the last layer of a classifier; or the part ``backbone.*`` of a
-  model of several, as lightly's.
+  timm): a state dict, perhaps with the last layer of a classifier; or one part of a model of
+  several, as lightly's ``backbone.*`` or the ``net.*`` of DejaVu and DejaVuOSS.
 
 State dicts may lie in the usual wrappings, see `checkpoints`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +37,8 @@ from dejavu.errors import InputError
 
 # What torchvision and timm call the layers that backbones are built without.
 CLASSIFIERS = ("fc.", "head.", "heads.", "classifier.")
-PART = "backbone."
+# The place of a layer of a projector, in a block or not, and its parameter.
+PLACE = re.compile(r"(\d{1,4})\.(?:(\d{1,4})\.)?([a-z_]+)")
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,19 @@ class Layout:
 LAYOUTS = {
     "vicreg": Layout("backbone.", "projector.", activation="relu"),
     "barlow_twins": Layout("backbone.", "projector.", ("bn.",), "relu"),
+    "dejavu": Layout("net.", "projector.", ("bn.", "predictor.", "fc."), "relu"),
     "dino": Layout("backbone.", "head.mlp.", ("head.last_layer.",), "gelu"),
     "backbone": Layout(),
 }
 
 
 def load(
-    path: str | Path, layout_name: str, backbone: Mapping[str, Any], network: str = "teacher"
+    path: str | Path,
+    layout_name: str,
+    backbone: Mapping[str, Any],
+    network: str = "teacher",
+    state_key: str = "",
+    prefix: str = "",
 ) -> tuple[SslModel, dict[str, Any]]:
     """Load a published checkpoint into a model of the named architecture.
 
@@ -63,6 +75,8 @@ def load(
         layout_name: one of `LAYOUTS`.
         backbone: `library`, `name` and `settings`, see `backbones.build`.
         network: DINO's `teacher` or `student`.
+        state_key: where the state dict lies in the file; else it is looked for.
+        prefix: what stands before all names of the layout; else it is looked for.
 
     Returns:
         The model, and the settings that `ssl.build` makes its architecture from.
@@ -72,8 +86,15 @@ def load(
             names the first of the keys that don't fit and tells how many there are.
     """
     layout = LAYOUTS[layout_name]
-    state = _state_of(path, layout_name, network)
     model = SslModel(backbones.build(backbone), nn.Identity())
+    wanted = [f"{layout.backbone}{name}" for name in model.backbone.state_dict()]
+    content = _content_of(path, layout_name, network, state_key)
+    state = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in checkpoints.network(
+            checkpoints.state_dict(content, path), wanted, path, prefix
+        ).items()
+    }
     given = {
         checkpoints.plain_name(name.removeprefix(layout.backbone)): value
         for name, value in state.items()
@@ -87,7 +108,9 @@ def load(
             for name, value in state.items()
             if name.startswith(layout.projector)
         }
+        head, ends_active = _unnested(head, where)
         layers = _layers(head, layout.activation, where)
+        layers += [[layout.activation]] if ends_active else []
         model.projector = Perceptron(layers)
         _fit(model.projector.layers, head, (), f"{where} does not fit its own projector")
         known = (layout.backbone, layout.projector, *layout.unused)
@@ -103,9 +126,9 @@ def load(
     return model, architecture
 
 
-def _state_of(path: str | Path, layout_name: str, network: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, in float32."""
-    content = checkpoints.read(path)
+def _content_of(path: str | Path, layout_name: str, network: str, state_key: str) -> Any:
+    """What a checkpoint holds of a network."""
+    content = checkpoints.at(checkpoints.read(path), state_key, path)
     if layout_name == "dino":
         if not isinstance(content, Mapping) or network not in content:
             raise InputError(
@@ -114,17 +137,36 @@ def _state_of(path: str | Path, layout_name: str, network: str) -> dict[str, Ten
                 " `representation: backbone`."
             )
         content = content[network]
-    state = checkpoints.state_dict(content, path)
-    if layout_name == "backbone" and any(name.startswith(PART) for name in state):
-        # A model of several parts, of which this is wanted.
-        state = {
-            checkpoints.plain_name(name.removeprefix(PART)): value
-            for name, value in state.items()
-            if name.startswith(PART)
-        }
-    return {
-        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    return content
+
+
+def _unnested(head: Mapping[str, Tensor], where: str) -> tuple[dict[str, Tensor], bool]:
+    """A projector's weights with its blocks' layers numbered one after the other.
+
+    A block ends in its activation, which has no weights but takes a number; the second value says
+    whether the last layer is in one.
+    """
+    read = {name: PLACE.fullmatch(name) for name in head}
+    if not any(place and place[2] for place in read.values()):
+        return dict(head), False
+    wrong = [name for name, place in read.items() if place is None]
+    if wrong:
+        raise InputError(f"{where} has a projector of another kind: {checkpoints.first(wrong)}.")
+    places = {
+        name: (int(place[1]), int(place[2] or 0), bool(place[2]))
+        for name, place in read.items()
+        if place
     }
+    numbers: dict[tuple[int, int, bool], int] = {}
+    number, last = -1, (-1, 0, False)
+    for place in sorted(set(places.values())):
+        number += 2 if last[2] and last[0] != place[0] else 1
+        numbers[place] = number
+        last = place
+    renamed = {
+        f"{numbers[places[name]]}.{name.rpartition('.')[2]}": value for name, value in head.items()
+    }
+    return renamed, last[2]
 
 
 def _layers(head: Mapping[str, Tensor], activation: str, where: str) -> list[list[Any]]:
@@ -177,6 +219,7 @@ def _fit(
     if told:
         raise InputError(
             f"{complaint}; its keys are {'; '.join(told)}: set `backbone` to the architecture that"
-            " was trained, and `format` to the checkpoint's."
+            " was trained, `format` to the checkpoint's, and `prefix` to what stands before the"
+            " names of the network, where something does."
         )
     module.load_state_dict({name: state[name] for name in wanted})

@@ -18,9 +18,27 @@ from dejavu.files import fingerprints
 from dejavu.files.weights import read_settings
 
 WEIGHTS, SETTINGS = "model.safetensors", "model.json"
+
+
+class ByolHead(nn.Module):
+    """BYOL's projector, and the predictor of the target's projections that the loss sees."""
+
+    def __init__(self, input_dim: int, hidden_dim: int = 4096, output_dim: int = 256) -> None:
+        """Take the widths that lightly's two heads share."""
+        super().__init__()
+        self.layers = heads.BYOLProjectionHead(input_dim, hidden_dim, output_dim).layers
+        self.predictor = heads.BYOLPredictionHead(output_dim, hidden_dim, output_dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Predictions [n, d] from features."""
+        return self.predictor(self.layers(features))
+
+
 HEADS = {
     "vicreg": heads.VICRegProjectionHead,
-    "barlow_twins": heads.BarlowTwinsProjectionHead,
+    # The layers of lightly's own for Barlow Twins, of any number.
+    "barlow_twins": heads.VICRegProjectionHead,
+    "byol": ByolHead,
     "simclr": heads.SimCLRProjectionHead,
     "dino": heads.DINOProjectionHead,
 }
@@ -67,7 +85,8 @@ class SslModel(nn.Module):
     def represent(self, pixels: Tensor, representation: str) -> Tensor:
         """Output of the `backbone`, one of its stages, or the `projector`: [n, d].
 
-        DINO's projector ends before its prototypes. A stage, `layer3`, is averaged over places.
+        DINO's projector ends before its prototypes, BYOL's before its predictor. A stage, `layer3`,
+        is averaged over places.
 
         Raises:
             InputError: the backbone has no such stage.
@@ -88,8 +107,8 @@ def build(settings: Mapping[str, Any], seed: int) -> SslModel:
 
     Args:
         settings: `method`, `backbone` (see `backbones.build`), `projector` (arguments of lightly's
-            head but for the input's width; or the `layers` of a `Perceptron`), `views` with the
-            `side` of the training's input.
+            head but for the input's width; or the `layers` of a `Perceptron`), or the `labels` of a
+            supervised one, `views` with the `side` of the training's input.
         seed: of the weights.
 
     Raises:
@@ -97,9 +116,11 @@ def build(settings: Mapping[str, Any], seed: int) -> SslModel:
     """
     torch.manual_seed(seed)
     backbone = backbones.build(settings["backbone"])
-    if "layers" in settings["projector"]:
+    if "layers" in settings.get("projector", {}):
         return SslModel(backbone, Perceptron(settings["projector"]["layers"]))
     features = backbones.width(backbone, settings["views"]["side"])
+    if settings["method"] == "supervised":
+        return SslModel(backbone, nn.Linear(features, len(settings["labels"])))
     try:
         projector = HEADS[settings["method"]](input_dim=features, **settings["projector"])
     except TypeError as error:
@@ -264,6 +285,7 @@ def load(
             f"{folder}/{WEIGHTS} does not fit {SETTINGS} beside it ({first_line(error)}): delete"
             " the folder and run again.",
         ) from error
-    architecture = {key: trained[key] for key in ("method", "backbone", "projector")}
+    told: list[str] = ["method", "backbone", "projector"]
+    architecture = {key: trained[key] for key in told if key in trained}
     used = settings["preprocessing"], settings["representation"]
     return SslEncoder(name, model, architecture, *used, normalise, device)

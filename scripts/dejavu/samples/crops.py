@@ -1,4 +1,4 @@
-"""Background crops: the largest strip of an image that no bounding box touches.
+"""Background crops: the largest strip or corner of an image that no bounding box touches.
 
 Source: method.md, image models.
 """
@@ -12,6 +12,7 @@ from typing import NamedTuple
 OK = "ok"
 NO_BOXES = "no boxes"
 NO_STRIP = "no strip wider than min_side"
+NO_CORNER = "no corner wider than min_side"
 
 
 class Box(NamedTuple):
@@ -107,26 +108,28 @@ def whole_box(corners: Corners, annotated: Size, image: Size) -> Box:
 
 
 def background_crop(
-    width: int, height: int, boxes: Sequence[Box], min_side: int
+    width: int, height: int, boxes: Sequence[Box], min_side: int, kind: str = "largest_strip"
 ) -> tuple[Box | None, str]:
-    """Find the background strip with the largest shorter side (Meehan et al. 2023).
+    """Find the background strip, or corner, with the largest shorter side (Meehan et al. 2023).
 
-    Ties go to the larger area, then the leftmost, then the topmost strip.
+    Ties go to the larger area, then the leftmost, then the topmost one.
 
     Args:
         width: of the image, in pixels.
         height: of the image, in pixels.
         boxes: the annotated objects; each without a `box_fault`.
-        min_side: pixels that the strip's shorter side must exceed.
+        min_side: pixels that the crop's shorter side must exceed.
+        kind: `largest_strip`, or `corner`: of the rectangles with a corner of the image as theirs.
 
     Returns:
-        The strip and `OK`; or None and the reason, `NO_BOXES` or `NO_STRIP`.
+        The crop and `OK`; or None and the reason, `NO_BOXES`, `NO_STRIP` or `NO_CORNER`.
     """
     if not boxes:
         return None, NO_BOXES
-    best = max(_strips(width, height, boxes), key=_preference, default=None)
+    found = {"largest_strip": _strips, "corner": _corners}[kind](width, height, boxes)
+    best = max(found, key=_preference, default=None)
     if best is None or best.shorter_side <= min_side:
-        return None, NO_STRIP
+        return None, NO_CORNER if kind == "corner" else NO_STRIP
     return best, OK
 
 
@@ -146,3 +149,18 @@ def _strips(width: int, height: int, boxes: Sequence[Box]) -> Iterator[Box]:
             if box_top > top:
                 yield Box(left, top, right, box_top)
             top = max(top, box_bottom)
+
+
+def _corners(width: int, height: int, boxes: Sequence[Box]) -> Iterator[Box]:
+    """Every rectangle at a corner that could not be larger without touching a box."""
+    for right, bottom in itertools.product((False, True), repeat=2):
+        # Boxes by their distance from the two sides that meet in the corner.
+        near = [
+            (width - box.xmax if right else box.xmin, height - box.ymax if bottom else box.ymin)
+            for box in boxes
+        ]
+        for reach in {width, *(x for x, _ in near)} - {0}:
+            depth = min([height, *(y for x, y in near if x < reach)])
+            if depth > 0:
+                left, top = width - reach if right else 0, height - depth if bottom else 0
+                yield Box(left, top, left + reach, top + depth)

@@ -5,6 +5,7 @@ of a half lies within the half, and a sample's place tells whether a model has s
 """
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -58,8 +59,8 @@ def read_pairs(
 
 def read_images(
     paths: Sequence[str], fraction: float, extra_paths: Sequence[str], extra: float | None
-) -> list[str]:
-    """Images that a self-supervised model is trained on, from records.
+) -> tuple[list[str], list[str]]:
+    """Images that a self-supervised model is trained on, and their labels, from records.
 
     Args:
         paths: the shards of its set.
@@ -71,12 +72,19 @@ def read_images(
     Raises:
         InputError: there are not so many.
     """
-    images, labels = _columns(paths, ("image", "label"))
-    shared, shared_labels = _columns(extra_paths, ("image", "label"))
+    own, shared = (_columns(each, ("image", "label")) for each in (paths, extra_paths))
+    chosen = first_of_classes(own[1], fraction)
     if extra is None:
-        return _chosen(images, labels, fraction) + _chosen(shared, shared_labels, fraction)
-    more = extra_count(len(images), extra, len(shared), "shared")
-    return _chosen(images, labels, fraction) + shared[:more]
+        further = first_of_classes(shared[1], fraction)
+    else:
+        further = np.arange(len(shared[0])) < extra_count(
+            len(own[0]), extra, len(shared[0]), "shared"
+        )
+    images, labels = (
+        [*compress(first, chosen), *compress(second, further)]
+        for first, second in zip(own, shared, strict=True)
+    )
+    return images, labels
 
 
 def extra_count(samples: int, extra: float, there: int, name: str) -> int:
@@ -93,13 +101,6 @@ def extra_count(samples: int, extra: float, there: int, name: str) -> int:
             " `extra`."
         )
     return asked
-
-
-def _chosen(images: list[str], labels: list[str], fraction: float) -> list[str]:
-    if fraction == 1:
-        return images
-    chosen = first_of_classes(labels, fraction)
-    return [image for image, is_chosen in zip(images, chosen, strict=True) if is_chosen]
 
 
 def _columns(paths: Sequence[str], names: Sequence[str]) -> list[list[str]]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from open_clip.loss import ClipLoss
 from open_clip.transform import PreprocessCfg, image_transform_v2
+from torch import Tensor
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from dejavu.errors import InputError, first_line, refusal
@@ -18,8 +19,12 @@ from dejavu.files import fingerprints, seals
 from dejavu.files.weights import write_settings
 from dejavu.training import loop, weights
 from dejavu.training.pixels import decoded
+from dejavu.training.views import random_views, recoloured
 
-LARGEST_SCALE = float(np.log(100))
+# Of a random crop, as OpenCLIP's own training has it.
+LARGEST_ASPECT = 4 / 3
+# What is drawn for a step, beside its number and the seed.
+MOVED, MASKED, DRAWN = 1, 2, 3
 
 
 def build(model_settings: Mapping[str, Any], seed: int) -> Any:
@@ -70,12 +75,15 @@ def train(
 
     Args:
         model: from `build`; trained in place.
-        images: references of n images.
+        images: references of n images; captions of one image have the same.
         captions: their n captions.
         preprocessing: OpenCLIP's preprocess config: `size`, `mean`, `std`, `interpolation`,
             `resize_mode`.
         settings: `epochs`, `batch`, `learning_rate`, `weight_decay`, `warmup` (a fraction of the
-            steps), `flip`, `shift` (pixels), `precision` (`bf16` or `fp32`).
+            steps), `flip`, `shift` (pixels), `area` (smallest part of a picture that is shown),
+            `colour` (strength), `captions` (`each` with its picture once an epoch, or one of a
+            picture's `drawn`), `text_mask` (fraction of the words), `logit_scale_max`, `precision`
+            (`bf16` or `fp32`).
         seed: of order and augmentation.
         checkpoint: file to resume from.
         device: where to compute.
@@ -97,11 +105,13 @@ def train(
     resize = Compose(
         [step for step in transform.transforms if not isinstance(step, ToTensor | Normalize)]
     )
-    pixels = decoded(images, resize, preprocessing["size"])
-    tokens = open_clip.SimpleTokenizer(context_length=model.context_length)(list(captions))
+    rows = captions_of_pictures(images, settings["captions"])
+    pixels = decoded([images[some[0]] for some in rows], resize, preprocessing["size"])
+    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
+    tokens = tokenizer(list(captions))
     mean = torch.tensor(preprocessing["mean"]).view(1, 3, 1, 1) * 255
     std = torch.tensor(preprocessing["std"]).view(1, 3, 1, 1) * 255
-    order = loop.EpochOrder(len(images), settings["batch"], seed)
+    order = loop.EpochOrder(len(rows), settings["batch"], seed)
     steps = settings["epochs"] * order.steps
     model.to(device, memory_format=torch.channels_last).train()
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -117,18 +127,27 @@ def train(
         weight_decay=settings["weight_decay"],
     )
     loss_function = ClipLoss()
+    largest_scale = float(np.log(settings["logit_scale_max"]))
+    with torch.no_grad():
+        model.logit_scale.clamp_(max=largest_scale)
 
     def take_step(step: int) -> loop.Metrics:
         chosen = order.indices(step)
         batch = torch.from_numpy(augmented(pixels[chosen], settings, seed, step))
-        batch = ((batch.permute(0, 3, 1, 2).float() - mean) / std).to(device)
+        batch = changed(batch.permute(0, 3, 1, 2).float(), settings)
+        batch = ((batch - mean) / std).to(device)
         batch = batch.contiguous(memory_format=torch.channels_last)
+        read = drawn([rows[row] for row in chosen], seed, step)
+        texts = tokens[read]
+        if settings["text_mask"]:
+            shown = masked([captions[row] for row in read], settings["text_mask"], seed, step)
+            texts = tokenizer(shown)
         factor = loop.learning_rate(step, steps, settings["warmup"])
         for group in optimizer.param_groups:
             group["lr"] = settings["learning_rate"] * factor
         with torch.autocast(device.type, torch.bfloat16, enabled=settings["precision"] == "bf16"):
             image_features = model.encode_image(batch, normalize=True)
-            text_features = model.encode_text(tokens[chosen].to(device), normalize=True)
+            text_features = model.encode_text(texts.to(device), normalize=True)
         image_features, text_features = image_features.float(), text_features.float()
         scale = model.logit_scale.exp()
         loss = loss_function(image_features, text_features, scale)
@@ -137,7 +156,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         with torch.no_grad():
-            model.logit_scale.clamp_(0, LARGEST_SCALE)
+            model.logit_scale.clamp_(0, largest_scale)
             best = (text_features @ image_features.T).argmax(dim=1).cpu()
         accuracy = (best == torch.arange(len(best))).double().mean()
         return {"loss": float(loss.detach()), "accuracy": float(accuracy)}
@@ -168,7 +187,7 @@ def augmented(
     pixels: NDArray[np.uint8], settings: Mapping[str, Any], seed: int, step: int
 ) -> NDArray[np.uint8]:
     """Flip and shift a batch [n, side, side, 3], each batch as a whole."""
-    rng = np.random.default_rng([seed, step, 1])
+    rng = np.random.default_rng([seed, step, MOVED])
     if settings["flip"] and rng.random() < 0.5:
         pixels = pixels[:, :, ::-1]
     reach = settings["shift"]
@@ -176,6 +195,64 @@ def augmented(
         offsets = rng.integers(-reach, reach + 1, size=2)
         pixels = np.roll(pixels, tuple(offsets), axis=(1, 2))
     return np.ascontiguousarray(pixels)
+
+
+def changed(pixels: Tensor, settings: Mapping[str, Any]) -> Tensor:
+    """Crop and recolour a batch [n, 3, side, side] of 0 to 255, each picture on its own.
+
+    With the `area` 1 and the `colour` 0 it stays as it is. Numbers are drawn by torch's generator.
+    """
+    area, colour = settings["area"], settings["colour"]
+    if area == 1:
+        return recoloured(pixels / 255, colour) * 255 if colour else pixels
+    cut: dict[str, Any] = {
+        "side": pixels.shape[-1],
+        "area": [area, 1],
+        "aspect": LARGEST_ASPECT,
+        "border": 1,
+    }
+    cut |= {"flip": False, "colour": colour, "blur": 0, "solarization": 0}
+    return random_views(pixels / 255, cut) * 255
+
+
+def captions_of_pictures(images: Sequence[str], captions: str) -> list[list[int]]:
+    """The rows of the captions that each picture of an epoch may be learned with.
+
+    Args:
+        images: of each row its picture.
+        captions: `each`, where every row is a picture of its own, or `drawn`, where those of one
+            picture are taken together.
+    """
+    if captions == "each":
+        return [[row] for row in range(len(images))]
+    together: dict[str, list[int]] = {}
+    for row, image in enumerate(images):
+        together.setdefault(image, []).append(row)
+    return list(together.values())
+
+
+def drawn(rows: Sequence[Sequence[int]], seed: int, step: int) -> NDArray[np.int64]:
+    """One of the rows of each picture of a step, int64 [n], all as likely."""
+    places = np.random.default_rng([seed, step, DRAWN]).random(len(rows))
+    chosen = [some[int(place * len(some))] for some, place in zip(rows, places, strict=True)]
+    return np.array(chosen, dtype=np.int64)
+
+
+def masked(captions: Sequence[str], fraction: float, seed: int, step: int) -> list[str]:
+    """Captions of a step without that fraction of their words, but for one that always stays.
+
+    Where the fraction is no whole number of words, the number is rounded up or down at random, so
+    that it is right on average. A step has an epoch's captions once, so that each epoch draws anew.
+    """
+    rng = np.random.default_rng([seed, step, MASKED])
+    shown = []
+    for caption in captions:
+        words = caption.split()
+        hidden = int(fraction * len(words) + rng.random())
+        order = rng.permutation(len(words))
+        kept = np.sort(order[min(hidden, max(0, len(words) - 1)) :])
+        shown.append(" ".join(words[place] for place in kept))
+    return shown
 
 
 def weights_of(model: Any) -> dict[str, NDArray[Any]]:

@@ -7,12 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.transforms.v2.functional import solarize
 
 from dejavu.training.processes import WHOLE, Share
 
 GREY = (0.299, 0.587, 0.114)
 COLOUR_PROBABILITY = 0.8
 TONE, HUE, GREY_PROBABILITY = 0.4, 0.1, 0.2
+# Standard deviations of blurs in pixels, uniform, as published; three of the largest are a kernel.
+SIGMAS, KERNEL_REACH = (0.1, 2.0), 6
+SOLARIZED_FROM = 0.5
 
 
 def random_views(pixels: Tensor, settings: Mapping[str, Any], share: Share = WHOLE) -> Tensor:
@@ -24,7 +28,7 @@ def random_views(pixels: Tensor, settings: Mapping[str, Any], share: Share = WHO
             `aspect`, its largest ratio of sides, both log-uniform; `border`: centres are uniform
             over so many times the possible range and then moved inside, so that above 1 a part of
             the views sticks to a border; `flip`: whether half of them are mirrored; `colour`:
-            strength of the colour changes.
+            strength of the colour changes; `blur` and `solarization`: of how many of the views.
         share: the part of a batch that the pictures are. Numbers are drawn for the whole batch, so
             that a picture's view does not depend on who cuts it.
 
@@ -49,7 +53,34 @@ def random_views(pixels: Tensor, settings: Mapping[str, Any], share: Share = WHO
     views = functional.grid_sample(
         pixels, grid.to(pixels.device), padding_mode="reflection", align_corners=False
     )
-    return recoloured(views, settings["colour"], share) if settings["colour"] else views
+    if settings["colour"]:
+        views = recoloured(views, settings["colour"], share)
+    if settings["blur"]:
+        views = blurred(views, settings["blur"], share)
+    if settings["solarization"]:
+        # Of those chosen, bright pixels are turned into their negatives (Grill et al. 2020).
+        chosen = share.of(torch.rand(count, 1, 1, 1) < settings["solarization"]).to(pixels.device)
+        views = torch.where(chosen, solarize(views, SOLARIZED_FROM), views)
+    return views
+
+
+def blurred(pixels: Tensor, probability: float, share: Share = WHOLE) -> Tensor:
+    """Blur some of the pictures, each with a Gaussian of its own width (Grill et al. 2020)."""
+    count = len(pixels) * share.processes
+    chosen = share.of(torch.rand(count) < probability)
+    sigma = share.of(torch.empty(count).uniform_(*SIGMAS))[chosen]
+    if not len(sigma):
+        return pixels
+    places = torch.arange(-KERNEL_REACH, KERNEL_REACH + 1)
+    kernels = torch.softmax(-(places**2) / (2 * sigma[:, None] ** 2), dim=1)
+    # Pictures and channels side by side, so that each meets its own kernel.
+    kernels = kernels.repeat_interleave(3, dim=0).to(pixels)[:, None]
+    some = chosen.nonzero().flatten().to(pixels.device)
+    found = pixels[some].flatten(0, 1)[None]
+    found = functional.pad(found, [KERNEL_REACH] * 4, mode="reflect")
+    found = functional.conv2d(found, kernels[:, :, None], groups=len(kernels))
+    found = functional.conv2d(found, kernels[..., None], groups=len(kernels))
+    return pixels.index_copy(0, some, found[0].unflatten(0, (-1, 3)))
 
 
 def recoloured(pixels: Tensor, strength: float, share: Share = WHOLE) -> Tensor:

@@ -155,7 +155,11 @@ def test_null_models_need_control_and_seeds_that_can_be_paired(base):
         ("vlm/kk", [1], ["vlm", "kk", "may hold", "queries"]),
         ("vlm/embedding", {"batches": 3}, ["vlm.embedding", "batches", "batch, precision"]),
         ("vlm/sets/public", REMOVED, ["vlm.sets", "lacks", "'public'"]),
-        ("vlm/sets/extra", {"source": "world"}, ["vlm.sets", "extra", "control, public"]),
+        (
+            "vlm/sets/further",
+            {"source": "world"},
+            ["vlm.sets", "further", "control, extra, public"],
+        ),
         ("vlm/sets/public/fraction", 0, ["vlm.sets.public.fraction"]),
         ("vlm/sets/public/fraction", 1.5, ["vlm.sets.public.fraction", "1.5"]),
         ("vlm/sets/public/source", REMOVED, ["vlm.sets.public", "lacks", "'source'"]),
@@ -290,6 +294,33 @@ def test_fractions_that_add_up_to_a_whole_are_taken(base, fractions):
     check(complete(edited, SCHEMA), base)
 
 
+def test_sets_that_share_a_part_of_their_source_are_told(base):
+    edited = config()
+    sets = edited["vlm"]["sets"]
+    sets["target"] = {"source": "world", "from": 0.1, "fraction": 0.4}
+    sets["reference"] = {"source": "world", "from": 0.45, "fraction": 0.4}
+    with pytest.raises(InputError, match=r"target and reference share .*begin reference at 0\.5"):
+        check(complete(edited, SCHEMA), base)
+    sets["reference"]["from"] = 0.5
+    check(complete(edited, SCHEMA), base)
+    sets["reference"]["from"] = 0.7
+    with pytest.raises(InputError, match=r"add up to 1\.1"):
+        check(complete(edited, SCHEMA), base)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("vlm/models/a/extra", 0.5, "add `extra` to vlm.sets"),
+        ("vlm/models/a/train_fraction", 0.5, "it is trained on 0.5 of its set, and tests measure"),
+        ("vlm/models/a/train_fraction", 0, "minimum of 0"),
+    ],
+)
+def test_what_a_model_is_trained_on_must_be_there_and_be_measured(base, key, value, told):
+    with pytest.raises(InputError, match=told):
+        check(complete(changed(key, value), SCHEMA), base)
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda below: st.lists(below, max_size=2) | st.dictionaries(st.text(max_size=3), below),
@@ -365,6 +396,10 @@ WITHOUT_DEFAULT = {
     "B",
     "shared",
     "public",
+    # Where the set before it ends.
+    "from",
+    # All of `shared`.
+    "extra",
     "id",
     "pretrained",
     "checkpoint",

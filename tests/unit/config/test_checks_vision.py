@@ -145,7 +145,7 @@ FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
         ({}, None),
         ({"trained_on": "none"}, "'web' is trained on the set 'none'"),
         ({"checkpoint": "no.pth"}, "vision.models.web.checkpoint: there is no file"),
-        ({"format": "moco"}, "'moco' is none of vicreg, barlow_twins, dino, backbone"),
+        ({"format": "moco"}, "'moco' is none of vicreg, barlow_twins, dejavu, dino, backbone"),
         ({"format": "backbone"}, "set `representation: backbone`"),
         ({"format": "backbone", "representation": "backbone"}, None),
         ({"epochs": 3}, "it does not know epochs; it may hold backbone, checkpoint, format"),

@@ -57,3 +57,12 @@ def test_a_digest_does_not_depend_on_the_order_of_keys_and_changes_no_config():
     reverse = dict(reversed(CONFIG.items()))
     assert config_digest(reverse, None, BASE) == config_digest(CONFIG, None, BASE)
     assert CONFIG["vlm"]["max_rejected"] == 0.1 and CONFIG["vlm"]["embedding"]["threads"] == 1
+
+
+def test_sweeps_change_the_digest_of_their_own_results_alone():
+    swept = changed("vlm.sweeps", {"votes": {"k": [1, 10]}})
+    swept["vlm"]["contrasts"] = [["a", "b"]]
+    for domain in ("vlm", "vision", None):
+        assert config_digest(swept, domain, BASE) == config_digest(CONFIG, domain, BASE)
+    of_sweeps = [config_digest(each, "vlm", BASE, with_sweeps=True) for each in (swept, CONFIG)]
+    assert of_sweeps[0] != of_sweeps[1] == config_digest(CONFIG, "vlm", BASE)

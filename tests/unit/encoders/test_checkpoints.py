@@ -69,6 +69,84 @@ def test_weights_are_found_in_every_usual_wrapping(tmp_path, content):
     assert all(torch.equal(found[name], STATE[name]) for name in STATE)
 
 
+TWICE = {"model": STATE, "model_ema": {name: value + 1 for name, value in STATE.items()}}
+
+
+@pytest.mark.parametrize(
+    ("content", "state_key", "told"),
+    [
+        (TWICE, "model_ema", 1),
+        (TWICE, "model", 0),
+        ({"ema": {"state_dict": STATE, "decay": 0.99}}, "", 0),
+        ({"ema": {"model": STATE}, "model": TWICE["model_ema"]}, "ema", 0),
+        ({"ema": {"model": STATE}, "model": TWICE["model_ema"]}, "ema.model", 0),
+        ({"state_dict": {}, "state_dict_ema": STATE, "arch": "resnet"}, "", 0),
+        ({"net": under("module."), "epoch": 3, "optimizer": {"state": {}}}, "", 0),
+        ({"model": STATE, "probes": TWICE["model_ema"]}, "probes", 1),
+    ],
+)
+def test_a_state_dict_is_where_its_key_says_or_where_no_other_is(
+    tmp_path, content, state_key, told
+):
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    found = checkpoints.state_dict(checkpoints.read(path), path, state_key)
+    assert list(found) == list(STATE)
+    assert all(torch.equal(found[name], STATE[name] + told) for name in STATE)
+
+
+@pytest.mark.parametrize(
+    ("content", "state_key", "sentence"),
+    [
+        (TWICE, "", "several state dicts, model, model_ema: set `state_key`"),
+        ({"student": STATE, "teacher": STATE}, "", "several state dicts, student, teacher"),
+        ({"model": STATE}, "ema", "no 'ema' of the `state_key` 'ema', but holds model"),
+        ({"model": STATE}, "model.ema", "no 'ema' of the `state_key` 'model.ema', but holds 0.w"),
+        ({"model": STATE, "epoch": 3}, "epoch", "no state dict of tensors, but holds"),
+        ([STATE], "model", "no 'model' of the `state_key` 'model', but holds a list"),
+    ],
+)
+def test_where_no_single_state_dict_is_meant_is_one_sentence(
+    tmp_path, content, state_key, sentence
+):
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    with pytest.raises(InputError) as told:
+        checkpoints.state_dict(checkpoints.read(path), path, state_key)
+    assert sentence in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "prefix"),
+    [
+        ("model.", ""),
+        ("model.backbone.", ""),
+        ("model.backbone.", "model.backbone"),
+        ("model.", "module.model."),
+        ("", ""),
+    ],
+)
+def test_a_network_is_found_by_its_prefix(before, prefix):
+    others = {f"{before}head.weight": torch.zeros(1), "loss.weight": torch.zeros(1)}
+    state = {**(others if before else {}), **under(before)}
+    found = checkpoints.network(state, list(STATE), "file", prefix)
+    assert found.keys() - {"head.weight"} == STATE.keys()
+    assert all(torch.equal(found[name], STATE[name]) for name in STATE)
+
+
+def test_networks_that_fit_alike_and_prefixes_of_nothing_are_one_sentence():
+    twice = {**under("backbone."), **under("backbone_momentum.")}
+    with pytest.raises(
+        InputError, match=r"several networks that fit, under backbone\., backbone_m"
+    ):
+        checkpoints.network(twice, list(STATE), "file")
+    assert checkpoints.network(twice, list(STATE), "file", "backbone.").keys() == STATE.keys()
+    with pytest.raises(InputError, match=r"names begin with 'net', but backbone\.0\.weight"):
+        checkpoints.network(twice, list(STATE), "file", "net")
+    # What fits nowhere is given as it is, for what takes it to tell.
+    assert checkpoints.network(twice, ["conv.weight"], "file") == twice
+
+
 def test_compiled_parts_have_their_plain_names():
     assert (
         checkpoints.plain_name("visual._orig_mod.trunk.conv.weight") == "visual.trunk.conv.weight"

@@ -142,6 +142,60 @@ def test_every_kind_of_checkpoint_gives_the_same_embeddings(
     np.testing.assert_array_equal(first.encode_texts(CAPTIONS), second.encode_texts(CAPTIONS))
 
 
+NESTED = {
+    "Lightning": (lambda s: {"state_dict": s | {"loss.w": torch.zeros(1)}}, "model.", {}),
+    "Lightning, told": (lambda s: {"state_dict": s}, "model.", {"prefix": "model."}),
+    "EMA": (lambda s: {"state_dict": {}, "state_dict_ema": s}, "module.", {}),
+    "EMA, told": (
+        lambda s: {"model": {"logit_scale": torch.zeros(())}, "ema": {"model": s}},
+        "clip._orig_mod.",
+        {"state_key": "ema"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_nested_checkpoints_give_the_same_embeddings(tmp_path, weights, images, checkpoint, kind):
+    wrapped, before, told = NESTED[kind]
+    path = tmp_path / "nested.ckpt"
+    torch.save(wrapped({f"{before}{name}": value for name, value in weights.items()}), path)
+    first, second = load(checkpoint=checkpoint), load(checkpoint=str(path), **told)
+    assert first.facts == second.facts
+    np.testing.assert_array_equal(first.encode_texts(CAPTIONS), second.encode_texts(CAPTIONS))
+
+
+def test_what_fits_no_nesting_is_one_sentence(tmp_path, weights):
+    path = tmp_path / "nested.ckpt"
+    twice = {f"{before}{name}": weights[name] for name in weights for before in ("a.", "b.")}
+    torch.save({"state_dict": twice, "model": weights}, path)
+    assert "several state dicts, state_dict, model" in sentence(checkpoint=str(path))
+    asked = {"checkpoint": str(path), "state_key": "state_dict"}
+    assert "several networks that fit, under a., b.: set `prefix`" in sentence(**asked)
+    assert "begin with 'c.', but a." in sentence(**asked, prefix="c.")
+    load(**asked, prefix="b.")
+
+
+def test_a_checkpoint_of_an_architecture_of_ones_own_loads_by_its_config(
+    tmp_path, weights, images, checkpoint
+):
+    training_checkpoint(weights, tmp_path / "epoch_3.pt")
+    first = load(checkpoint=checkpoint)
+    own = {"model_cfg": TINY, "checkpoint": str(tmp_path / "epoch_3.pt")}
+    second = clip.load("m", own, CPU, False)
+    assert first.facts == second.facts
+    np.testing.assert_array_equal(embedded(first, images), embedded(second, images))
+    np.testing.assert_array_equal(first.encode_texts(CAPTIONS), second.encode_texts(CAPTIONS))
+    wide = {**own, "model_cfg": CONFIGS["tiny_wide"]}
+    for settings, told in (
+        (wide, "do not load as its model_cfg"),
+        ({**own, "checkpoint": "missing.pt"}, "there is no checkpoint missing.pt"),
+        ({**own, "model_cfg": {**TINY, "trust": True}}, "`model_cfg.trust` is no key"),
+    ):
+        with pytest.raises(InputError) as error:
+            clip.load("web", settings, CPU, False)
+        assert told in str(error.value) and "\n" not in str(error.value)
+
+
 def test_a_local_folder_gives_the_same_embeddings_as_its_checkpoint(
     tmp_path, weights, images, checkpoint
 ):

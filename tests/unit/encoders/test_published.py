@@ -223,6 +223,94 @@ def test_a_barlow_twins_checkpoint_gives_what_its_network_gave(barlow_twins):
     check_same(barlow_twins[0], "barlow_twins", RESNET, *barlow_twins[1:])
 
 
+class DejaVu(nn.Module):
+    """The network of DejaVu's training: blocks of layers, and what only its losses use."""
+
+    def __init__(self, widths, relu_last=False):
+        super().__init__()
+        self.net = alive(resnet())
+        blocks = [
+            nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU())
+            for inputs, outputs in itertools.pairwise(widths[:-1])
+        ]
+        last = nn.Linear(widths[-2], widths[-1], bias=False)
+        self.projector = nn.Sequential(
+            *blocks, nn.Sequential(last, nn.ReLU()) if relu_last else last
+        )
+        self.bn = nn.BatchNorm1d(widths[-1], affine=False)
+        self.predictor = nn.Sequential(nn.Sequential(nn.Linear(widths[-1], 4)))
+        self.fc = nn.Sequential(nn.BatchNorm1d(widths[-1]), nn.ReLU(), nn.Linear(widths[-1], 5))
+
+
+@pytest.mark.parametrize("widths", [[512, 20, 16, 12], [512, 24, 8], [512, 9]])
+@pytest.mark.parametrize("relu_last", [False, True])
+@pytest.mark.parametrize("kind", ["model_ep100.pth", "final_weights.pt"])
+def test_a_checkpoint_of_dejavu_gives_what_its_network_gave(
+    tmp_path, filter_of_main, widths, relu_last, kind
+):
+    network = alive(DejaVu(widths, relu_last))
+    state = {f"module.{name}": value for name, value in network.state_dict().items()}
+    if kind.startswith("model"):
+        probes = under("module.probes.", nn.Sequential(nn.Linear(512, 3)))
+        state = {"epoch": 100, "model": state, "optimizer": lars(state, filter_of_main)} | {
+            "probes": probes,
+            "optimizer_probes": {"state": {}, "param_groups": [{"lr": 1e-4}]},
+        }
+    torch.save(state, tmp_path / kind)
+    check_same(tmp_path / kind, "dejavu", RESNET, network.net, network.projector)
+    check_same(tmp_path / kind, "backbone", RESNET, network.net, None)
+
+
+def test_a_supervised_network_of_dejavuoss_gives_what_its_backbone_gave(tmp_path):
+    full = alive(torchvision.models.resnet18(weights=None, num_classes=7))
+    torch.save(under("module.net.", full), tmp_path / "final_weights.pt")
+    features = nn.Sequential(*list(full.children())[:-1], nn.Flatten())
+    check_same(tmp_path / "final_weights.pt", "backbone", RESNET, features, None)
+    assert "holds no projector" in sentence(tmp_path / "final_weights.pt", "dejavu")
+
+
+NESTED = {
+    "lightning": (
+        lambda s: {"state_dict": s, "callbacks": {}, "loops": {"fit_loop": {}}},
+        "model.",
+    ),
+    "resnet.pth.tar": (lambda s: {"epoch": 9, "arch": "resnet18", "state_dict": s}, "module."),
+    "compiled": (lambda s: s, "_orig_mod."),
+    "ema": (lambda s: {"ema": {"model": s}, "updates": 7}, "module.backbone."),
+    "timm": (lambda s: {"state_dict_ema": s, "version": 2}, ""),
+    "lightly": (lambda s: {"state_dict": s | {"loss.center": torch.zeros(3)}}, "backbone."),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_backbone_in_any_nesting_gives_what_it_gave(tmp_path, kind):
+    wrapped, prefix = NESTED[kind]
+    network = alive(resnet())
+    torch.save(wrapped(under(prefix, network)), tmp_path / "nested.ckpt")
+    check_same(tmp_path / "nested.ckpt", "backbone", RESNET, network, None)
+
+
+def test_one_of_several_networks_is_named(tmp_path):
+    first, second = alive(resnet()), alive(resnet())
+    state = under("backbone.", first) | under("backbone_momentum.", second)
+    path = tmp_path / "moco.ckpt"
+    torch.save({"state_dict": state, "state_dict_ema": under("backbone.", second)}, path)
+    assert "set `state_key`" in sentence(path, "backbone")
+    assert "set `prefix`" in sentence(path, "backbone", state_key="state_dict")
+    for prefix, network in (("backbone.", first), ("backbone_momentum", second)):
+        asked = {"state_key": "state_dict", "prefix": prefix}
+        check_same(path, "backbone", RESNET, network, None, **asked)
+    check_same(path, "backbone", RESNET, second, None, state_key="state_dict_ema")
+
+
+def test_a_full_checkpoint_of_lightning_is_read_with_its_projector(tmp_path):
+    backbone, head = alive(resnet()), alive(expander([512, 10, 6], True, nn.ReLU, False))
+    state = under("model.backbone.", backbone) | under("model.projector.", head)
+    torch.save({"state_dict": state | {"criterion.weight": torch.zeros(2)}}, tmp_path / "v.ckpt")
+    check_same(tmp_path / "v.ckpt", "vicreg", RESNET, backbone, head)
+    check_same(tmp_path / "v.ckpt", "vicreg", RESNET, backbone, head, prefix="model.")
+
+
 @pytest.mark.parametrize("network", ["teacher", "student"])
 def test_a_dino_transformer_gives_what_its_network_gave(tmp_path, network):
     first, second = (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dejavu.samples.crops import (
     NO_BOXES,
+    NO_CORNER,
     NO_STRIP,
     OK,
     Box,
@@ -49,6 +50,29 @@ def strips_by_pixels(width, height, boxes):
             rows = list(run)
             if not is_blocked:
                 yield left, rows[0], right, rows[-1] + 1
+
+
+@given(annotated_images(), st.integers(0, 6))
+def test_a_corner_crop_is_the_largest_rectangle_at_a_corner_off_every_box(image, min_side):
+    width, height, boxes = image
+    covered = painted(width, height, boxes)
+    free = [
+        (left, top, right, bottom)
+        for left, right in itertools.combinations(range(width + 1), 2)
+        for top, bottom in itertools.combinations(range(height + 1), 2)
+        if (left == 0 or right == width) and (top == 0 or bottom == height)
+        if not covered[top:bottom, left:right].any()
+    ]
+    ranked = sorted(
+        free,
+        key=lambda s: (-min(s[2] - s[0], s[3] - s[1]), -(s[2] - s[0]) * (s[3] - s[1]), s[0], s[1]),
+    )
+    crop, status = background_crop(width, height, boxes, min_side, "corner")
+    best = ranked[0] if ranked else None
+    if best is None or min(best[2] - best[0], best[3] - best[1]) <= min_side:
+        assert (crop, status) == (None, NO_CORNER)
+    else:
+        assert (crop, status) == (Box(*best), OK)
 
 
 @given(annotated_images(), st.integers(0, 6))

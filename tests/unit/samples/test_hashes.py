@@ -14,6 +14,12 @@ from dejavu.samples.hashes import in_first_half, keyed_hash, row_of, shard_of
 IDS = st.lists(st.text(max_size=8), max_size=30)
 
 
+def hash_ranges(fractions):
+    """Hash ranges of sets with these fractions, which share a source."""
+    sets = {name: {"source": "s", "fraction": each} for name, each in fractions.items()}
+    return ranges.ranges_of_sets(list(fractions), sets, "s")
+
+
 @given(IDS, st.integers(0, 10**6), st.sampled_from(["split", "placebo", "a rather long purpose"]))
 def test_a_hash_is_that_of_the_id_alone(ids, seed, purpose):
     person = purpose.encode()[:16]
@@ -42,18 +48,18 @@ def test_seeds_and_purposes_give_independent_and_uniform_hashes():
 
 
 def test_fractions_are_the_decimals_that_they_are_written_as():
-    hashes_of = ranges.hash_ranges({"a": 0.1, "b": 0.2, "c": 0.7})
+    hashes_of = hash_ranges({"a": 0.1, "b": 0.2, "c": 0.7})
     assert hashes_of["a"] == (0, 2**64 // 10)
     assert hashes_of["b"] == (2**64 // 10, 3 * 2**64 // 10)
     assert hashes_of["c"] == (3 * 2**64 // 10, 2**64)
-    assert ranges.hash_ranges({"all": 1}) == {"all": (0, 2**64)}
-    assert ranges.hash_ranges({"few": 1e-9})["few"][1] == 2**64 // 10**9
+    assert hash_ranges({"all": 1}) == {"all": (0, 2**64)}
+    assert hash_ranges({"few": 1e-9})["few"][1] == 2**64 // 10**9
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=4), st.integers(1, 50))
 def test_sets_and_shards_are_disjoint_and_without_gaps(weights, shards):
     fractions = {str(place): weight / 4000 for place, weight in enumerate(weights)}
-    hashes_of = list(ranges.hash_ranges(fractions).values())
+    hashes_of = list(hash_ranges(fractions).values())
     assert hashes_of[0][0] == 0
     assert all(first[1] == second[0] for first, second in pairwise(hashes_of))
     assert hashes_of[-1][1] == pytest.approx(sum(weights) / 4000 * 2**64)
@@ -82,3 +88,23 @@ def test_halves_depend_on_id_and_seed_alone_and_are_halves():
     assert abs((half == in_first_half(ids, 1)).sum() - 5000) < 5 * 50
     expected = keyed_hash(ids, 0, "placebo") < 2.0**63
     assert half.tolist() == expected.tolist()
+
+
+def test_a_set_that_says_where_it_begins_stays_there_whatever_the_others_take():
+    order = ("target", "reference", "public", "extra")
+    sets = {
+        "target": {"source": "s", "from": 0, "fraction": 0.2},
+        "public": {"source": "s", "from": 0.5, "fraction": 0.25},
+        "extra": {"source": "s", "fraction": 0.25},
+        "reference": {"source": "other", "fraction": 1},
+    }
+    found = ranges.ranges_of_sets(order, sets, "s")
+    assert found == {
+        "target": (0, 2**64 // 5),
+        "public": (2**63, 3 * 2**62),
+        # Without `from` a set follows the one before it.
+        "extra": (3 * 2**62, 2**64),
+    }
+    sets["target"]["fraction"] = 0.1
+    changed = ranges.ranges_of_sets(order, sets, "s")
+    assert {name for name in found if found[name] != changed[name]} == {"target"}

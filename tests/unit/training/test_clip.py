@@ -43,6 +43,11 @@ SETTINGS = {
     "warmup": 0.1,
     "flip": True,
     "shift": 2,
+    "area": 1,
+    "colour": 0,
+    "captions": "each",
+    "text_mask": 0,
+    "logit_scale_max": 100,
     "precision": "fp32",
 }
 CAPTIONS = [
@@ -171,6 +176,136 @@ def test_a_batch_is_mirrored_and_shifted_as_a_whole():
     assert len(seen) == 50
     still = {"flip": False, "shift": 0}
     np.testing.assert_array_equal(clip.augmented(pixels, still, 0, 1), pixels)
+
+
+def words_left(caption, fraction, epochs):
+    """How many words of a caption are shown in each of so many steps."""
+    return [clip.masked([caption], fraction, 3, step)[0].split() for step in range(epochs)]
+
+
+@pytest.mark.parametrize("fraction", [0.15, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("length", [4, 10, 23])
+def test_that_fraction_of_a_captions_words_is_hidden(fraction, length):
+    words = [f"w{number}" for number in range(length)]
+    shown = words_left("  ".join(words), fraction, 2000)
+    for some in shown:
+        hidden = length - len(some)
+        assert abs(hidden - fraction * length) < 1 or len(some) == 1
+        assert some == [word for word in words if word in some]
+    wanted = min(fraction * length, length - 1)
+    mean = np.mean([length - len(some) for some in shown])
+    # Half a word is the largest deviation of one draw.
+    assert mean == pytest.approx(wanted, abs=4 * 0.5 / 2000**0.5) or wanted > length - 1
+    # Each word is as likely to be hidden as any other.
+    kept = np.array([[word in some for word in words] for some in shown]).mean(axis=0)
+    assert np.abs(kept - kept.mean()).max() < 5 * 0.5 / 2000**0.5
+
+
+def test_one_word_always_stays():
+    assert all(len(some) == 1 for some in words_left("one two", 1, 50))
+    assert words_left("alone", 0.99, 20) == [["alone"]] * 20
+    assert clip.masked(["", "  "], 0.5, 3, 0) == ["", ""]
+
+
+def test_words_are_hidden_anew_each_epoch_from_the_seed(train, monkeypatch):
+    assert len(set(map(tuple, words_left("by the deep blue sea", 0.5, 10)))) > 3
+    original, seen = clip.masked, []
+
+    def recorded(captions, fraction, seed, step):
+        seen.append(
+            (step, dict(zip(captions, original(captions, fraction, seed, step), strict=True)))
+        )
+        return list(seen[-1][1].values())
+
+    monkeypatch.setattr(clip, "masked", recorded)
+    monkeypatch.setitem(
+        globals(), "CAPTIONS", [f"{each} by the deep blue sea" for each in CAPTIONS]
+    )
+    train(epochs=4, batch=9, text_mask=0.5)
+    assert [step for step, _ in seen] == [0, 1, 2, 3]
+    for caption in seen[0][1]:
+        assert len({epoch[caption] for _, epoch in seen}) > 1, caption
+    first = [epoch for _, epoch in seen]
+    train(epochs=4, batch=9, text_mask=0.5, checkpoint="again.pt")
+    assert [epoch for _, epoch in seen[4:]] == first
+    train(4, epochs=4, batch=9, text_mask=0.5, checkpoint="other.pt")
+    assert [epoch for _, epoch in seen[8:]] != first
+
+
+def test_the_tokenizer_reads_what_masking_left(train, monkeypatch):
+    read = []
+    tokenize = open_clip.SimpleTokenizer.__call__
+
+    def recorded(self, texts, context_length=None):
+        read.append(list(texts))
+        return tokenize(self, texts, context_length)
+
+    monkeypatch.setattr(open_clip.SimpleTokenizer, "__call__", recorded)
+    train(epochs=2, batch=9, text_mask=0.5)
+    # All captions once, then those of each step: of two words one stays.
+    assert len(read) == 3 and all(len(text.split()) == 1 for text in read[1] + read[2])
+
+
+@pytest.mark.parametrize("largest", [5, 100])
+def test_the_scale_never_exceeds_its_largest(train, monkeypatch, largest):
+    seen = []
+    loss = clip.ClipLoss.forward
+
+    def recorded(self, images, texts, scale):
+        seen.append(scale.item())
+        # A loss that pulls the scale up as fast as the optimiser goes.
+        return loss(self, images, texts, scale) - 10 * scale
+
+    monkeypatch.setattr(clip.ClipLoss, "forward", recorded)
+    model, _ = train(epochs=12, batch=9, learning_rate=0.5, logit_scale_max=largest)
+    seen.append(model.logit_scale.exp().item())
+    assert max(seen) == pytest.approx(largest) and all(each <= largest * 1.00001 for each in seen)
+
+
+def test_a_picture_with_several_captions_is_learned_with_each_or_with_a_drawn_one(
+    train, images, monkeypatch
+):
+    images[3:] = [images[0]] * 4 + [images[1]] * 2
+    original, seen = clip.drawn, []
+
+    def recorded(rows, seed, step):
+        seen.append(original(rows, seed, step).tolist())
+        return np.array(seen[-1])
+
+    monkeypatch.setattr(clip, "drawn", recorded)
+    train(epochs=3, batch=9)
+    assert [sorted(step) for step in seen] == [list(range(9))] * 3
+    seen.clear()
+    train(epochs=24, batch=9, captions="drawn", checkpoint="drawn.pt")
+    captions_of = ({0, 3, 4, 5, 6}, {1, 7, 8}, {2})
+    for step in seen:
+        assert len(step) == 3 and all(len(own & set(step)) == 1 for own in captions_of)
+    assert {row for step in seen for row in step} == set(range(9))
+
+
+def test_crops_show_at_least_their_area_of_every_picture_on_its_own():
+    torch.manual_seed(0)
+    side = 32
+    ramp = torch.linspace(0, 255, side)
+    pixels = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side)] * 2)[:3]
+    pixels = pixels.expand(500, 3, side, side)
+    shown = clip.changed(pixels, {"area": 0.5, "colour": 0})
+    assert shown.shape == pixels.shape
+    width = (shown[:, 0, 0, -1] - shown[:, 0, 0, 0]).abs() / 255
+    height = (shown[:, 1, -1, 0] - shown[:, 1, 0, 0]).abs() / 255
+    area = width * height
+    assert 0.45 < area.min() < 0.6 and area.max() > 0.9 and len(set(area.tolist())) > 300
+    assert (shown[:, 0, 0, -1] > shown[:, 0, 0, 0]).all()
+
+
+def test_colours_change_by_picture_and_only_where_asked_for():
+    torch.manual_seed(0)
+    pixels = (torch.rand(40, 3, 8, 8) * 255).round()
+    assert clip.changed(pixels, {"area": 1, "colour": 0}) is pixels
+    shown = clip.changed(pixels, {"area": 1, "colour": 1})
+    moved = (shown - pixels).abs().mean((1, 2, 3))
+    assert shown.min() >= 0 and shown.max() <= 255
+    assert (moved > 1).sum() > 25 and len(set(moved.tolist())) > 25
 
 
 def test_a_saved_model_loads_by_plain_open_clip_and_embeds_as_ours_does(train, images, tmp_path):

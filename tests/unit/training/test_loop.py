@@ -71,13 +71,13 @@ class Toy:
         self.optimizer.step()
         return {"loss": float(loss.detach())}
 
-    def train(self, checkpoint, kill_at=None, identity="this", epochs=4, seconds=-1.0, version=""):
+    def train(self, checkpoint, kill_at=None, identity="this", epochs=4, seconds=-1.0, **further):
         return run(
             {"model": self.model, "optimizer": self.optimizer},
             lambda number: self.step(number, kill_at),
             epochs,
             EpochOrder(10, 3, seed=5),
-            Checkpoint(checkpoint, version),
+            Checkpoint(checkpoint, **further),
             identity,
             seed=5,
             checkpoint_seconds=seconds,
@@ -110,6 +110,41 @@ def test_a_killed_training_goes_on_to_the_same_weights_and_history(tmp_path, und
     assert same(resumed, undisturbed[0])
     assert history == undisturbed[1]
     assert [epoch["epoch"] for epoch in history] == [1, 2, 3, 4]
+
+
+def test_a_state_that_was_kept_is_that_of_a_training_which_stopped_there(tmp_path, undisturbed):
+    keeping = Toy()
+    history = keeping.train(tmp_path / "whole.pt", keep=(1, 3))
+    assert same(keeping, undisturbed[0]) and history == undisturbed[1]
+    for epoch in (1, 3):
+        stopped, taken = Toy(), Toy()
+        assert stopped.train(tmp_path / f"{epoch}.pt", until=epoch) == history[:epoch]
+        assert stopped.steps == list(range(3 * epoch))
+        start = Checkpoint(tmp_path / "whole.pt").kept(epoch).path
+        assert taken.train(tmp_path / "taken.pt", until=epoch, start=start) == history[:epoch]
+        assert taken.steps == [] and same(taken, stopped)
+    assert not Checkpoint(tmp_path / "whole.pt").kept(2).path.exists()
+    # Without it, and where it is of another training, the point is trained.
+    for further in ({"start": tmp_path / "none.pt"}, {"start": start, "identity": "another"}):
+        anew = Toy()
+        anew.train(tmp_path / "anew.pt", until=3, **further)
+        assert anew.steps == list(range(9)) and same(anew, stopped)
+
+
+@pytest.mark.parametrize("kill_at", [2, 3, 4, 10])
+def test_a_killed_training_keeps_the_same_states(tmp_path, kill_at):
+    Toy().train(tmp_path / "undisturbed/c.pt", keep=(1, 2))
+    place = tmp_path / "killed/c.pt"
+    with pytest.raises(Killed):
+        Toy().train(place, kill_at, keep=(1, 2))
+    Toy().train(place, keep=(1, 2))
+    for epoch in (1, 2):
+        paths = (Checkpoint(tmp_path / each / "c.pt").kept(epoch).path
+                 for each in ("undisturbed", "killed"))  # fmt: skip
+        first, second = (torch.load(path, weights_only=True) for path in paths)
+        assert first["history"] == second["history"] and first["step"] == 3 * epoch
+        for name, value in first["parts"]["model"].items():
+            assert torch.equal(value, second["parts"]["model"][name])
 
 
 def test_the_history_is_the_mean_of_each_epoch(tmp_path):

@@ -99,14 +99,15 @@ def test_one_process_writes_and_both_resume(together, folder):
     assert counts == [True, True]
 
 
-@pytest.mark.parametrize("colour", [0, 1])
-def test_the_views_of_a_batch_do_not_depend_on_who_cuts_them(colour):
+@pytest.mark.parametrize("change", [{}, {"colour": 1}, {"blur": 0.5}, {"solarization": 0.5}])
+def test_the_views_of_a_batch_do_not_depend_on_who_cuts_them(change):
     asked = {"side": 8, "area": [0.2, 0.8], "aspect": 2, "border": 1.5, "flip": True}
+    asked |= {"colour": 0, "blur": 0, "solarization": 0, **change}
     pixels = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 
     def cut(share):
         torch.manual_seed(5)
-        return views.random_views(share.of(pixels), {**asked, "colour": colour}, share)
+        return views.random_views(share.of(pixels), asked, share)
 
     whole = cut(Share())
     for count in (2, 3):

@@ -1,12 +1,15 @@
 """Training of tiny self-supervised models and classifiers: views, resuming, saving, embedding."""
 
+import itertools
 from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from lightly.models.modules import heads
 from PIL import Image
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from dejavu.encoders import backbones, ssl
 from dejavu.errors import InputError
@@ -32,6 +35,7 @@ COMMON = {
     "stored_side": 32,
     "epochs": 3,
     "batch": 4,
+    "optimizer": "adamw",
     "learning_rate": 0.002,
     "weight_decay": 0.0001,
     "warmup_epochs": 1,
@@ -42,6 +46,8 @@ COMMON = {
         "border": 1.5,
         "flip": True,
         "colour": 1,
+        "blur": 0,
+        "solarization": 0,
     },
     "preprocessing": PREPROCESSING,
 }
@@ -66,6 +72,11 @@ METHODS = {
             "warmup_teacher_temp_epochs": 2,
         },
         "dino": {"momentum": 0.9, "local_views": 2, "local_area": [0.1, 0.2]},
+    },
+    "byol": {
+        "projector": {"hidden_dim": 16, "output_dim": 8},
+        "loss": {},
+        "byol": {"momentum": 0.9},
     },
 }
 
@@ -178,6 +189,7 @@ def test_views_show_what_was_asked_for():
     pixels = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side)])
     pixels = torch.cat([pixels, torch.zeros(1, side, side)]).expand(400, 3, side, side)
     asked = {"side": 32, "area": [0.2, 0.4], "aspect": 3, "border": 1.5, "flip": False, "colour": 0}
+    asked |= {"blur": 0, "solarization": 0}
     shown = views.random_views(pixels, asked)
     width = (shown[:, 0, 0, -1] - shown[:, 0, 0, 0]) * 32 / 31 * 63 / 64
     height = (shown[:, 1, -1, 0] - shown[:, 1, 0, 0]) * 32 / 31 * 63 / 64
@@ -298,6 +310,262 @@ def test_an_unknown_backbone_is_one_sentence(settings, told):
         backbones.build(settings)
 
 
+def lars_by_hand(model, inputs, wanted, rates, momentum, decay):
+    """You et al. 2017, algorithm 1, with the velocity as PyTorch has it; vectors by plain SGD."""
+    values = {name: value.clone() for name, value in model.state_dict().items()}
+    velocity = {name: torch.zeros_like(value) for name, value in values.items()}
+    for rate in rates:
+        for value in values.values():
+            value.requires_grad_()
+        loss = (torch.func.functional_call(model, values, inputs) - wanted).square().mean()
+        grads = dict(zip(values, torch.autograd.grad(loss, list(values.values())), strict=True))
+        for name in values:
+            weight, grad = values[name].detach(), grads[name]
+            if weight.ndim > 1:
+                local = 0.001 * weight.norm() / (grad.norm() + decay * weight.norm())
+                grad = local * (grad + decay * weight)
+            velocity[name] = momentum * velocity[name] + grad
+            values[name] = weight - rate * velocity[name]
+    return values
+
+
+@pytest.mark.parametrize("decay", [0, 0.3])
+def test_lars_is_that_of_the_paper_without_biases_and_norms(decay):
+    torch.manual_seed(2)
+    layers = torch.nn.Linear(5, 6), torch.nn.LayerNorm(6), torch.nn.Linear(6, 2)
+    model = torch.nn.Sequential(*layers).double()
+    with torch.no_grad():
+        model[1].weight.mul_(1.5)
+    inputs, wanted = torch.randn(30, 5).double(), torch.randn(30, 2).double()
+    rates = [4 * loop.learning_rate(step, 6, 0.3) for step in range(6)]
+    expected = lars_by_hand(model, inputs, wanted, rates, 0.8, decay)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    settings = {"learning_rate": 9.0, "weight_decay": decay, "momentum": 0.8, "optimizer": "lars"}
+    optimizer = training.optimizer_of(model, settings)
+    for rate in rates:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        (model(inputs) - wanted).square().mean().backward()
+        optimizer.step()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-7)
+        assert (value - start[name]).abs().max() > 1e-4
+
+
+def test_sgd_is_that_of_the_textbook():
+    model = torch.nn.Linear(3, 1, bias=False).double()
+    weight = expected = model.weight.detach().clone()
+    settings = {"learning_rate": 0.1, "weight_decay": 0.2, "momentum": 0.5, "optimizer": "sgd"}
+    optimizer, velocity = training.optimizer_of(model, settings), 0
+    for _ in range(4):
+        optimizer.zero_grad()
+        model.weight.square().sum().backward()
+        optimizer.step()
+        velocity = 0.5 * velocity + 2 * expected + 0.2 * expected
+        expected = expected - 0.1 * velocity
+    torch.testing.assert_close(model.weight.detach(), expected)
+    assert (weight - expected).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lars"])
+def test_a_killed_training_keeps_its_momentum(optimizer, images, tmp_path, monkeypatch):
+    settings = {**settings_of("vicreg"), "optimizer": optimizer, "momentum": 0.9}
+    settings["learning_rate"] = 0.1
+    whole, _ = training.train(settings, images, 3, Checkpoint(tmp_path / "a.pt"), CPU)
+    with monkeypatch.context() as patched:
+        killed_at(patched, 3)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
+    resumed, _ = training.train(settings, images, 3, Checkpoint(tmp_path / "b.pt"), CPU)
+    assert_same(weights(whole), weights(resumed))
+
+
+def byol_steps(monkeypatch, images, path, momentum):
+    """What model and target were before and after each step of a training of BYOL."""
+    seen = []
+    move = training.Bootstrap.after_step
+
+    def recorded(self, model, progress):
+        before = weights(self.teacher)
+        move(self, model, progress)
+        seen.append((progress, before, weights(model), weights(self.teacher)))
+
+    settings = {**settings_of("byol"), "byol": {"momentum": momentum}}
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Bootstrap, "after_step", recorded)
+        model, _ = training.train(settings, images, 3, Checkpoint(path), CPU)
+    return weights(model), seen, [name for name, _ in model.named_parameters()]
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+def test_byols_target_moves_by_its_momentum_and_no_gradient(
+    images, tmp_path, monkeypatch, momentum
+):
+    kept, seen, names = byol_steps(monkeypatch, images, tmp_path / "a.pt", momentum)
+    start = weights(ssl.build(settings_of("byol"), 3))
+    assert_same({name: seen[0][1][name] for name in names}, {name: start[name] for name in names})
+    for progress, before, model, after in seen:
+        # Grill et al. 2020, section 3.3: from the base up to 1 by a cosine.
+        part = 1 - (1 - momentum) * (np.cos(np.pi * progress) + 1) / 2
+        for name in names:
+            wanted = part * before[name] + (1 - part) * model[name]
+            np.testing.assert_allclose(after[name], wanted, atol=1e-5, err_msg=name)
+    for (*_, after), (_, before, *_) in itertools.pairwise(seen):
+        for name in names:
+            np.testing.assert_array_equal(after[name], before[name])
+    # What is kept is the model that gradients moved, not its target.
+    assert_same(kept, seen[-1][2])
+    assert any((kept[name] != seen[-1][3][name]).any() for name in names)
+
+
+def test_byol_compares_predictions_of_one_view_with_projections_of_the_other():
+    settings = settings_of("byol")
+    model = ssl.build(settings, 3).train()
+    objective = training.objective_of(model, settings, 3)
+    torch.manual_seed(1)
+    pictures = [torch.rand(6, 3, 32, 32) for _ in range(2)]
+    views = iter(pictures)
+    loss = objective(model, lambda _: next(views), 0, torch.empty(0, dtype=torch.int64))
+    twin = ssl.build(settings, 3).train()
+    with torch.no_grad():
+        features = twin.backbone(torch.cat(pictures))
+        projected = twin.projector.layers(features)
+        one, other = torch.nn.functional.normalize(projected, dim=1).chunk(2)
+        predicted = twin.projector.predictor(projected)
+        first, second = torch.nn.functional.normalize(predicted, dim=1).chunk(2)
+    wanted = -((first * other).sum(1).mean() + (second * one).sum(1).mean()) / 2
+    torch.testing.assert_close(loss.detach(), wanted, atol=1e-5, rtol=1e-5)
+    loss.backward()
+    assert all(parameter.grad is None for parameter in objective.teacher.parameters())
+    assert model.projector.predictor.layers[0].weight.grad.abs().max() > 0
+
+
+def supervised(labels, **changes):
+    settings = {key: value for key, value in COMMON.items() if key != "projector"}
+    told = {"method": "supervised", "loss": {"label_smoothing": 0.0}, "labels": labels}
+    return {**settings, **told, **changes}
+
+
+def test_a_supervised_encoder_learns_labels_and_is_measured_by_its_backbone(
+    crops, tmp_path, monkeypatch
+):
+    images, labels = crops["image"].to_list(), crops["label"].to_list()
+    mild = {**COMMON["views"], "area": [0.6, 1], "colour": 0}
+    settings = supervised(["blue", "red"], epochs=12, batch=8, views=mild, learning_rate=0.005)
+
+    def run(name):
+        return training.train(settings, images, 0, Checkpoint(tmp_path / name), CPU, labels=labels)
+
+    model, history = run("a.pt")
+    assert history[-1]["loss"] < 0.5 * np.log(2) < history[0]["loss"]
+    save(model, tmp_path / ssl.WEIGHTS)
+    write_settings(tmp_path / ssl.SETTINGS, settings, tmp_path / ssl.WEIGHTS)
+    used = {"preprocessing": PREPROCESSING, "representation": "backbone"}
+    encoder = ssl.load("m", tmp_path, used, False, CPU)
+    prepared = [encoder.prepare_image(Image.open(path), "image") for path in images]
+    vectors = torch.from_numpy(encoder.encode_images(prepared))
+    with torch.inference_mode():
+        found = encoder.model.projector(vectors).argmax(dim=1)
+    assert [settings["labels"][code] for code in found] == labels
+    with monkeypatch.context() as patched:
+        killed_at(patched, 7)
+        with pytest.raises(KeyboardInterrupt):
+            run("b.pt")
+    assert_same(weights(model.eval()), weights(run("b.pt")[0].eval()))
+
+
+def test_barlow_twins_head_is_lightlys_own_at_its_depth_and_takes_another():
+    def state(projector):
+        settings = {**settings_of("barlow_twins"), "projector": projector}
+        return weights(ssl.build(settings, 3))
+
+    widths = {"hidden_dim": 16, "output_dim": 8}
+    found = state(widths)
+    torch.manual_seed(3)
+    backbone = backbones.build(COMMON["backbone"])
+    own = heads.BarlowTwinsProjectionHead(backbones.width(backbone, 32), 16, 8)
+    for name, value in own.state_dict().items():
+        np.testing.assert_array_equal(found[f"projector.{name}"], value)
+    assert len(state({**widths, "num_layers": 4})) > len(found) > len(own.state_dict())
+
+
+LOSS_ARGUMENTS = [
+    *(("vicreg", {key: 3.0}) for key in ("lambda_param", "mu_param", "nu_param")),
+    ("barlow_twins", {"lambda_param": 0.5}),
+    ("simclr", {"temperature": 0.05}),
+    ("dino", {"student_temp": 0.3}),
+    ("dino", {"center_momentum": 0.2}),
+    ("dino", {"warmup_teacher_temp_epochs": 0}),
+    ("dino", {"teacher_temp": 0.3, "warmup_teacher_temp_epochs": 0}),
+]
+
+
+STILL = {"side": 24, "area": [1, 1], "aspect": 1, "border": 1, "flip": False, "colour": 0}
+
+
+def changed_views(pixels, **change):
+    """Views that differ from their pictures by what is asked for alone."""
+    torch.manual_seed(4)
+    return views.random_views(pixels, {**STILL, "blur": 0, "solarization": 0, **change})
+
+
+@pytest.mark.parametrize("part", [0.2, 0.7, 1])
+@pytest.mark.parametrize("change", ["blur", "solarization"])
+def test_that_fraction_of_the_views_is_blurred_or_solarized(change, part):
+    pixels = torch.rand(1000, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    plain = changed_views(pixels)
+    torch.testing.assert_close(plain, pixels, atol=1e-5, rtol=0)
+    found = changed_views(pixels, **{change: part})
+    moved = ((found - plain).abs().mean((1, 2, 3)) > 1e-6).double().mean().item()
+    assert moved == pytest.approx(part, abs=4 * 0.5 / 1000**0.5 if part < 1 else 0.07)
+    unmoved = (found == plain).flatten(1).all(dim=1)
+    assert unmoved.double().mean().item() == pytest.approx(1 - moved, abs=0.07)
+
+
+def test_bright_pixels_of_a_solarized_view_are_negatives():
+    pixels = torch.rand(3, 3, 24, 24)
+    plain, found = changed_views(pixels), changed_views(pixels, solarization=1)
+    torch.testing.assert_close(found, torch.where(plain < 0.5, plain, 1 - plain))
+
+
+def test_a_blur_is_torchvisions_of_a_width_of_its_own(monkeypatch):
+    pixels = torch.rand(40, 3, 24, 24)
+    plain, widths = changed_views(pixels), []
+    original = torch.softmax
+
+    def recorded(exponents, dim):
+        # At one pixel from the middle the exponent is -1 / (2 sigma ** 2).
+        widths.extend((-1 / (2 * exponents[:, views.KERNEL_REACH + 1])).sqrt().tolist())
+        return original(exponents, dim)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "softmax", recorded)
+        found = changed_views(pixels, blur=1)
+    assert len(set(widths)) == 40 and 0.1 <= min(widths) < 0.4 and 1.7 < max(widths) <= 2
+    side = 2 * views.KERNEL_REACH + 1
+    for picture, wanted, sigma in zip(found, plain, widths, strict=True):
+        expected = gaussian_blur(wanted, [side, side], [sigma, sigma])
+        torch.testing.assert_close(picture, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("method", "change"), LOSS_ARGUMENTS, ids=str)
+def test_arguments_of_every_loss_take_effect(method, change, images, tmp_path):
+    settings = {**settings_of(method), "batch": 9}
+    before, after = (
+        training.train(
+            {**settings, "loss": {**settings["loss"], **more}},
+            images,
+            3,
+            Checkpoint(tmp_path / f"{len(more)}.pt"),
+            CPU,
+        )[0]
+        for more in ({}, change)
+    )
+    other = weights(after)
+    assert any((value != other[name]).any() for name, value in weights(before).items())
+
+
 def test_wrong_arguments_of_lightly_are_one_sentence(images, tmp_path):
     with pytest.raises(InputError, match="`projector`"):
         ssl.build({**settings_of("vicreg"), "projector": {"depth": 3}}, 0)
@@ -307,6 +575,7 @@ def test_wrong_arguments_of_lightly_are_one_sentence(images, tmp_path):
         ("dino", {"output_dim": 3}),
         ("dino", {"center_mode": "none"}),
         ("simclr", {"memory_bank_size": [8, 8]}),
+        ("byol", {"dim": 0}),
     ):
         settings = {**settings_of(method), "loss": loss}
         with pytest.raises(InputError, match="`loss`"):
