@@ -325,8 +325,8 @@ def judged(right):
     return Judged(np.arange(len(right)), np.asarray(right), *(np.zeros(len(right)),) * 3)
 
 
-def crops(rng, size, learned, classes=4):
-    """Three points' targets and references of three seeds, which find the same crops difficult."""
+def crops(rng, size, learned, classes=4, points=3):
+    """Some points' targets and references of three seeds, which find the same crops difficult."""
     of_crop, ease = np.arange(size) % classes, rng.normal(size=size)
 
     def predictor(skill):
@@ -343,7 +343,7 @@ def crops(rng, size, learned, classes=4):
             ),
             one,
         )
-        for point in range(3)
+        for point in range(points)
     ]
 
 
@@ -396,6 +396,34 @@ def test_adjusted_gaps_of_crops_are_those_of_the_crops_own_differences():
         assert row[names[0]] == pytest.approx(value, abs=1e-12)
         # Pseudo-samples lie about means of classes there.
         assert [row[name] for name in names] == pytest.approx([value, low, high, slope], abs=8e-3)
+
+
+def test_pseudo_crops_are_as_large_as_what_changes():
+    rng = np.random.default_rng(10)
+    sets = [crops(rng, size, learned, 1, 5) for size, learned in ((40, 0.5), (60, 0))]
+    members, controls = (
+        [Comparison(point.targets, (one,) * SEEDS, point.classes) for point, one in of_set]
+        for of_set in sets
+    )
+    *_, trend = contrasts([{"k": value} for value in range(5)], ["k"])
+    row = vision.contrast_of_gaps(
+        list(zip(members, controls, strict=True)), trend.weights, [0]
+    )  # fmt: skip
+    sides = [
+        (
+            np.dot(trend.weights, [point.targets[0].correct.astype(int) for point in side]),
+            side[0].references[0].correct.astype(float),
+        )
+        for side in (members, controls)
+    ]
+    width = row["adjusted_accuracy_high"] - row["adjusted_accuracy_low"]
+    most = change([side[0] for side in sides], trend.scale / 2)
+    assert most < 0.75 * trend.scale / 2
+    expected, larger = (
+        explicit(*sides, (-half, half)) for half in (most, trend.scale / 2)
+    )  # fmt: skip
+    assert width == pytest.approx(expected[2] - expected[1], rel=0.01)
+    assert larger[2] - larger[1] > 1.02 * width
 
 
 def test_a_difference_of_adjusted_gaps_is_that_of_both_tables_rows():
