@@ -32,11 +32,13 @@ def data(tmp_path_factory):
     (boxes / "val").mkdir()
     (boxes / "val" / "val_3.xml").touch()
     (imagenet / "imagenet_class_index.json").write_text(json.dumps({"0": ["n00000000", "tench"]}))
-    for name in ("members", "others", "later"):
-        (root / "data/laion" / name).mkdir(parents=True)
+    crawls = [f"data/laion/{name}" for name in ("members", "others", "later")]
+    crawls += [f"data/crawl/{name}" for name in ("target", "reference", "public", "control")]
+    for crawl in crawls:
+        (root / crawl).mkdir(parents=True)
         for shard in range(16):
             for suffix in ("tar", "parquet", "_stats.json"):
-                (root / f"data/laion/{name}/{shard:05d}.{suffix}").touch()
+                (root / f"{crawl}/{shard:05d}.{suffix}").touch()
     (root / "data/checkpoints").mkdir()
     for name, first in (("member", 1), ("nonmember", 43001)):
         (root / "data/clip-mia-bench-data/data" / name).mkdir(parents=True)
@@ -70,6 +72,24 @@ def test_a_ready_config_can_be_planned(data, tmp_path, name):
     else:
         assert jobs["detect_objects"] == jobs["annotate_objects"] == 16 + 64 + 16
         assert not {"train_clip", "read_annotations"} & set(jobs)
+
+
+# Trainings of each: models of their own, and points that differ from them, of targets and references.
+TRAININGS = {
+    "ssl_2023": {"train_ssl": 6 + 2 * (5 + 2 + 3 + 2 + 3)},
+    "ssl_2024": {"train_ssl": 6, "train_classifier": 1},
+    "vlm_2024": {"train_clip": 2 + 2 * (3 + 2 + 2 + 2 + 3)},
+}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_paper_s_config_can_be_planned_with_all_its_sweeps(data, tmp_path, name):
+    text = (ROOT / f"config/papers/{name}.yaml").read_text()
+    config = yaml.safe_load(text.replace(" data/", f" {data}/data/"))
+    jobs = jobs_of(snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", config)))
+    assert {rule: jobs[rule] for rule in jobs if rule.startswith("train_")} == TRAININGS[name]
+    domain = name.partition("_")[0].replace("ssl", "vision")
+    assert jobs[f"{domain}_sweeps"] == jobs[f"{domain}_contrasts"] == 1
 
 
 def test_sources_that_read_one_folder_are_not_apart(data, tmp_path):

@@ -87,6 +87,12 @@ class Checkpoint:
     # What another run of the same training kept of it: where it begins without a file of its own.
     start: Path | None = None
 
+    @property
+    def begins_with(self) -> Path:
+        """The file that is read: its own, or else what was kept."""
+        is_kept = self.start is not None and self.start.is_file() and not self.path.is_file()
+        return self.start if self.start is not None and is_kept else self.path
+
     def kept(self, epoch: int) -> "Checkpoint":
         """The file in which the state after an epoch is kept."""
         return replace(self, path=self.path.with_name(f"epoch_{epoch}.pt"))
@@ -129,9 +135,7 @@ class Checkpoint:
             FileNotFoundError: there is none.
             Unusable: the file is damaged, or of another training.
         """
-        path = self.path
-        if self.start is not None and self.start.is_file() and not path.is_file():
-            path = self.start
+        path = self.begins_with
         try:
             seals.check_end(path)
             saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -272,5 +276,6 @@ def _resumed(
             say(f"{checkpoint.path} can't be gone on from ({first_line(error)}): starting anew")
         return anew
     if leads:
-        print(f"resumed after step {saved['step']} from {checkpoint.path}", file=sys.stderr)
+        told = f"resumed after step {saved['step']} from {checkpoint.begins_with}"
+        print(told, file=sys.stderr)
     return saved
