@@ -5,10 +5,10 @@ from typing import Any
 
 import altair as alt
 
+from dejavu.config.points import is_number
 from dejavu.files.csv import read_csv
 from dejavu.job import run
 from dejavu.report import curves, figures
-from dejavu.scores.contrasts import is_number
 
 
 def main(job: Any) -> None:
@@ -50,14 +50,16 @@ def drawn(rows: figures.Rows, plan: Mapping[str, Any]) -> Any:
         alt.Tooltip("low:Q", format=".3f", title="95 % from"),
         alt.Tooltip("high:Q", format=".3f", title="to"),
     ]
-    y = alt.Y("value:Q").title(None).scale(zero=False).axis(tickCount=5)
+    order = list(dict.fromkeys(row["panel"] for row in rows))
+    # Of several scores the heading of each panel tells which it is.
+    title = order[0] if len(order) == 1 else None
+    y = alt.Y("value:Q").title(title).scale(zero=False).axis(tickCount=5)
     base = alt.Chart().encode(x=x.title(along), color=colour, tooltip=tooltip)
-    zero = alt.Chart().mark_rule(style="zero").encode(y=alt.Y("zero:Q").title(None))
-    interval = base.mark_rule(style="interval").encode(y=alt.Y("low:Q").title(None), y2="high:Q")
+    zero = alt.Chart().mark_rule(style="zero").encode(y=alt.Y("zero:Q").title(title))
+    interval = base.mark_rule(style="interval").encode(y=alt.Y("low:Q").title(title), y2="high:Q")
     line = base.mark_line().encode(y=y)
     point = base.mark_point(style="estimate").encode(y=y)
     layers = alt.layer(zero, line, interval, point).properties(width=380, height=150)
-    order = list(dict.fromkeys(row["panel"] for row in rows))
     chart = figures.panels(layers, rows, "panel", 1, order)
     return chart.resolve_scale(y="independent") if len(order) > 1 else chart
 

@@ -3,7 +3,7 @@
 Standard library only: the Snakefile imports it, and every job pays for that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,3 +23,17 @@ def value_text(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{key} {value_text(each)}" for key, each in value.items())
     return str(value)
+
+
+def ordered(values: Sequence[Any]) -> list[Any]:
+    """The different values of a key: numbers ascending, others as the config has them."""
+    different: list[Any] = []
+    for value in values:
+        if value not in different:
+            different.append(value)
+    return sorted(different) if all(map(is_number, different)) else different
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one of an axis of numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,11 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dejavu.config.points import text_of, value_text
-from dejavu.report.experiments import KINDS, SCORES, UTILITIES, score_of, summaries
-from dejavu.report.figures import Rows
-from dejavu.scores.contrasts import is_number, ordered
+from dejavu.config.points import is_number, ordered, text_of, value_text
 
+Row = Mapping[str, Any]
+Rows = list[dict[str, Any]]
+
+# How a kind of test's primary score is called, by its column.
+SCORES = {
+    "ppg": "symmetric PPG",
+    "adjusted_precision": "adjusted gap",
+    "dejavu": "symmetric déjà vu score",
+    "adjusted_accuracy": "adjusted gap",
+}
+KINDS = {"two_model": "Two-model", "one_model": "One-model"}
+UTILITIES = {"zero_shot": "zero-shot accuracy", "linear_probe": "linear-probe accuracy"}
+POOLED = "pooled"
 # From here on values span so much that an axis of numbers is logarithmic.
 LEAST_SPAN = 10
 
@@ -80,3 +90,18 @@ def pairs_of(rows: Rows) -> Rows:
         for other in useful
         if other["point"] == row["point"]
     ]
+
+
+def summaries(rows: Sequence[Row], *keys: str) -> list[Row]:
+    """Of each point the row pooled over seeds, if it has an interval, or else the first seed's."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = tuple(row[name] for name in keys)
+        if key not in found or (row["replicate"] == POOLED and not row.get("no_interval")):
+            found[key] = row
+    return list(found.values())
+
+
+def score_of(row: Row) -> str:
+    """The column of a row's primary score: the first that it has."""
+    return next(name for name in SCORES if row.get(name) is not None)

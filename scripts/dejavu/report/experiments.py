@@ -7,23 +7,14 @@ of the pooled rows that have an interval, or else of the first seed's.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dejavu.config.points import value_text
+from dejavu.config.points import ordered, value_text
+from dejavu.report.curves import KINDS, POOLED, SCORES, UTILITIES, score_of, summaries
 from dejavu.report.verdict import Score, number
-from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, ordered
+from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND
 
 Row = Mapping[str, Any]
 
-# How a kind of test's primary score is called, by its column.
-SCORES = {
-    "ppg": "symmetric PPG",
-    "adjusted_precision": "adjusted gap",
-    "dejavu": "symmetric déjà vu score",
-    "adjusted_accuracy": "adjusted gap",
-}
-KINDS = {"two_model": "Two-model", "one_model": "One-model"}
-UTILITIES = {"zero_shot": "zero-shot accuracy", "linear_probe": "linear-probe accuracy"}
 LEVEL = 0.05
-POOLED = "pooled"
 
 
 def experiment(
@@ -51,16 +42,6 @@ def experiment(
         told = {"happened": values(own), "answers": answers(differences)}
         tests.append({"kind": KINDS[kind], **told})
     return {"name": plan["sweep"], "varied": varied(plan, asked), "tests": tests}
-
-
-def summaries(rows: Sequence[Row], *keys: str) -> list[Row]:
-    """Of each point the row pooled over seeds, if it has an interval, or else the first seed's."""
-    found: dict[tuple[Any, ...], Row] = {}
-    for row in rows:
-        key = tuple(row[name] for name in keys)
-        if key not in found or (row["replicate"] == POOLED and not row.get("no_interval")):
-            found[key] = row
-    return list(found.values())
 
 
 def varied(plan: Row, asked: Row | None) -> str:
@@ -99,12 +80,8 @@ def values(rows: Sequence[Row]) -> str:
             if row.get(column) is not None
         ]
         told.append(f"{row['point']}: {'; '.join([shown, *useful])}")
-    return f"{SCORES[score_of(rows[0])]} at {'. At '.join(told)}."
-
-
-def score_of(row: Row) -> str:
-    """The column of a row's primary score: the first that it has."""
-    return next(name for name in SCORES if row.get(name) is not None)
+    name = SCORES[score_of(rows[0])]
+    return f"{name[:1].upper()}{name[1:]} at {'. At '.join(told)}."
 
 
 def answers(contrasts: Sequence[Row]) -> list[str]:
@@ -169,7 +146,7 @@ def neighbours(rows: Sequence[Row]) -> str:
         for row in real
     ]
     return (
-        f"{len(real)} of {len(rows)} neighbouring pairs differ, corrected for their number:"
+        f"{len(real)} of {len(rows)} neighbouring pairs differ{'s' if len(real) == 1 else ''}, corrected for their number:"
         f" {listed(steps)}."
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dejavu.config.points import is_number, ordered
 from dejavu.scores import families
 
 Row = dict[str, Any]
@@ -82,20 +83,6 @@ def contrasts(points: Sequence[Point], varied: Sequence[str]) -> Iterator[Contra
             weights = steps / (steps @ steps)
             ends = ({key: order[0]}, {key: order[-1]})
             yield Contrast(TREND, key, *ends, tuple(weights.tolist()))
-
-
-def ordered(values: Sequence[Any]) -> list[Any]:
-    """The different values of a key: numbers ascending, others as the config has them."""
-    different: list[Any] = []
-    for value in values:
-        if value not in different:
-            different.append(value)
-    return sorted(different) if all(map(is_number, different)) else different
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is one of an axis of numbers."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _lines(points: Sequence[Point], varied: Sequence[str], key: str) -> list[list[int]]:

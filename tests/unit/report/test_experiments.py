@@ -58,7 +58,7 @@ def test_what_was_varied_names_keys_values_and_models():
 def test_what_happened_is_every_points_score_with_its_interval_and_utility():
     told = experiments.values([point(0, 0.3, zero_shot=0.4), point(0.3, 0.2)])
     assert told == (
-        "symmetric PPG at text_mask=0: 0.300, 95 % interval 0.280 to 0.320; zero-shot accuracy"
+        "Symmetric PPG at text_mask=0: 0.300, 95 % interval 0.280 to 0.320; zero-shot accuracy"
         " 0.400. At text_mask=0.3: 0.200, 95 % interval 0.180 to 0.220."
     )
 
@@ -74,7 +74,7 @@ def test_a_difference_is_called_real_only_where_its_corrected_p_value_says_so():
         " to −0.045 (corrected p < 0.001)."
     )
     assert neighbours == (
-        "1 of 2 neighbouring pairs differ, corrected for their number: text_mask=0 to"
+        "1 of 2 neighbouring pairs differs, corrected for their number: text_mask=0 to"
         " text_mask=0.3 (−0.050)."
     )
     assert seeds.startswith("One training a point")
@@ -111,9 +111,9 @@ def test_pooled_rows_count_where_they_have_an_interval_and_first_seeds_else():
     rows = [contrast(ENDS, 0, 0.5, value, 0.01, name) for name, value in
             (("0", -0.1), ("1", -0.2), ("pooled", -0.15))]  # fmt: skip
     keys = ("contrast", "along", "from", "to")
-    [chosen] = experiments.summaries(rows, *keys)
+    [chosen] = curves.summaries(rows, *keys)
     assert chosen["replicate"] == "pooled"
-    [chosen] = experiments.summaries([*rows[:2], {**rows[2], "no_interval": "two seeds"}], *keys)
+    [chosen] = curves.summaries([*rows[:2], {**rows[2], "no_interval": "two seeds"}], *keys)
     assert chosen["difference"] == -0.1
     assert not any("One training" in told for told in experiments.answers([rows[2]]))
 
@@ -126,7 +126,7 @@ def test_a_sweep_has_an_answer_for_each_kind_of_test():
     assert (found["name"], [each["kind"] for each in found["tests"]]) == (
         "masking", ["Two-model", "One-model"],
     )  # fmt: skip
-    assert found["tests"][1]["happened"].startswith("adjusted gap at text_mask=0: 0.100")
+    assert found["tests"][1]["happened"].startswith("Adjusted gap at text_mask=0: 0.100")
     assert found["tests"][1]["answers"][0].startswith("The points are not compared")
 
 

@@ -11,9 +11,10 @@ from scipy import stats
 import vision_contrasts
 import vlm_contrasts
 from dejavu.config import layout
+from dejavu.config.points import ordered
 from dejavu.files.parquet import read_parquet, write_parquet
 from dejavu.scores import recovered, vision, vlm
-from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, contrasts, ordered, rows_of
+from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, contrasts, rows_of
 from dejavu.scores.families import holm
 from dejavu.scores.judged import Comparison, Judged
 from dejavu.scores.tallies import paired_tallies
