@@ -112,6 +112,8 @@ SHOWN = {
     "vlm_agreement": {"figure_vlm_agreement"},
     "vlm_memorized": {"vlm_gallery"},
     "membership": {"figure_membership"},
+    "vlm_sweeps": {"figure_sweep", "figure_tradeoff"},
+    "vision_sweeps": {"figure_sweep", "figure_tradeoff"},
     "vlm_groups": {"figure_groups"},
     "vision_groups": {"figure_groups"},
     "vision_dejavu": {

@@ -14,7 +14,9 @@ ALL = {
         "tests": {"one": {"kind": "one_model", "target": "clip", "reference": "text"}},
         "sets": {"target": {}, "control": {}},
         "groups": ["object"],
-        "sweeps": {"one": {}},
+        "sweeps": {"one": {"target": "clip", "k": [1, 2]}},
+        **{"queries": ["t2i"], "k": [1, 2], "predict": ["all"], "objects": ["all"]},
+        "headline": {},
         **AUDITS,
     },
     "vision": {
@@ -25,7 +27,8 @@ ALL = {
         },
         "sets": {"A": {}, "control": {}},
         "groups": ["label"],
-        "sweeps": {"one": {}},
+        "sweeps": {"one": {"target": "ssl", "k": [1, 2]}},
+        "k": 2,
         **AUDITS,
     },
 }

@@ -70,6 +70,7 @@ def config_of(smoke_config, folder, **vlm):
     config = copy.deepcopy(smoke_config)
     config["vlm"]["sources"] = {"world": {"kind": "img2dataset", "path": str(folder)}}
     config["vlm"]["k"] = [1, 10]
+    del config["vlm"]["sweeps"]
     config["vlm"].update(vlm)
     return config
 
@@ -120,7 +121,7 @@ def edited(path, value):
             edited("sets.target.source", "elsewhere"),
             "vlm.sets.target.source: there is no source 'elsewhere'",
         ),
-        (edited("sets.target.fraction", 0.9), "the fractions of the source 'world' add up to"),
+        (edited("sets.target.fraction", 0.9), "target and reference share a part of the"),
         (
             edited("sources.world", {"kind": "img2dataset", "path": "nowhere"}),
             "vlm.sources.world.path: there is no",
