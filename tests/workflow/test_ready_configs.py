@@ -74,7 +74,7 @@ def test_a_ready_config_can_be_planned(data, tmp_path, name):
         assert not {"train_clip", "read_annotations"} & set(jobs)
 
 
-# Trainings of each: models of their own, and points that differ from them, of targets and references.
+# Trainings: models, and of targets and references the points that differ from them.
 TRAININGS = {
     "ssl_2023": {"train_ssl": 6 + 2 * (5 + 2 + 3 + 2 + 3)},
     "ssl_2024": {"train_ssl": 6, "train_classifier": 1},
