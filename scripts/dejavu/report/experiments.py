@@ -145,8 +145,9 @@ def neighbours(rows: Sequence[Row]) -> str:
         f"{number(row['difference'])})"
         for row in real
     ]
+    differ = "differs" if len(real) == 1 else "differ"
     return (
-        f"{len(real)} of {len(rows)} neighbouring pairs differ{'s' if len(real) == 1 else ''}, corrected for their number:"
+        f"{len(real)} of {len(rows)} neighbouring pairs {differ}, corrected for their number:"
         f" {listed(steps)}."
     )
 
