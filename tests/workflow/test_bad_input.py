@@ -253,12 +253,12 @@ def test_a_checkpoint_of_another_architecture_is_told(smoke_run, smoke_config, t
     }
     done = snakemake(
         folder,
-        "results/vlm/embeddings/clip_a_s0/caption/target/0000.parquet",
+        "results/vlm/embeddings/clip_a/caption/target/0000.parquet",
         config=written(tmp_path / "config.yaml", config),
         check=False,
     )
     assert done.returncode
-    assert "Model clip_a_s0" in done.stderr and "do not load as RN50" in done.stderr
+    assert "Model clip_a:" in done.stderr and "do not load as RN50" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -292,5 +292,6 @@ def test_a_config_on_the_command_line_replaces_the_default(smoke_config, tmp_pat
         for name, settings in config["vlm"]["models"].items()
     }
     config["vlm"]["tests"]["two_model"]["reference"] = "other"
+    config["vlm"]["sweeps"]["votes"]["reference"] = "other"
     done = snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", config))
     assert "model=other" in done.stdout and "clip_b" not in done.stdout

@@ -20,7 +20,8 @@ def tilted(tmp_path_factory):
     config = yaml.safe_load(SMALL.read_text())
     vlm, text = config["vlm"], {"context_length": 16, "vocab_size": 49408, "width": 16}
     vlm["sources"]["world"]["pictures"] = 500
-    vlm["sets"]["target"]["fraction"], vlm["sets"]["public"]["fraction"] = 0.4, 0.6
+    vlm["sets"]["target"] |= {"from": 0, "fraction": 0.4}
+    vlm["sets"]["public"] |= {"from": 0.4, "fraction": 0.6}
     vlm["sources"]["other"] = {
         "kind": "scenes", "pictures": 150, "parts": 1, "first": 500, "tilt": TILT,
     }  # fmt: skip
