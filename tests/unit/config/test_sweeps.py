@@ -206,6 +206,25 @@ def test_a_name_that_is_taken_is_told():
         expanded({"bad-name": {**BOTH, "vary": {"epochs": [5, 20]}}})
 
 
+def test_the_models_of_a_sweep_are_checked_as_those_of_a_test():
+    tag = {"kind": "open_clip", "architecture": "ViT-B-32", "pretrained": "openai"}
+    votes = {"votes": {"target": "one", "reference": "other", "k": [1, 10]}}
+    models = [("models.one", tag), ("models.other", {**tag, "pretrained": "laion2b_s34b_b79k"})]
+    expanded(votes, changes=models)
+    with pytest.raises(
+        InputError, match=r"vlm\.sweeps\.votes: 'one' and 'other' are the same model"
+    ):
+        expanded(votes, changes=[("models.one", tag), ("models.other", tag)])
+    audit = ("contamination", {"model": "other", "threshold": 0.9})
+    with pytest.raises(InputError, match="'other' is measured itself"):
+        expanded(votes, changes=[*models, audit])
+    file = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "Snakefile"}
+    models = [("models.one", file), ("models.other", {**file, "trained_on": "B"})]
+    with pytest.raises(InputError, match="'one' is measured itself"):
+        expanded(votes, changes=[*models, (audit[0], {**audit[1], "model": "one"})],
+                 file=VISION_SMOKE)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("pair", "told"),
     [(["clip_a", "clip_b"], "no kind of test measures both"), (["clip_a"], "too short")],
