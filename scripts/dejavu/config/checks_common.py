@@ -101,15 +101,25 @@ def check_whole(where: str, model: Mapping[str, Any]) -> None:
 def check_contrasts(
     domain: Mapping[str, Any], where: str, reference_of: Callable[[str, str], str | None]
 ) -> None:
-    """Check that a kind of test measures both targets of each contrast."""
+    """Check that a kind of test measures both targets of each contrast, seed by seed."""
     for place, pair in enumerate(domain.get("contrasts", [])):
-        if not any(
-            all(reference_of(kind, target) is not None for target in pair) for kind in KINDS
+        key = f"Config key {where}.contrasts.{place}"
+        known = {kind: [reference_of(kind, target) for target in pair] for kind in KINDS}
+        # Gaps are adjusted for one reference; each model of a two-model test has its own.
+        if None in known["two_model"] and (
+            None in known["one_model"] or len(set(known["one_model"])) > 1
         ):
             raise InputError(
-                f"Config key {where}.contrasts.{place}: no kind of test measures both {pair[0]!r}"
-                f" and {pair[1]!r} (one-model tests take a control set): name targets of"
-                f" {where}.tests of one kind."
+                f"{key}: no kind of test measures both {pair[0]!r} and {pair[1]!r} (one-model tests"
+                f" take a control set and one reference): name targets of {where}.tests of one"
+                " kind."
+            )
+        fewer, more = sorted((list(seeds(domain["models"][name])) for name in pair), key=len)
+        if len(fewer) > 1 and more[: len(fewer)] != fewer:
+            raise InputError(
+                f"{key}: {pair[0]!r} and {pair[1]!r} have different `seeds`; replicate r pairs seed"
+                " r of both: give them the same list, the first of it, or one of them a single"
+                " seed."
             )
 
 

@@ -35,8 +35,12 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     _check_tests(vision)
     _check_sweeps(vision)
     pairs, single = vision["tests"]["two_model"], vision["tests"]["one_model"]
+    varied = [sweep.base for sweep in sweeps_of(vision)]
     targets = {pair["target"] for pair in pairs} | set(single["targets"])
-    checks_audits.check(vision, "vision", targets, {pair["reference"] for pair in pairs})
+    targets |= {target for target, *_ in varied}
+    references = {pair["reference"] for pair in pairs}
+    references |= {name for _, *reference in varied for name in reference}
+    checks_audits.check(vision, "vision", targets, references)
 
 
 def _check_sets(vision: Mapping[str, Any]) -> None:

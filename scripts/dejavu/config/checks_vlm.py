@@ -39,9 +39,9 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     _check_sweeps(vlm)
     _check_headline(vlm)
     _check_apart(vlm, base)
-    tests = vlm["tests"].values()
-    targets = {test["target"] for test in tests}
-    references = {test["reference"] for test in tests if test["kind"] == "two_model"}
+    measured = [*vlm["tests"].values(), *_pairs_of_sweeps(vlm).values()]
+    targets = {test["target"] for test in measured}
+    references = {test["reference"] for test in measured if test["kind"] == "two_model"}
     checks_audits.check(vlm, "vlm", targets, references)
 
 
@@ -218,9 +218,20 @@ def _check_sweeps(domain: Mapping[str, Any]) -> None:
         where = f"Config key vlm.sweeps.{sweep.name}"
         target, *reference = sweep.base
         check_measured_points(where, target, bool(reference), domain, plan_vlm.first_reference)
-        for name in reference:
-            pair = {"kind": "two_model", "target": target, "reference": name}
-            _check_test(where, pair, domain)
+    for where, pair in _pairs_of_sweeps(domain).items():
+        _check_test(f"Config key {where}", pair, domain)
+
+
+def _pairs_of_sweeps(domain: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The two models of each sweep that has a reference, as a test has them, by the sweep's key."""
+    return {
+        f"vlm.sweeps.{sweep.name}": {
+            "kind": "two_model",
+            **dict(zip(("target", "reference"), sweep.base, strict=True)),
+        }
+        for sweep in sweeps_of(domain)
+        if sweep.references
+    }
 
 
 def _check_null_models(where: str, test: Mapping[str, Any], domain: Mapping[str, Any]) -> None:
@@ -251,9 +262,10 @@ def _imported_folders(
 
 
 def _check_apart(domain: Mapping[str, Any], base: Path) -> None:
-    """Check that no test compares a model with itself: its gap would be 0, whatever they are."""
-    for name, test in domain["tests"].items():
-        where = f"Config key vlm.tests.{name}"
+    """Check that nothing compares a model with itself: its gap would be 0, whatever they are."""
+    tests = {f"vlm.tests.{name}": test for name, test in domain["tests"].items()}
+    for key, test in {**tests, **_pairs_of_sweeps(domain)}.items():
+        where = f"Config key {key}"
         first, second = (domain["models"][test[role]] for role in ("target", "reference"))
         names = f"{test['target']!r} and {test['reference']!r}"
         record = MODELS[first["kind"]]

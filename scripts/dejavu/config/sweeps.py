@@ -6,6 +6,7 @@ the base. Standard library only: the Snakefile imports it, and every job pays fo
 """
 
 import copy
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ CHANNELS = ("mean", "std")
 # Of a point: the model whose weights are its own, or whose training keeps them after some epochs.
 WEIGHTS_OF, KEPT_BY, UNTIL = "weights_of", "kept_by", "until"
 MARKS = (WEIGHTS_OF, KEPT_BY, UNTIL)
+
+# What a model is, on what it is trained and how often: points are alike in it.
+FIXED = ("kind", "train_on", "trained_on", "seeds", *MARKS)
+# Characters of a point in names of models: with whatever else they have, files' may have 255.
+LONGEST, DIGEST = 80, 8
 
 KINDS = ("two_model", "one_model")
 
@@ -150,13 +156,27 @@ def _at(model: str, axis: str, point: Point, models: Config) -> tuple[str, Confi
         return f"{model}_e{point['epochs']}", kept
     if _trained_alike(changed, base):
         changed[WEIGHTS_OF] = base.get(WEIGHTS_OF, model)
-    return f"{model}_{_in_name(point)}", changed
+    differing = {key: point[key] for key in sorted(point) if _at_key(base, key) != point[key]}
+    return f"{model}_{_in_name(differing)}", changed
+
+
+def _at_key(settings: Any, key: str) -> Any:
+    """What settings have at a dotted key; `...`, which no config has, where they have nothing."""
+    for part in key.split("."):
+        settings = settings.get(part, ...) if isinstance(settings, Mapping) else ...
+    return settings
 
 
 def _in_name(point: Point) -> str:
-    """A point as names of models have it."""
+    """A point as names of models have it, whatever the order of its keys."""
     parts = [f"{key.rpartition('.')[2]}_{value_text(value)}" for key, value in point.items()]
-    return re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_")
+    text = "_".join(parts).lower()
+    name = re.sub(r"[^a-z0-9]+", "_", text).strip("_")
+    if len(name) > LONGEST:
+        digest = hashlib.blake2b(text.encode(), digest_size=DIGEST // 2).hexdigest()
+        name = f"{name[:LONGEST]}_{digest}"
+    # In paths `_s` and digits are a seed.
+    return re.sub(r"_s(?=[0-9]+$)", "_s_", name)
 
 
 def _trained_alike(one: Config, other: Config) -> bool:
@@ -183,6 +203,13 @@ def _check_axis(key: str, asked: Config, domain: Config, where: str) -> None:
         )
     [axis] = given
     models = domain["models"]
+    for varied in asked.get("vary", {}):
+        # YAML reads 1 and true, without quotes, as something else than strings.
+        if not isinstance(varied, str):
+            raise InputError(
+                f"{key}.vary.{varied}: it is no key of a model, but {type(varied).__name__} to"
+                " YAML: name one of the keys that its kind has."
+            )
     if axis == "vary" and len(asked["vary"]) > 2:
         raise InputError(
             f"{key}.vary: it varies {', '.join(asked['vary'])}, and a grid has two keys at most:"
@@ -214,11 +241,16 @@ def _check_axis(key: str, asked: Config, domain: Config, where: str) -> None:
                     " beyond: leave it out, or raise `epochs`."
                 )
     if axis == "vary":
-        for fixed in ("kind", "train_on", "trained_on", "seeds"):
-            if fixed in asked["vary"]:
+        for varied in asked["vary"]:
+            if varied.partition(".")[0] in FIXED:
                 raise InputError(
-                    f"{key}.vary.{fixed}: points differ in how a model is trained, not in what it"
+                    f"{key}.vary.{varied}: points differ in how a model is trained, not in what it"
                     " is, on what and how often: vary another key."
+                )
+            if any(other.startswith(f"{varied}.") for other in asked["vary"]):
+                raise InputError(
+                    f"{key}.vary.{varied}: another varied key is a part of its values: write both"
+                    " into the values of one key."
                 )
     if axis == "k" and isinstance(domain["k"], list):
         missing = [value for value in asked["k"] if value not in domain["k"]]
@@ -304,7 +336,9 @@ def planned(
         found.append((", ".join(pair), (), entries))
     plans = []
     for name, varied, entries in found:
-        taken = {model for *_, target, reference in entries for model in (target, reference)}
+        # A classifier, the reference of one-model tests, learned other samples than are measured.
+        taken = {target for *_, target, _ in entries}
+        taken |= {reference for _, kind, _, reference in entries if kind == "two_model"}
         parts = [domain["models"].get(model, {}).get("train_fraction", 1) for model in taken]
         points = [
             {"point": point, "fraction": min(parts), **compared(point, *rest)}

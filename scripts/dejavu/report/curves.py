@@ -103,5 +103,6 @@ def summaries(rows: Sequence[Row], *keys: str) -> list[Row]:
 
 
 def score_of(row: Row) -> str:
-    """The column of a row's primary score: the first that it has."""
-    return next(name for name in SCORES if row.get(name) is not None)
+    """The column of a row's primary score, whether or not there was anything to score."""
+    adjusted = row["kind"] == "one_model"
+    return next(name for name in SCORES if name in row and name.startswith("adjusted") == adjusted)

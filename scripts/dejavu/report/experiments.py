@@ -73,7 +73,8 @@ def values(rows: Sequence[Row]) -> str:
     told = []
     for row in rows:
         score = Score.of(row, score_of(row))
-        shown = number(row[score_of(row)]) if score is None else str(score)
+        value = row[score_of(row)]
+        shown = str(score or ("no score" if value is None else number(value)))
         useful = [
             f"{name} {number(row[column])}"
             for column, name in UTILITIES.items()
@@ -138,6 +139,9 @@ def difference(row: Row) -> str:
 def neighbours(rows: Sequence[Row]) -> str:
     """Which neighbouring points differ."""
     real = [row for row in rows if is_real(row)]
+    if rows and all(row["p_family"] is None for row in rows):
+        name, reason = SCORES[rows[0]["score"]], rows[0]["no_interval"]
+        return f"Between neighbours there is no interval of the {name}'s difference: {reason}."
     if not real:
         return f"None of {len(rows)} neighbouring pairs differs, corrected for their number."
     steps = [

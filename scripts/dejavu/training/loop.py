@@ -88,10 +88,9 @@ class Checkpoint:
     start: Path | None = None
 
     @property
-    def begins_with(self) -> Path:
-        """The file that is read: its own, or else what was kept."""
-        is_kept = self.start is not None and self.start.is_file() and not self.path.is_file()
-        return self.start if self.start is not None and is_kept else self.path
+    def begins_with(self) -> list[Path]:
+        """The files that are read until one serves: its own, then what was kept."""
+        return [path for path in (self.path, self.start) if path is not None and path.is_file()]
 
     def kept(self, epoch: int) -> "Checkpoint":
         """The file in which the state after an epoch is kept."""
@@ -128,14 +127,13 @@ class Checkpoint:
                 torch.save({**saved, "identity": self._whose(identity)}, file)
             seals.seal_end(partial, self.path)
 
-    def read(self, identity: str) -> dict[str, Any]:
-        """What was written.
+    def read(self, path: Path, identity: str) -> dict[str, Any]:
+        """What was written to one of the files that it begins with.
 
         Raises:
             FileNotFoundError: there is none.
             Unusable: the file is damaged, or of another training.
         """
-        path = self.begins_with
         try:
             seals.check_end(path)
             saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -257,25 +255,28 @@ def _resumed(
     Where there is none that can be used, the parts stay as they are, and the step is 0.
     """
     anew = {"step": 0, "history": [], "sums": {}}
-    initial: dict[str, Any] = {}
-    try:
-        saved = checkpoint.read(identity)
-        if missing := {"parts", *anew} - saved.keys():
-            raise Unusable(f"it lacks {min(missing)}")
-        if missing := _needed(parts, steps - saved["step"]) - saved["parts"].keys():
-            raise Unusable(f"it lacks the state of the {min(missing)}")
-        initial = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
-        for name, state in saved["parts"].items():
-            parts[name].load_state_dict(state)
-    except FileNotFoundError:
-        return anew
-    except (Unusable, LookupError, RuntimeError, TypeError, ValueError) as error:
-        for name, state in initial.items():
-            parts[name].load_state_dict(state)
+    for path in checkpoint.begins_with:
+        initial: dict[str, Any] = {}
+        try:
+            saved = checkpoint.read(path, identity)
+            if missing := {"parts", *anew} - saved.keys():
+                raise Unusable(f"it lacks {min(missing)}")
+            if missing := _needed(parts, steps - saved["step"]) - saved["parts"].keys():
+                raise Unusable(f"it lacks the state of the {min(missing)}")
+            initial = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
+            for name, state in saved["parts"].items():
+                parts[name].load_state_dict(state)
+        except FileNotFoundError:
+            continue
+        except (Unusable, LookupError, RuntimeError, TypeError, ValueError) as error:
+            for name, state in initial.items():
+                parts[name].load_state_dict(state)
+            if leads:
+                is_last = path == checkpoint.begins_with[-1]
+                next_one = "starting anew" if is_last else "what was kept is tried"
+                say(f"{path} can't be gone on from ({first_line(error)}): {next_one}")
+            continue
         if leads:
-            say(f"{checkpoint.path} can't be gone on from ({first_line(error)}): starting anew")
-        return anew
-    if leads:
-        told = f"resumed after step {saved['step']} from {checkpoint.begins_with}"
-        print(told, file=sys.stderr)
-    return saved
+            print(f"resumed after step {saved['step']} from {path}", file=sys.stderr)
+        return saved
+    return anew

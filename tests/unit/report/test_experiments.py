@@ -63,6 +63,17 @@ def test_what_happened_is_every_points_score_with_its_interval_and_utility():
     )
 
 
+def test_a_point_without_a_score_is_told_and_drawn_as_one():
+    # Of a very small part of a set nothing may be left to score.
+    ends = dict.fromkeys(("ppg", "ppg_low", "ppg_high"))
+    rows = [{**point(0, 0.3), **ends, "adjusted_precision": None}, point(0.3, 0.2)]
+    assert experiments.values(rows).startswith(
+        "Symmetric PPG at text_mask=0: no score. At text_mask=0.3: 0.200"
+    )
+    drawn = curves.rows_of(rows, plan((0, 0.3)))
+    assert [each["value"] for each in drawn] == [None, 0.2]
+
+
 def test_a_difference_is_called_real_only_where_its_corrected_p_value_says_so():
     trend, ends, neighbours, seeds = experiments.answers(ROWS)
     assert trend == (
@@ -101,7 +112,9 @@ def test_without_an_interval_nothing_is_said_to_differ():
     trend, difference, neighbours, _ = experiments.answers(rows)
     assert trend.endswith("slope over text_mask: two seeds.")
     assert difference.endswith("difference: two seeds.")
-    assert neighbours.startswith("None of 2")
+    assert neighbours == (
+        "Between neighbours there is no interval of the symmetric PPG's difference: two seeds."
+    )
     assert experiments.answers([]) == [
         "The points are not compared sample by sample: their references differ."
     ]

@@ -131,6 +131,21 @@ def test_a_state_that_was_kept_is_that_of_a_training_which_stopped_there(tmp_pat
         assert anew.steps == list(range(9)) and same(anew, stopped)
 
 
+def test_a_file_of_its_own_that_is_of_no_use_does_not_hide_what_was_kept(tmp_path, capsys):
+    # The settings were changed: the point's own file is of the earlier ones, and stays.
+    Toy().train(tmp_path / "point.pt", until=1, identity="earlier")
+    whole = Toy()
+    history = whole.train(tmp_path / "whole.pt", keep=(1,))
+    start = Checkpoint(tmp_path / "whole.pt").kept(1).path
+    taken = Toy()
+    capsys.readouterr()
+    assert taken.train(tmp_path / "point.pt", until=1, start=start) == history[:1]
+    assert taken.steps == []
+    said = capsys.readouterr().err
+    assert "point.pt can't be gone on from" in said and "starting anew" not in said
+    assert f"resumed after step 3 from {start}" in said
+
+
 @pytest.mark.parametrize("kill_at", [2, 3, 4, 10])
 def test_a_killed_training_keeps_the_same_states(tmp_path, kill_at):
     Toy().train(tmp_path / "undisturbed/c.pt", keep=(1, 2))
