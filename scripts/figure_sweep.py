@@ -30,9 +30,8 @@ def drawn(rows: figures.Rows, plan: Mapping[str, Any]) -> Any:
     along, other = curves.axes(plan)
     values = curves.values_of(plan, along)
     if all(map(is_number, values)):
-        scale = alt.Scale(zero=False, nice=False, padding=12)
-        if curves.is_logarithmic(values):
-            scale.type = "log"
+        kind = {"type": "log"} if curves.is_logarithmic(values) else {"zero": False}
+        scale = alt.Scale(**kind, nice=False, padding=12)
         x = alt.X("x:Q").scale(scale).axis(values=values, format="~g", grid=False)
     else:
         names = list(dict.fromkeys(row["x"] for row in rows))
@@ -55,7 +54,16 @@ def drawn(rows: figures.Rows, plan: Mapping[str, Any]) -> Any:
     title = order[0] if len(order) == 1 else None
     y = alt.Y("value:Q").title(title).scale(zero=False).axis(tickCount=5)
     base = alt.Chart().encode(x=x.title(along), color=colour, tooltip=tooltip)
-    zero = alt.Chart().mark_rule(style="zero").encode(y=alt.Y("zero:Q").title(title))
+    # A panel whose rule had no place at all would have no scale: of utility it is there, unseen.
+    zero = (
+        alt.Chart()
+        .mark_rule(style="zero")
+        .transform_calculate(rule="isValid(datum.zero) ? datum.zero : datum.value")
+        .encode(
+            y=alt.Y("rule:Q").title(title),
+            opacity=alt.condition("isValid(datum.zero)", alt.value(1), alt.value(0)),
+        )
+    )
     interval = base.mark_rule(style="interval").encode(y=alt.Y("low:Q").title(title), y2="high:Q")
     line = base.mark_line().encode(y=y)
     point = base.mark_point(style="estimate").encode(y=y)

@@ -632,7 +632,7 @@ MATRIX = [
 def drawn_anew():
     """All tables, which carry the digest of the config, and what shows them."""
     others = {"vision_tags", "vision_crops", "vision_rejected", "contamination", "blind", "utility"}
-    others |= {"weigh_crops", "evidence", "discoveries", "vision_sweeps"}
+    others |= {"weigh_crops", "evidence", "discoveries", "vision_sweeps", "vision_contrasts"}
     return and_shown(TABLES | others) | {"figure_training"}
 
 
@@ -660,7 +660,9 @@ def test_predictions_carry_the_fingerprints_that_the_run_tells(vision_smoke_run)
     seen = set()
     for path in (results / "vision/predictions").rglob("*.parquet"):
         told = read_provenance(path)
-        assert told["model"] == path.parent.name and len(told["fingerprint"]) == 32
+        # Of ten neighbours as well, in a sweep.
+        assert path.parent.name in (told["model"], f"{told['model']}@10")
+        assert len(told["fingerprint"]) == 32
         if told["model"] in models:
             assert told["fingerprint"] == models[told["model"]]["fingerprint"]
             seen.add(told["model"])
