@@ -51,6 +51,7 @@ def set_of(folder, script, paths, shards):
         output = SimpleNamespace(records=folder / "records", rejected=folder / "rejected")
         params = {"hashes": ranges.shard_range(SET, shard, shards), "seed": 0}
         params |= {"first": ranges.first_number(0, shard), "one_caption": False, "min_side": 5}
+        params["crop"] = "largest_strip"
         job = SimpleNamespace(
             input=SimpleNamespace(records=paths, images=paths, sets=folder / "sets.parquet"),
             params=SimpleNamespace(**params),
