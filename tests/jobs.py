@@ -12,6 +12,7 @@ import json
 import os
 import random
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -66,8 +67,13 @@ def look_after(call, output, errors, answers):
         # Taking all packages down again takes longer than most jobs.
         os._exit(status)
     os.write(answers, f"{job}\n".encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
+    end = os.waitid(os.P_PID, job, os.WEXITED | os.WNOWAIT)
+    status = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
     os.write(answers, f"{status}\n".encode())
+    # Who asked may still look at the process, as at one of its own that it has not waited for.
+    asker = select.poll()
+    asker.register(answers, 0)
+    asker.poll()
 
 
 def serve(requests):
