@@ -15,8 +15,6 @@ from dejavu.scores import sweeps
 from dejavu.scores.judged import Classes, read_comparison
 from dejavu.scores.vision import rows_of_target
 
-# Of each kind of test the row that its verdict judges.
-PRIMARY = {"two_model": "symmetric", "one_model": "calibrated"}
 SCORES = [
     f"{score}{end}" for score in ("dejavu", "adjusted_accuracy") for end in ("", "_low", "_high")
 ]
@@ -53,15 +51,10 @@ def main(job: Any) -> None:
             facts = {**sweeps.point_of(plan, entry), **entry["setting"], "fraction": fraction}
             facts |= sweeps.usefulness(entry["utility"], "linear_probe")
             found = rows_of_target({"": parts}, {"": entry["replicates"]}, [1], entry["kind"])
-            for _, row in found:
-                if row["set"] == PRIMARY[entry["kind"]]:
-                    chosen = entry["replicates"][row["replicate"]]
-                    loss = sweeps.final_loss(entry["histories"], chosen)
-                    kept = {name: row[name] for name in row if name in COLUMNS}
-                    if entry["kind"] == "one_model":
-                        # Its raw gap compares the strength of two kinds of model, too.
-                        kept = {name: kept[name] for name in kept if not name.startswith("dejavu")}
-                    rows.append({**facts, **kept, **loss})
+            scored = (row for _, row in found)
+            rows += [
+                {**facts, **row} for row in sweeps.primary_rows(entry, scored, COLUMNS, "dejavu")
+            ]
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 

@@ -15,8 +15,6 @@ from dejavu.scores.recovered import Setting
 from dejavu.scores.tallies import parts_of_test
 from dejavu.scores.vlm import rows_of_test
 
-# Of each kind of test the row that its verdict judges.
-PRIMARY = {"two_model": "symmetric", "one_model": "calibrated"}
 SCORES = [
     f"{score}{end}" for score in ("ppg", "adjusted_precision") for end in ("", "_low", "_high")
 ]
@@ -57,15 +55,9 @@ def main(job: Any) -> None:
             facts = {**sweeps.point_of(plan, entry), "query": entry["query"], **setting._asdict()}
             facts |= {"fraction": entry["fraction"]}
             facts |= sweeps.usefulness(entry["utility"], "zero_shot")
-            for _, row in rows_of_test(parts, entry["replicates"], entry["kind"]):
-                if row["set"] == PRIMARY[entry["kind"]]:
-                    chosen = entry["replicates"][row["replicate"]]
-                    loss = sweeps.final_loss(entry["histories"], chosen)
-                    kept = {name: row[name] for name in row if name in COLUMNS}
-                    if entry["kind"] == "one_model":
-                        # Its raw gap compares the strength of two kinds of model, too.
-                        kept = {name: kept[name] for name in kept if not name.startswith("ppg")}
-                    rows.append({**facts, **kept, **loss})
+            found = rows_of_test(parts, entry["replicates"], entry["kind"])
+            scored = (row for _, row in found)
+            rows += [{**facts, **row} for row in sweeps.primary_rows(entry, scored, COLUMNS, "ppg")]
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 
 

@@ -258,7 +258,8 @@ def train_on_pixels(
     )
     order = loop.EpochOrder(len(pixels), settings["batch"], seed)
     steps = settings["epochs"] * order.steps
-    truth = torch.tensor([settings["labels"].index(label) for label in labels], dtype=torch.int64)
+    places = {label: place for place, label in enumerate(settings["labels"])} if labels else {}
+    truth = torch.tensor([places[label] for label in labels], dtype=torch.int64)
     warmup = settings["warmup_epochs"] / settings["epochs"]
     channels = {key: settings["preprocessing"][key] for key in ("mean", "std")}
     for module in (model, objective):
