@@ -14,9 +14,7 @@ from dejavu.samples import checks, class_splits
 
 def main(job: Any) -> None:
     """Split the source by class, or give all of it to its only set."""
-    # Limits change no result: they are read from the config and are no parameters, so that
-    # changing one reruns nothing that has passed.
-    limits = job.config["vision"]
+    limits = job.params.limits
     source = job.wildcards.source
     images = pl.concat([of_part(path) for path in job.input.images])
     rejected = pa.concat_tables(read_parquet(path) for path in job.input.rejected)

@@ -19,9 +19,7 @@ from dejavu.samples.hashes import keyed_hash
 
 def main(job: Any) -> None:
     """Check rejected items, and count samples and objects of the sets that share the source."""
-    # Limits change no result: they are read from the config and are no parameters, so that
-    # changing one reruns nothing that has passed.
-    vlm = job.config["vlm"]
+    vlm = job.params.limits
     source = job.wildcards.source
     hashes_of = ranges.ranges_of_sets(job.params.order, vlm["sets"], source)
     samples = dict.fromkeys(hashes_of, 0)

@@ -35,8 +35,7 @@ def check(folder, parts, max_rejected):
     records = [folder / f"{part}.parquet" for part in range(parts)]
     rejected = [folder / f"{part}.rejected.parquet" for part in range(parts)]
     job = SimpleNamespace(
-        config={"vlm": vlm},
-        params=SimpleNamespace(order=["target", "public", "control"]),
+        params=SimpleNamespace(order=["target", "public", "control"], limits=vlm),
         wildcards=SimpleNamespace(source="s"),
         input=SimpleNamespace(records=records, rejected=rejected),
         output=[folder / "facts.json"],
