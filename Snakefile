@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import regex_from_filepattern
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -134,6 +135,15 @@ onerror:
             print(f"Error: {sentence}", file=sys.stderr)
 
 
+# What nobody reads is left to Snakemake's log, unless somebody asks for it, or for the plan alone.
+if workflow.modifier.is_main_snakefile() and not (
+    workflow.output_settings.verbose or workflow.output_settings.dryrun
+):
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(endings.is_for_terminal)
+
+
 onsuccess:
     for domain in plan.configured(config):
         tables = Path(RESULTS) / "tables"
@@ -141,6 +151,9 @@ onsuccess:
         judged = tables / f"{domain}_checks.csv"
         for line in endings.verdict_lines(judged, scores, digest_of(domain)):
             print(line)
+    page = Path(RESULTS) / "report/index.html"
+    if endings.is_current(page, list((Path(RESULTS) / "tables").glob("*.csv"))):
+        print(f"The report: {page}")
 
 
 # Readable names of classes, where a source of the config has some.
