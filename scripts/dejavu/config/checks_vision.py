@@ -1,5 +1,6 @@
 """Checks of the vision domain."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,12 @@ from dejavu.config.checks_common import (
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
-from dejavu.config.sweeps import sweeps_of
+from dejavu.config.sweeps import key_of, sweeps_of
 from dejavu.errors import InputError
+
+# Architectures of timm and torchvision that have four stages; others tell theirs in their jobs.
+OF_FOUR_STAGES = re.compile(r"(?!vit|inception|tresnet)\w*(resnet|resnext|convnext)\w*")
+STAGES = 4
 
 
 def check(vision: Mapping[str, Any], base: Path) -> None:
@@ -102,12 +107,13 @@ def _check_apart(vision: Mapping[str, Any], base: Path) -> None:
 def _check_models(vision: Mapping[str, Any]) -> None:
     several = {}
     for name, model in vision["models"].items():
-        where = f"Config key vision.models.{name}"
+        where = f"Config key {key_of(name, vision, 'vision')}"
         if model.get("format") == "backbone" and model["representation"] == "projector":
             raise InputError(
                 f"{where}.representation: a file of the format `backbone` holds no projector: set"
                 " `representation: backbone`, or take the full checkpoint and its format."
             )
+        _check_layer(where, model)
         record = MODELS[model["kind"]]
         if not record.trained:
             continue
@@ -131,15 +137,6 @@ def _check_models(vision: Mapping[str, Any]) -> None:
                 f"{where}.extra: there is no set that further images could be taken of: add"
                 " `shared` to vision.sets."
             )
-        if "layers" in model.get("projector", {}):
-            raise InputError(
-                f"{where}.projector: lightly's heads take no `layers`: remove it, and see lightly's"
-                " projection heads for their arguments."
-            )
-        if model.get("method") == "dino" and "output_dim" not in model["projector"]:
-            raise InputError(
-                f"{where}.projector: DINO needs `output_dim`, the number of its prototypes."
-            )
         low, high = model["views"]["area"]
         if low > high:
             raise InputError(
@@ -153,6 +150,18 @@ def _check_models(vision: Mapping[str, Any]) -> None:
         raise InputError(
             f"Config key vision.models: models have different `seeds` ({told}); replicate r takes"
             " seed r of all: give them the same list, or a single seed."
+        )
+
+
+def _check_layer(where: str, model: Mapping[str, Any]) -> None:
+    """Check that a backbone whose stages are known has the one that is compared."""
+    layer, name = model.get("representation", ""), model.get("backbone", {}).get("name", "")
+    number = layer.removeprefix("layer")
+    if number != layer and int(number) > STAGES and OF_FOUR_STAGES.fullmatch(name):
+        raise InputError(
+            f"{where}.representation: the backbone {name!r} has no stage {layer}: name one of"
+            f" {', '.join(f'layer{place}' for place in range(1, STAGES + 1))}, `backbone` or"
+            " `projector`."
         )
 
 

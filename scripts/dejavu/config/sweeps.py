@@ -100,6 +100,14 @@ def expanded(domain: Config, where: str, complete: Callable[[Config], Config]) -
     return {**domain, "models": models}
 
 
+def key_of(model: str, domain: Config, where: str) -> str:
+    """The key of a model, or where it is the point of a sweep, what the config has of it."""
+    for sweep in sweeps_of(domain):
+        if model in sweep.settings:
+            return f"{where}.sweeps.{sweep.name}, the point {model}"
+    return f"{where}.models.{model}"
+
+
 def _read(name: str, asked: Config, models: Config) -> Sweep:
     """The points of a sweep, and the models that they take."""
     [axis] = [each for each in AXES if each in asked]

@@ -67,19 +67,17 @@ def test_a_point_is_there_once_whoever_asks_for_it_and_renaming_a_sweep_renames_
 
 
 def test_a_grid_is_every_pair_and_nested_keys_are_called_by_their_last_part():
-    grid = {**PAIR, "vary": {"loss.lambda_param": [25, 5], "views.area": [[0.2, 0.45], [0.1, 1]]}}
+    grid = {**PAIR, "vary": {"loss.lambda_param": [10, 5], "views.area": [[0.2, 0.45], [0.1, 1]]}}
     domains = expanded({"grid": grid}, file=VISION_SMOKE)
     [sweep] = sweeps.sweeps_of(domains[1])
     assert [points.text_of(point) for point in sweep.points] == [
         f"loss.lambda_param={loss}, views.area={area}"
-        for loss in (25, 5)
+        for loss in (10, 5)
         for area in ("0.2 0.45", "0.1 1")
     ]
-    assert sweep.targets[1] == "vicreg_a_lambda_param_25_area_0_1_1"
+    assert sweep.targets[1] == "vicreg_a_lambda_param_10_area_0_1_1"
     found = domains[1]["models"][sweep.targets[3]]
-    assert (found["loss"], found["views"]["area"]) == ({"lambda_param": 5}, [0.1, 1])
-    # The base has no such key: its loss is lightly's default.
-    assert "vicreg_a" not in sweep.targets
+    assert (found["loss"]["lambda_param"], found["views"]["area"]) == (5, [0.1, 1])
 
 
 def test_a_point_of_a_grid_is_that_of_a_sweep_that_varies_less():
@@ -182,6 +180,10 @@ def test_representations_are_of_one_training():
             ["vlm.sweeps.s.target", "is trained on the set 'reference'"],
         ),
         ({**BOTH, "k": [1, 3]}, ["3 is not among vlm.k", "add it there"]),
+        (
+            {**BOTH, "vary": {"model_cfg.vision_cfg": ["x", {}]}},
+            ["because of model_cfg.vision_cfg", "'x' is not of type 'object'"],
+        ),
         ({**BOTH, "representations": ["projector"]}, ["does not know representations"]),
         ({**BOTH, "checkpoints": [5]}, ["checkpoints", "too short"]),
     ],
@@ -192,6 +194,15 @@ def test_what_can_not_be_a_sweep_is_told_in_a_sentence(asked, told):
     for part in told:
         assert part in str(caught.value)
     assert str(caught.value).startswith("Config key vlm.sweeps.s")
+
+
+def test_what_is_wrong_with_a_point_is_told_of_its_sweep():
+    layers = {**PAIR, "representations": ["backbone", "layer9"]}
+    network = [("models.vicreg_a.backbone.name", "resnet18")]
+    with pytest.raises(InputError, match=r"vision\.sweeps\.s, the point vicreg_a_.*layer9: name"):
+        expanded({"s": layers}, changes=network, file=VISION_SMOKE)
+    with pytest.raises(InputError, match=r"because of loss: it does not know x; it may hold eps"):
+        expanded({"s": {**PAIR, "vary": {"loss.x": [1, 2]}}}, file=VISION_SMOKE)
 
 
 def test_a_name_that_is_taken_is_told():
