@@ -1,7 +1,7 @@
 """Checks of the vision domain."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dejavu.config.checks_common import (
     check_index,
     check_measured_points,
     check_names,
+    check_no_points,
     check_null_model,
     check_sources,
     check_whole,
@@ -37,6 +38,7 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     _check_apart(vision, base)
     _check_tags(vision, base)
     _check_models(vision)
+    check_no_points(vision, "vision", _named(vision))
     _check_tests(vision)
     _check_sweeps(vision)
     pairs, single = vision["tests"]["two_model"], vision["tests"]["one_model"]
@@ -163,6 +165,19 @@ def _check_layer(where: str, model: Mapping[str, Any]) -> None:
             f" {', '.join(f'layer{place}' for place in range(1, STAGES + 1))}, `backbone` or"
             " `projector`."
         )
+
+
+def _named(vision: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models that tests and contrasts name, each with its key."""
+    tests = vision["tests"]
+    for place, pair in enumerate(tests["two_model"]):
+        yield from (
+            (f"tests.two_model.{place}.{role}", pair[role]) for role in ("target", "reference")
+        )
+    for role, models in tests["one_model"].items():
+        yield from ((f"tests.one_model.{role}", model) for model in models)
+    for place, pair in enumerate(vision["contrasts"]):
+        yield from ((f"contrasts.{place}", model) for model in pair)
 
 
 def _check_tests(vision: Mapping[str, Any]) -> None:

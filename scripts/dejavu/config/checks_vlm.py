@@ -1,7 +1,7 @@
 """Checks of the vision-language domain."""
 
 import filecmp
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ from dejavu.config.checks_common import (
     check_index,
     check_measured_points,
     check_names,
+    check_no_points,
     check_null_model,
     check_null_seeds,
     check_sources,
@@ -35,6 +36,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     for name, source in vlm["sources"].items():
         _check_annotations(f"vlm.sources.{name}", source, base)
     _check_models(vlm, base)
+    check_no_points(vlm, "vlm", _named(vlm))
     _check_tests(vlm)
     _check_sweeps(vlm)
     _check_headline(vlm)
@@ -148,6 +150,15 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
                     " `checkpoint` (a file) with an architecture's name, and neither with a"
                     " `local-dir:`."
                 )
+
+
+def _named(domain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models that tests and contrasts name, each with its key."""
+    for name, test in domain["tests"].items():
+        yield from ((f"tests.{name}.{role}", test[role]) for role in ("target", "reference"))
+        yield from ((f"tests.{name}.null_models", null) for null in plan_vlm.null_models(test))
+    for place, pair in enumerate(domain["contrasts"]):
+        yield from ((f"contrasts.{place}", model) for model in pair)
 
 
 def _check_tests(domain: Mapping[str, Any]) -> None:

@@ -205,6 +205,24 @@ def test_what_is_wrong_with_a_point_is_told_of_its_sweep():
         expanded({"s": {**PAIR, "vary": {"loss.x": [1, 2]}}}, file=VISION_SMOKE)
 
 
+@pytest.mark.parametrize(
+    ("file", "changes", "contrasts", "key"),
+    [
+        (SMOKE, [("tests.two_model.reference", "clip_b_e5")], [], "tests.two_model.reference"),
+        (SMOKE, [("tests.one_model.null_models", ["clip_b_e5"])], [], "tests.one_model.null_mod"),
+        (SMOKE, [("blind.model", "clip_b_e5")], [], "blind.model"),
+        (SMOKE, [], [["clip_a", "clip_a_e5"]], "contrasts.0"),
+        (VISION_SMOKE, [("tests.two_model", [{**PAIR, "target": "vicreg_a_e5"}])], [], "model.0"),
+        (VISION_SMOKE, [("tests.one_model.targets", ["vicreg_a_e5"])], [], "one_model.targets"),
+        (VISION_SMOKE, [("contamination.model", "vicreg_a_e5")], [], "contamination.model"),
+    ],
+)
+def test_only_sweeps_take_their_points(file, changes, contrasts, key):
+    asked = {"s": {**(BOTH if file == SMOKE else PAIR), "checkpoints": [5, 20]}}
+    with pytest.raises(InputError, match=f"{key}.*_e5' is a point of the sweep 's'.*models"):
+        expanded(asked, contrasts, changes, file=file)
+
+
 def test_a_name_that_is_taken_is_told():
     config = yaml.safe_load(SMOKE.read_text())
     other = copy.deepcopy(config["vlm"]["models"]["clip_a"])
