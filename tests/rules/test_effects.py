@@ -148,7 +148,7 @@ CHANGES = {
                 "projector.norm_last_layer": False,
                 "loss.warmup_teacher_temp": 0.03,
                 "loss.teacher_temp": 0.08,
-                "loss.warmup_teacher_temp_epochs": 1,
+                "loss.warmup_teacher_temp_epochs": 0,
                 "loss.student_temp": 0.3,
                 "loss.center_momentum": 0.2,
             },

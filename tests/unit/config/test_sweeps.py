@@ -29,7 +29,7 @@ def expanded(asked, contrasts=(), changes=(), file=SMOKE):
         place[last] = value
     completed = schema.complete(config, RULES)
     complete = partial(schema.complete, schema=schema.models_of(RULES, name))
-    wide = sweeps.expanded(completed[name], name, complete)
+    wide = sweeps.expanded(completed[name], name, config[name]["models"], complete)
     checks.check({**completed, name: wide}, ROOT)
     return completed[name], wide
 
@@ -95,6 +95,81 @@ def test_a_point_of_a_grid_is_that_of_a_sweep_that_varies_less():
     }
 
 
+def models_of(*several, changes=()):
+    """The models that sweeps with these keys varied add, of the target alone."""
+    asked = {
+        f"s{place}": {"target": "vicreg_a", "vary": vary} for place, vary in enumerate(several)
+    }
+    return added(expanded(asked, changes=changes, file=VISION_SMOKE))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "name"),
+    [
+        (
+            {"loss": [{}, {"lambda_param": 5}]},
+            {"loss.lambda_param": [5, 25.0]},
+            "vicreg_a_lambda_param_5",
+        ),
+        # Defaults may be written, or left out.
+        (
+            {"loss": [{"lambda_param": 5, "nu_param": 1}, {}]},
+            {"loss.nu_param": [1, 2], "loss.lambda_param": [5, 25]},
+            "vicreg_a_lambda_param_5",
+        ),
+        (
+            {"optimizer": ["lars", "adamw"]},
+            {"optimizer": ["lars", "sgd"], "momentum": [0.9, 0.8]},
+            "vicreg_a_optimizer_lars",
+        ),
+        (
+            {"backbone": [{"name": "test_resnet"}, {"name": "test_byobnet"}]},
+            {"backbone.name": ["test_resnet", "test_vit"]},
+            "vicreg_a_name_test_resnet",
+        ),
+        (
+            {"backbone.settings": [{"drop_rate": 0.1}, {}]},
+            {"backbone.settings.drop_rate": [0.1, 0.2]},
+            "vicreg_a_drop_rate_0_1",
+        ),
+    ],
+)
+def test_points_of_equal_settings_are_one_model_however_they_are_written(one, other, name):
+    first, second = models_of(one), models_of(other)
+    assert name in first and json.dumps(first[name]) == json.dumps(second[name])
+    assert models_of(one, other) == models_of(other, one) == first | second
+
+
+def test_what_a_base_says_beyond_defaults_is_a_difference_where_a_point_leaves_it_out():
+    base = [("models.vicreg_a.loss", {"lambda_param": 10, "mu_param": 5})]
+    [name] = models_of(
+        {"loss": [{"mu_param": 5}, {"mu_param": 5, "lambda_param": 10}]}, changes=base
+    )
+    assert name == "vicreg_a_lambda_param_25"
+    base = [("models.vicreg_a.backbone.settings", {"drop_rate": 0.1})]
+    [name] = models_of({"backbone.settings": [{}, {"drop_rate": 0.1}]}, changes=base)
+    assert name == "vicreg_a_drop_rate_left_out"
+    # What a method brings with it is no difference of its own.
+    [name] = models_of({"method": ["vicreg", "byol"]})
+    assert name == "vicreg_a_method_byol"
+
+
+def test_names_tell_keys_apart_that_end_alike():
+    byol = {"method": "byol", "optimizer": "sgd"}
+    changes = [(f"models.vicreg_a.{key}", value) for key, value in byol.items()]
+    momenta = {"byol.momentum": [0.5, 0.996]}, {"momentum": [0.5, 0.9]}
+    found = models_of(*momenta, changes=changes)
+    assert set(found) == {"vicreg_a_byol_momentum_0_5", "vicreg_a_momentum_0_5"}
+    assert found["vicreg_a_momentum_0_5"]["byol"] == {"momentum": 0.996}
+
+
+def test_names_tell_signs():
+    dino = {"method": "dino", "projector": {"output_dim": 8, "freeze_last_layer": 3}}
+    changes = [(f"models.vicreg_a.{key}", value) for key, value in dino.items()]
+    found = models_of({"projector.freeze_last_layer": [-1, 1]}, changes=changes)
+    assert set(found) == {f"vicreg_a_freeze_last_layer_{sign}1" for sign in ("minus_", "")}
+
+
 def test_names_of_points_are_no_seeds_and_no_longer_than_names_of_files_may_be():
     names = {"backbone.name": ["poolformer_s12", "poolformer_s24"]}
     models = added(expanded({"s": {**PAIR, "vary": names}}, file=VISION_SMOKE))
@@ -154,7 +229,10 @@ def test_representations_are_of_one_training():
             ["epochs, batch, shift", "two keys at most"],
         ),
         ({**BOTH, "vary": {"epoch": [1, 2]}}, ["does not know epoch", "epochs"]),
-        ({**BOTH, "vary": {"epochs": [1, 0]}}, ["clip_a_epochs_0", "because of epochs", "minimum"]),
+        (
+            {**BOTH, "vary": {"epochs": [1, 0]}},
+            ["'clip_a' can't be varied to epochs=0, because of epochs: 0 is less"],
+        ),
         ({**BOTH, "vary": {"epochs.x": [1, 2]}}, ["because of epochs", "is not of type"]),
         ({**BOTH, "vary": {"epochs": [1, 1]}}, ["epochs=1 and epochs=1 are one", "leave one"]),
         ({**BOTH, "vary": {"epochs": [1, 1.0]}}, ["epochs=1 and epochs=1 are one"]),
