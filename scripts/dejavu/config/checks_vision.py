@@ -227,6 +227,16 @@ def _check_sweeps(vision: Mapping[str, Any]) -> None:
             _check_measured(f"{where}.{role}", name, set_name, vision["models"])
         target, *reference = sweep.base
         check_measured_points(where, target, bool(reference), vision, plan_vision.first_reference)
+        for name in (*sweep.targets, *sweep.references):
+            model = vision["models"][name]
+            if not {"epochs", "warmup_epochs"}.isdisjoint(sweep.varied) and (
+                model["warmup_epochs"] > model["epochs"]
+            ):
+                raise InputError(
+                    f"{where}: its point {name!r} has {model['epochs']} epochs and"
+                    f" {model['warmup_epochs']:g} `warmup_epochs`, and would end before its"
+                    " learning rate has risen: vary longer trainings, or lower `warmup_epochs`."
+                )
 
 
 def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, Any]) -> None:

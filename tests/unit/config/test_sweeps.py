@@ -182,7 +182,7 @@ def test_names_of_points_are_no_seeds_and_no_longer_than_names_of_files_may_be()
 
 
 def test_a_classifier_of_a_part_does_not_narrow_what_is_measured():
-    asked = {"s": {**PAIR, "vary": {"epochs": [1, 2]}}}
+    asked = {"s": {**PAIR, "vary": {"epochs": [10, 20]}}}
     changes = [("models.resnet.train_fraction", 0.25)]
     _, vision = expanded(asked, changes=changes, file=VISION_SMOKE)
     [plan] = plan_vision.sweeps(vision)
@@ -236,6 +236,12 @@ def test_representations_are_of_one_training():
         ({**BOTH, "vary": {"epochs.x": [1, 2]}}, ["because of epochs", "is not of type"]),
         ({**BOTH, "vary": {"epochs": [1, 1]}}, ["epochs=1 and epochs=1 are one", "leave one"]),
         ({**BOTH, "vary": {"epochs": [1, 1.0]}}, ["epochs=1 and epochs=1 are one"]),
+        # To Python these are 1 and 0.
+        ({**BOTH, "vary": {"epochs": [True, 5]}}, ["because of epochs: True is not of type"]),
+        ({**BOTH, "vary": {"text_mask": [False, 0.3]}}, ["because of text_mask: False is not"]),
+        ({**BOTH, "vary": {"flip": [True, 0]}}, ["because of flip: 0 is not of type 'boolean'"]),
+        ({**BOTH, "k": [True, 10]}, ["k.0", "True is not of type 'integer'"]),
+        ({**BOTH, "checkpoints": [True, 10]}, ["checkpoints.0", "True is not of type 'integer'"]),
         ({**BOTH, "vary": {"train_on": ["target", "reference"]}}, ["vary another key"]),
         ({**BOTH, "vary": {"seeds": [[0], [1]]}}, ["vary another key"]),
         # What expansion notes of a point is no setting.
@@ -272,6 +278,20 @@ def test_what_can_not_be_a_sweep_is_told_in_a_sentence(asked, told):
     for part in told:
         assert part in str(caught.value)
     assert str(caught.value).startswith("Config key vlm.sweeps.s")
+
+
+def test_a_point_that_ends_before_its_warm_up_is_told():
+    def varied(keys):
+        return expanded({"s": {**PAIR, "vary": keys}}, file=VISION_SMOKE)
+
+    varied({"epochs": [5, 120]})
+    # 5 epochs of warm-up are the default.
+    for keys in ({"epochs": [4, 120]}, {"warmup_epochs": [5, 121]}):
+        with pytest.raises(
+            InputError, match=r"vision\.sweeps\.s: its point 'vicreg_a_.*risen: var"
+        ):
+            varied(keys)
+    expanded({"s": {**PAIR, "checkpoints": [2, 120]}}, file=VISION_SMOKE)
 
 
 def test_what_is_wrong_with_a_point_is_told_of_its_sweep():
