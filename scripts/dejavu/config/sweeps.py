@@ -199,9 +199,10 @@ def _at(
                 differing = fewer
     if whole == base:
         return model, base
-    # In an order of keys that is always the same.
-    ordered = _accepted(told, _with(written, differing), complete)
-    whole = ordered if ordered == whole else whole
+    if list(differing) != list(point):
+        # In an order of keys that is always the same.
+        ordered = _accepted(told, _with(written, differing), complete)
+        whole = ordered if ordered == whole else whole
     if _trained_alike(whole, base):
         whole = {**whole, WEIGHTS_OF: model}
     return f"{model}_{_in_name(differing, {*ours, *theirs})}", whole
