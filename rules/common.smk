@@ -57,7 +57,9 @@ def complete_config(given):
     expanded = dict(completed)
     for domain in plan.configured(completed):
         complete = functools.partial(schema.complete, schema=schema.models_of(rules, domain))
-        expanded[domain] = sweeps.expanded(completed[domain], domain, complete)
+        expanded[domain] = sweeps.expanded(
+            completed[domain], domain, given[domain]["models"], complete
+        )
     checks.check(expanded, BASE)
     return completed, expanded
 
