@@ -68,8 +68,9 @@ CONTRACT = {
         " tpr_1_in_100_high"
     ),
     "vision_groups": (
-        "test target_model reference_model group level members controls adjusted adjusted_low"
-        " adjusted_high shrunk p_value q_value heterogeneity heterogeneity_p no_interval"
+        "test target_model reference_model group level members controls accuracy_target"
+        " accuracy_reference adjusted adjusted_low adjusted_high shrunk p_value q_value"
+        " heterogeneity heterogeneity_p no_interval"
     ),
     "vision_roc": "test target_model reference_model attack fpr tpr",
     "vision_blind": (
