@@ -70,7 +70,7 @@ def check_null_model(
             f"{where}: {name!r}, of kind {models[name]['kind']}, can't be measured as a target is:"
             " name a model of a target's kind, or one of kind random."
         )
-    trained_on = None if record.trained_on is None else models[name][record.trained_on]
+    trained_on = None if record.trained_on is None else models[name].get(record.trained_on)
     if name in targets or trained_on == learned:
         raise InputError(
             f"{where}: {name!r} was trained on {learned}, and a null model must have seen none of"

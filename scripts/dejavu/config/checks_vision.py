@@ -248,7 +248,8 @@ def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, A
     record = MODELS[models[name]["kind"]]
     if not record.measured:
         raise InputError(
-            f"{where}: {name!r} gives no embeddings: name a model of kind ssl or checkpoint."
+            f"{where}: {name!r} gives no embeddings: name one that does, as of kind ssl or"
+            " checkpoint."
         )
     key = record.trained_on
     if key is not None and models[name][key] != set_name:

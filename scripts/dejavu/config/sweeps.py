@@ -315,7 +315,7 @@ def _check_axis(key: str, asked: Config, domain: Config, where: str) -> None:
         if axis == "representations" and "representation" not in models[name]:
             raise InputError(
                 f"{key}.{role}: {name!r}, of kind {models[name]['kind']}, has no `representation`:"
-                " name a self-supervised model."
+                " name a model that has."
             )
         if axis == "checkpoints":
             last, latest = models[name]["epochs"], max(asked["checkpoints"])

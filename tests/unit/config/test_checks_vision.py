@@ -156,6 +156,7 @@ def test_comparisons_pair_seeds_and_change_places():
     assert plan_vision.most_tags(vision) == "naive_bayes@5"
 
 
+FOLDER = {"kind": "transformers", "model": "./tower"}
 FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
 
 
@@ -172,11 +173,22 @@ FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
         ({"network": "student"}, "it does not know network; it may hold backbone, checkpoint"),
         ({"format": "dino", "network": "student"}, None),
         ({"format": "dino", "network": "both"}, "'both' is none of teacher, student"),
+        (FOLDER, None),
+        (FOLDER | {"model": "facebook/dinov2-base", "representation": "mean_tokens"}, None),
+        (FOLDER | {"trained_on": "none"}, "'web' is trained on the set 'none'"),
+        (FOLDER | {"model": "./none"}, "vision.models.web.model: there is no folder"),
+        (FOLDER | {"representation": "projector"}, "'projector' is none of pooled, class_token"),
+        ({"kind": "timm", "model": "resnet18", "checkpoint": "full.pth"}, None),
+        ({"kind": "timm", "model": "resnet18", "checkpoint": "no.pth"}, "there is no file"),
+        ({"kind": "timm", "model": "resnet18", "trained_on": "B"}, "is trained on the set 'B'"),
+        ({"kind": "timm", "model": "resnet18", "representation": "projector"}, "'projector'"),
+        (FOLDER | {"preprocessing": {}}, "it does not know preprocessing"),
     ],
 )
 def test_published_models_are_checked_like_others(tmp_path, changes, told):
     (tmp_path / "full.pth").touch()
-    config = changed("models.web", {**FULL, **changes})
+    (tmp_path / "tower").mkdir()
+    config = changed("models.web", changes if "kind" in changes else {**FULL, **changes})
     config["vision"]["tests"]["one_model"]["targets"] = ["web"]
     if told is None:
         vision = checked(config, tmp_path)["vision"]
