@@ -24,6 +24,7 @@ from dejavu.errors import InputError
 
 
 include: "rules/common.smk"
+include: "rules/jobs.smk"
 
 
 try:

@@ -160,7 +160,7 @@ def locked(descriptor: int, wait: bool = False) -> bool:
 
 
 def take_cards(
-    asked: int, folder: str | Path = ".snakemake/gpus", devices: str = "/dev/nvidia[0-9]*"
+    asked: int, folder: str | Path = ".snakemake/gpus", devices: str | Path = "/dev"
 ) -> None:
     """Let this process see as many GPUs as it asked for, which no other job of the run has.
 
@@ -171,10 +171,11 @@ def take_cards(
     Args:
         asked: the number of GPUs; none, and all that are visible stay so.
         folder: in which locked files stand for the cards taken, as long as their process lives.
-        devices: pattern of the system's files of cards.
+        devices: where the system has a file for each card.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    cards = visible.split(",") if visible else [f"{n}" for n in range(len(glob.glob(devices)))]
+    files = list(Path(devices).glob("nvidia[0-9]*"))
+    cards = visible.split(",") if visible else [f"{number}" for number in range(len(files))]
     if not 0 < asked < len(cards):
         return
     Path(folder).mkdir(parents=True, exist_ok=True)

@@ -161,7 +161,7 @@ def rules_that_use(module):
 @pytest.mark.parametrize(
     ("profile", "using"),
     [
-        # Tags come from a model where they are of kind clip alone, and nodes with many cores search.
+        # Tags come from a model where they are of kind clip alone; nodes of many cores search.
         ("slurm", rules_that_use("encoders/device.py") - {"tag_crops"}),
         ("gpu", rules_that_use("encoders/device.py") | rules_that_use("search/reduced.py")),
     ],

@@ -5,8 +5,10 @@ Standard library only: the Snakefile imports it, and every job pays for that.
 
 import ast
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 
 @cache
@@ -17,7 +19,8 @@ def code_version(folder: Path, script: str) -> str:
     them reruns nothing.
     """
     texts = (
-        f"{path.relative_to(folder)} {_parsed(folder, path)[0]}" for path in reached(folder, script)
+        f"{path.relative_to(folder)} {_parsed(folder, path).code}"
+        for path in reached(folder, script)
     )
     return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
 
@@ -31,13 +34,30 @@ def reached(folder: Path, script: str) -> list[Path]:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting.extend(_parsed(folder, path)[1])
+            waiting.extend(_parsed(folder, path).files)
     return sorted(seen)
 
 
 @cache
-def _parsed(folder: Path, path: Path) -> tuple[str, list[Path]]:
-    """A module's code without docstrings, and the files of the local modules it imports."""
+def packages(folder: Path, script: str) -> list[str]:
+    """The modules of packages that a script, and what it reaches, imports first of all, sorted."""
+    found = set().union(*(_parsed(folder, path).packages for path in reached(folder, script)))
+    local = {path.stem for path in folder.iterdir()} | sys.stdlib_module_names
+    return sorted(name for name in found if name.partition(".")[0] not in local)
+
+
+class _Module(NamedTuple):
+    code: str
+    """Without docstrings."""
+    files: list[Path]
+    """Of the local modules that it imports, wherever that is done."""
+    packages: set[str]
+    """What it imports when it is imported."""
+
+
+@cache
+def _parsed(folder: Path, path: Path) -> _Module:
+    """Read a module."""
     tree = _Run().visit(ast.parse(path.read_text(encoding="utf-8")))
     modules: set[str] = set()
     for node in ast.walk(tree):
@@ -50,7 +70,13 @@ def _parsed(folder: Path, path: Path) -> tuple[str, list[Path]]:
     names = {"/".join(each[:count]) for each in parts for count in range(1, len(each) + 1)}
     places = [folder / name for name in sorted(names)]
     files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
-    return ast.dump(tree), [file for file in files if file.is_file()]
+    at_first = {
+        alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+    }
+    at_first |= {
+        node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module
+    }
+    return _Module(ast.dump(tree), [file for file in files if file.is_file()], at_first)
 
 
 class _Run(ast.NodeTransformer):

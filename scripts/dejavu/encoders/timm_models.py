@@ -162,7 +162,8 @@ def _of_file(called: str, path: str | Path) -> Any:
     state = checkpoints.state_dict(checkpoints.read(path), path)
     bare = timm.create_model(called, pretrained=False, num_classes=0)
     state = checkpoints.network(state, list(bare.state_dict()), path)
-    place = bare.pretrained_cfg.get("classifier")
+    published: Any = bare.pretrained_cfg
+    place = published.get("classifier")
     classifier = state.get(f"{place}.weight") if isinstance(place, str) else None
     if classifier is None:
         model = bare

@@ -20,7 +20,7 @@ def version(tmp_path):
 
 
 def forget():
-    for each in (reruns.code_version, reruns.reached, reruns._parsed):
+    for each in (reruns.code_version, reruns.reached, reruns.packages, reruns._parsed):
         each.cache_clear()
 
 
@@ -55,3 +55,13 @@ def test_packages_run_with_their_modules(tmp_path, version, script):
     first = reruns.code_version(tmp_path, "script.py")
     forget()
     assert reruns.code_version(tmp_path, "script.py") != first
+
+
+def test_the_packages_of_a_script_are_what_is_imported_before_its_work(tmp_path):
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core/one.py").write_text("import xx.yy\ndef f():\n    from core import two\n")
+    (tmp_path / "core/two.py").write_text("from zz import a\ndef f():\n    import later\n")
+    script = "import os, numpy as np\nfrom core import one\nfrom collections.abc import Set\n"
+    (tmp_path / "script.py").write_text(script)
+    forget()
+    assert reruns.packages(tmp_path, "script.py") == ["numpy", "xx.yy", "zz"]

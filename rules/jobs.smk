@@ -1,0 +1,46 @@
+"""How jobs start on this machine: as forks of a process that has imported their packages.
+
+On a cluster, in containers and in conda environments they start as Snakemake starts them.
+"""
+
+import contextlib
+
+from snakemake.benchmark import benchmarked
+from snakemake.script import PythonScript
+
+from dejavu import forking
+
+
+def as_fork(otherwise):
+    """What runs a job's script: a fork where it is one of the workflow's own, and may be one."""
+
+    def execute_script(self, fname, edit=False):
+        name = os.path.basename(self.path.get_path_or_uri(secret_free=True))
+        elsewhere = self.conda_env or self.container_img or self.env_modules or self.shadow_dir
+        if edit or elsewhere or not self.is_local or not (SCRIPTS / name).is_file():
+            return otherwise(self, fname, edit=edit)
+
+        def measured(process):
+            if self.bench_record is None:
+                return contextlib.nullcontext()
+            return benchmarked(process, self.bench_record)
+
+        forking.run_script(
+            fname,
+            ["snakemake.script", *reruns.packages(SCRIPTS, name)],
+            self.threads,
+            self.resources.tmpdir,
+            measured,
+        )
+
+    execute_script.otherwise = otherwise
+    return execute_script
+
+
+# Only once, wherever several workflows use this one.
+if (
+    workflow.is_main_process
+    and sys.platform == "linux"
+    and not hasattr(PythonScript.execute_script, "otherwise")
+):
+    PythonScript.execute_script = as_fork(PythonScript.execute_script)
