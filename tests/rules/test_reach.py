@@ -28,7 +28,7 @@ REACH = [
     ("files.lists", NONE, NONE, 5),
     ("files.neighbors", NONE, NONE, 6),
     ("samples.naming", NONE, NONE, 1),
-    ("samples.hashes", NONE, NONE, 51),
+    ("samples.hashes", NONE, NONE, 52),
     ("sources.coco", NONE, NONE, 5),
     ("sources.img2dataset", NONE, NONE, 1),
     ("encoders.text", NONE, {"embed_text"}, 0),
