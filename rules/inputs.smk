@@ -160,6 +160,14 @@ def model_settings(domain, wildcards):
     return models[replicates.model_of(wildcards.model, models)]
 
 
+def published_encoder(wildcards):
+    """What a published encoder is loaded from and how it is used, and the files that it names."""
+    settings = model_settings(getattr(wildcards, "domain", "vision"), wildcards)
+    record = kinds.MODELS[settings["kind"]]
+    kept = {key: value for key, value in settings.items() if key != record.trained_on}
+    return {key: kept[key] for key in kept if key not in sweeps.MARKS}, record.files
+
+
 def model_name(domain):
     """Parameter: the model that a path name stands for."""
     return lambda wildcards: replicates.model_of(wildcards.model, config[domain]["models"])

@@ -36,3 +36,35 @@ rule embed_ssl:
         code=code_version("embed_ssl.py"),
     script:
         "../../scripts/embed_ssl.py"
+
+
+rule embed_timm:
+    """Embed the images or background crops of a shard with a model of timm."""
+    input:
+        records="results/vision/records/{set}/{shard}.parquet",
+    output:
+        "results/vision/embeddings/{model}/{input}/{set}/{shard}.parquet",
+    log:
+        "results/logs/embed_timm/{model}.{input}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/embed_timm/{model}.{input}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        model=served_by("vision", "embed_timm"),
+        input="image|crop",
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: config["vision"]["embedding"]["threads"]
+    resources:
+        mem_mb=megabytes(3000, 2),
+        runtime=minutes(240, 60),
+    params:
+        model=located(published_encoder),
+        content=told(published_encoder),
+        metric=config["vision"]["metric"],
+        batch=config["vision"]["embedding"]["batch"],
+        threads=config["vision"]["embedding"]["threads"],
+        precision=config["vision"]["embedding"]["precision"],
+        versions=versions("torch", "torchvision", "timm", "pillow"),
+        code=code_version("embed_timm.py"),
+    script:
+        "../../scripts/embed_timm.py"

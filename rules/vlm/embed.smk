@@ -70,37 +70,6 @@ rule embed_clip:
         "../../scripts/embed_clip.py"
 
 
-rule embed_transformers:
-    """Embed the images or captions of a shard with a CLIP or SigLIP model of Transformers."""
-    input:
-        records="results/vlm/records/{set}/{shard}.parquet",
-    output:
-        "results/vlm/embeddings/{model}/{input}/{set}/{shard}.parquet",
-    log:
-        "results/logs/embed_transformers/{model}.{input}.{set}.{shard}.log",
-    benchmark:
-        "results/benchmarks/embed_transformers/{model}.{input}.{set}.{shard}.jsonl"
-    wildcard_constraints:
-        model=served_by("vlm", "embed_transformers"),
-        input="image|caption",
-    conda:
-        "../../envs/dejavu.yaml"
-    threads: config["vlm"]["embedding"]["threads"]
-    resources:
-        mem_mb=megabytes(3000, 2),
-        runtime=minutes(240, 60),
-    params:
-        model=located(encoder),
-        content=told(encoder),
-        batch=config["vlm"]["embedding"]["batch"],
-        threads=config["vlm"]["embedding"]["threads"],
-        precision=config["vlm"]["embedding"]["precision"],
-        versions=versions("torch", "torchvision", "transformers", "tokenizers", "pillow"),
-        code=code_version("embed_transformers.py"),
-    script:
-        "../../scripts/embed_transformers.py"
-
-
 rule embed_text:
     """Embed the captions of a shard with a general text encoder."""
     input:

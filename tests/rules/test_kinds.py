@@ -46,7 +46,7 @@ PAGES = {
     "vision_source": ("data.md", "Vision", "### `{}`"),
     "annotations": ("data.md", "Objects", "| `{}` |"),
     "vlm_model": ("models.md", "Vision–language models", "`kind: {}`"),
-    "vision_model": ("models.md", "Self-supervised image models", "`kind: {}`"),
+    "vision_model": ("models.md", "Image models", "`kind: {}`"),
     "vision_tags": ("config.md", "`vision.tags`", "`{}`: "),
 }
 TRAINED = ("models.md", "Models trained here", "`kind: {}`")
@@ -81,7 +81,8 @@ def test_paths_of_a_record_are_keys_of_the_schema(group, kind, record):
     for each in (*record.files, *getattr(record, "later", ())):
         assert each.key.partition(".")[0] in allowed, each.key
     key = getattr(record, "trained_on", None)
-    assert key is None or key in allowed
+    domains = getattr(record, "domains", ())
+    assert key is None or any(key in branches(f"{each}_model", kind) for each in domains)
 
 
 @pytest.mark.parametrize(("group", "kind", "record"), CASES)
@@ -151,11 +152,22 @@ def test_the_section_of_its_group_introduces_it(group, kind, record):
     assert introduction.format(kind) in section
 
 
-def test_rules_that_use_a_gpu_get_one_on_a_cluster():
-    device = SCRIPTS / "dejavu/encoders/device.py"
-    using = {name for name in RULES if device in reruns.reached(SCRIPTS, f"{name}.py")}
-    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    given = {name for name, asked in profile["set-resources"].items() if "gpu" in asked}
-    # Tags come from a model where they are of kind clip alone.
-    assert given == using - {"tag_crops"}
-    assert set(profile["set-threads"]) <= set(RULES)
+def rules_that_use(module):
+    """The rules whose scripts import a module of the core."""
+    path = SCRIPTS / "dejavu" / module
+    return {name for name in RULES if path in reruns.reached(SCRIPTS, f"{name}.py")}
+
+
+@pytest.mark.parametrize(
+    ("profile", "using"),
+    [
+        # Tags come from a model where they are of kind clip alone, and nodes with many cores search.
+        ("slurm", rules_that_use("encoders/device.py") - {"tag_crops"}),
+        ("gpu", rules_that_use("encoders/device.py") | rules_that_use("search/reduced.py")),
+    ],
+)
+def test_rules_that_use_a_gpu_ask_for_one(profile, using):
+    settings = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())
+    given = {name for name, asked in settings["set-resources"].items() if "gpu" in asked}
+    assert given == using
+    assert set(settings["set-threads"]) <= set(RULES)

@@ -83,7 +83,7 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
         )
     name = domain["blind"]["model"]
     trained_on = MODELS[models[name]["kind"]].trained_on
-    seen = None if trained_on is None else models[name][trained_on]
+    seen = None if trained_on is None else models[name].get(trained_on)
     for one, other in pairs:
         known = first if name in targets else seen
         if known in (one, other):

@@ -70,7 +70,7 @@ class Model:
         baseline: whether it may be a reference of one-model tests, in which it stands for texts.
         trained: whether the workflow trains it.
         files: what its weights are read from.
-        trained_on: the key that names the set which it was trained on.
+        trained_on: the key that names the set which it was trained on, where its domain has one.
         loader: the module of `dejavu.encoders` that loads it, where it has one.
         source: the kind of source that its embeddings come with, where they are not in `files`.
     """
@@ -216,11 +216,12 @@ MODELS = {
         loader="clip",
     ),
     "transformers": Model(
-        (VLM,),
-        ("embed_transformers", "zero_shot", "probe_embeddings"),
-        embeds=(IMAGE, CAPTION),
+        (VLM, VISION),
+        ("embed_transformers", "zero_shot", "probe_embeddings", "vote_labels"),
+        embeds=(IMAGE, CAPTION, CROP),
         measured=True,
         files=(_HUB,),
+        trained_on="trained_on",
         loader="transformers",
     ),
     "sentence_transformers": Model(
@@ -264,6 +265,15 @@ MODELS = {
         files=(_CHECKPOINT,),
         trained_on="trained_on",
         loader="ssl",
+    ),
+    "timm": Model(
+        (VISION,),
+        ("embed_timm", "vote_labels"),
+        embeds=(IMAGE, CROP),
+        measured=True,
+        files=(_CHECKPOINT,),
+        trained_on="trained_on",
+        loader="timm_models",
     ),
     "classifier": Model(
         (VISION,),

@@ -251,7 +251,10 @@ def unlike_pixels(vision: Config) -> list[Plan]:
     found = []
     for target in single["targets"]:
         for reference in (name for name in single["references"] if name in models):
-            ours, theirs = (models[name]["preprocessing"] for name in (target, reference))
+            # What a published encoder's own processor does, the config does not choose.
+            ours, theirs = (models[name].get("preprocessing") for name in (target, reference))
+            if ours is None:
+                continue
             differing = {
                 key: [ours[key], theirs[key]] for key in PIXELS if ours[key] != theirs[key]
             }

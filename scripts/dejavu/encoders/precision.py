@@ -34,6 +34,12 @@ class ReducedPrecision:
         self.facts = {**encoder.facts, "fingerprint": own, "precision": BF16}
         self.unchecked = True
 
+    @property
+    def dimension(self) -> int:
+        """Number of values of a vector."""
+        width: int = self.encoder.dimension
+        return width
+
     def prepare_image(self, image: Any, **options: Any) -> Any:
         """What an RGB image becomes before it meets its batch."""
         return self.encoder.prepare_image(image, **options)

@@ -23,3 +23,16 @@ class DualEncoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed captions."""
+
+
+class PictureEncoder(Protocol):
+    """A model that embeds whole images and background crops: float32 [n, dimension]."""
+
+    facts: dict[str, Any]
+    dimension: int
+
+    def prepare_image(self, image: Image.Image, part: str) -> Any:
+        """What an RGB image becomes before it meets its batch; `part` is `image` or `crop`."""
+
+    def encode_images(self, prepared: Sequence[Any]) -> Vectors:
+        """Embed prepared images."""

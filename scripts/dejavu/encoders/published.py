@@ -37,6 +37,10 @@ from dejavu.errors import InputError
 
 # What torchvision and timm call the layers that backbones are built without.
 CLASSIFIERS = ("fc.", "head.", "heads.", "classifier.")
+REMEDY = (
+    "`backbone` to the architecture that was trained, `format` to the checkpoint's, and `prefix` to"
+    " what stands before the names of the network, where something does"
+)
 # The place of a layer of a projector, in a block or not, and its parameter.
 PLACE = re.compile(r"(\d{1,4})\.(?:(\d{1,4})\.)?([a-z_]+)")
 
@@ -112,12 +116,12 @@ def load(
         layers = _layers(head, layout.activation, where)
         layers += [[layout.activation]] if ends_active else []
         model.projector = Perceptron(layers)
-        _fit(model.projector.layers, head, (), f"{where} does not fit its own projector")
+        fit(model.projector.layers, head, (), f"{where} does not fit its own projector")
         known = (layout.backbone, layout.projector, *layout.unused)
         others = [name for name in state if not name.startswith(known)]
         if others:
             raise InputError(f"{where} has keys of no part of it: {checkpoints.first(others)}.")
-    _fit(model.backbone, given, CLASSIFIERS, f"{where} does not fit {backbone['name']}")
+    fit(model.backbone, given, CLASSIFIERS, f"{where} does not fit {backbone['name']}")
     architecture = {
         "method": layout_name,
         "backbone": dict(backbone),
@@ -199,10 +203,25 @@ def _layers(head: Mapping[str, Tensor], activation: str, where: str) -> list[lis
     return layers
 
 
-def _fit(
-    module: nn.Module, state: Mapping[str, Tensor], unused: tuple[str, ...], complaint: str
+def fit(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    unused: tuple[str, ...],
+    complaint: str,
+    remedy: str = REMEDY,
 ) -> None:
-    """Load weights, each of them in its place, or complain and tell which don't fit."""
+    """Load weights, each of them in its place.
+
+    Args:
+        module: that takes them.
+        state: the weights.
+        unused: what names of weights begin with that are not needed.
+        complaint: how the sentence begins if they do not fit.
+        remedy: what it asks to be set.
+
+    Raises:
+        InputError: some do not fit; the sentence tells which.
+    """
     wanted = module.state_dict()
     missing = [name for name in wanted if name not in state]
     unknown = [name for name in state if name not in wanted and not name.startswith(unused)]
@@ -217,9 +236,5 @@ def _fit(
         if names
     ]
     if told:
-        raise InputError(
-            f"{complaint}; its keys are {'; '.join(told)}: set `backbone` to the architecture that"
-            " was trained, `format` to the checkpoint's, and `prefix` to what stands before the"
-            " names of the network, where something does."
-        )
+        raise InputError(f"{complaint}; its keys are {'; '.join(told)}: set {remedy}.")
     module.load_state_dict({name: state[name] for name in wanted})

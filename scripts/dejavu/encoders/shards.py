@@ -3,16 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from dejavu.encoders.protocols import DualEncoder, Vectors
+from dejavu.encoders.protocols import DualEncoder, PictureEncoder, Vectors
 from dejavu.files.embeddings import write_embeddings
 from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.job import Progress
+from dejavu.samples.images import read_places
 from dejavu.sources.images import open_available
 
 Prepared = TypeVar("Prepared")
@@ -62,6 +64,30 @@ def embed_images(
     finally:
         pool.shutdown(cancel_futures=True)
     return np.concatenate(vectors) if vectors else np.empty((0, 0), dtype=np.float32)
+
+
+def embed_pictures(
+    encoder: PictureEncoder, records_path: str, part: str, batch: int, workers: int, output: str
+) -> None:
+    """Embed the images of a shard, or the background crops that there are, and write them.
+
+    Args:
+        encoder: the model.
+        records_path: the shard.
+        part: `image` or `crop`.
+        batch: how many pass the model at a time.
+        workers: threads that read and prepare images.
+        output: the file to appear.
+
+    Raises:
+        InputError: an image can no longer be read.
+    """
+    samples, places = read_places(records_path, part)
+    progress = Progress(f"embedding with {encoder.facts['model']}", len(samples), f"{part}s")
+    prepare = partial(encoder.prepare_image, part=part)
+    vectors = embed_images(places, prepare, encoder.encode_images, batch, workers, progress)
+    facts = {**encoder.facts, "input": part}
+    write_embeddings(output, samples, vectors.reshape(-1, encoder.dimension), facts)
 
 
 def embed_texts(

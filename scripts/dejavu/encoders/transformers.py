@@ -6,7 +6,7 @@ SigLIP). Images and texts go through the folder's own processor; texts are padde
 the text model was trained with, as the page SigLIP demands, and cut there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,6 @@ def load(
 ) -> TransformersEncoder:
     """Load a model from a folder, or by name from the machine's cache or the hub.
 
-    Code that a repository ships is never run (`trust_remote_code` is off).
-
     Args:
         name: its name in the config.
         settings: `model`, a folder or a name.
@@ -103,33 +101,68 @@ def load(
     Raises:
         InputError: it is not on this machine, is damaged, or is neither CLIP nor SigLIP.
     """
-    source = settings["model"]
-    given: dict[str, Any] = {
-        "local_files_only": not allow_download or Path(source).is_dir(),
-        "trust_remote_code": False,
-    }
-    where = f"Model {name}: {source!r} does not load as a CLIP or SigLIP model"
-    folders.check_source(source, allow_download, where)
-    try:
-        family = AutoConfig.from_pretrained(source, **given).model_type
-        if family not in FAMILIES:
-            raise InputError(f"{where}: it is of the type {family!r}; name one of those two.")
-        model, told = AutoModel.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True, **given
-        )
-        processor = AutoProcessor.from_pretrained(source, **given)
-    except InputError:
-        raise
-    except Exception as error:
-        remedy = f"{hub.reason(error)}; name a local folder, or set `allow_download: true`."
-        raise refusal(error, f"{where}: {hub.unreachable(error) or remedy}") from error
-    missing = sorted(told["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{where}: its weights lack {len(missing)} keys, {missing[0]} for one: fetch it again."
-        )
-    _check_tokenizer(where, processor.tokenizer)
+    opening = Opening(name, settings["model"], allow_download, "a CLIP or SigLIP model", FAMILIES)
+    model, missing = opening.model()
+    processor = opening.told(AutoProcessor.from_pretrained)
+    opening.check_whole(missing)
+    _check_tokenizer(opening.where, processor.tokenizer)
     return TransformersEncoder(name, model, processor, device)
+
+
+class Opening:
+    """A folder, or a name on the hub, that a model is loaded from; what fails is one sentence.
+
+    Code that a repository ships is never run (`trust_remote_code` is off).
+    """
+
+    def __init__(
+        self, name: str, source: str, allow_download: bool, what: str, families: Collection[str]
+    ) -> None:
+        """Take the model's name in the config, what it is loaded as, and the types that are it."""
+        self.source, self.families = source, families
+        self.where = f"Model {name}: {source!r} does not load as {what}"
+        self.options: dict[str, Any] = {
+            "local_files_only": not allow_download or Path(source).is_dir(),
+            "trust_remote_code": False,
+        }
+        folders.check_source(source, allow_download, self.where)
+
+    def told(self, load: Callable[..., Any], **options: Any) -> Any:
+        """What a loader of Transformers gives.
+
+        Raises:
+            InputError: it gives nothing.
+        """
+        try:
+            return load(self.source, **options, **self.options)
+        except Exception as error:
+            remedy = f"{hub.reason(error)}; name a local folder, or set `allow_download: true`."
+            raise refusal(error, f"{self.where}: {hub.unreachable(error) or remedy}") from error
+
+    def model(self, **options: Any) -> tuple[Any, list[str]]:
+        """The model in float32, and the names of the weights that are not there, sorted.
+
+        Raises:
+            InputError: it is of none of the families, or does not load.
+        """
+        family = self.told(AutoConfig.from_pretrained).model_type
+        if family not in self.families:
+            raise InputError(
+                f"{self.where}: it is of the type {family!r}; name one of"
+                f" {', '.join(self.families)}."
+            )
+        model, found = self.told(
+            AutoModel.from_pretrained, dtype=torch.float32, output_loading_info=True, **options
+        )
+        return model, sorted(found["missing_keys"])
+
+    def check_whole(self, missing: Sequence[str]) -> None:
+        """Stop where weights are missing, which Transformers would draw at random."""
+        if missing:
+            raise InputError(
+                f"{self.where}: its weights lack {len(missing)} keys, {missing[0]} for one: fetch"
+                " it again."
+            )
 
 
 def _check_tokenizer(where: str, tokenizer: Any) -> None:

@@ -39,13 +39,6 @@ LOSSES = {
 }
 # Kinds of views that may differ in their blur and solarization.
 PLACES = {"first": 0, "second": 1}
-# Arguments of lightly's losses that can't be chosen.
-FIXED = {
-    "gather_distributed": "The loss always sees the outputs of all processes",
-    "output_dim": "The loss has the projector's number of outputs",
-    "dim": "The loss compares vectors",
-    "memory_bank_size": "A killed training could not go on with the same memory bank",
-}
 
 
 class Objective(nn.Module):
@@ -158,9 +151,6 @@ def objective_of(
 ) -> Objective:
     """The objective that `settings` name: `method`, `loss` (arguments), `dino` or `byol`."""
     method, arguments = settings["method"], dict(settings["loss"])
-    for key, reason in FIXED.items():
-        if key in arguments:
-            raise InputError(f"{reason}: remove `{key}` from `loss` of the model in the config.")
     if method == "dino":
         arguments["output_dim"] = settings["projector"]["output_dim"]
     try:

@@ -58,8 +58,16 @@ def test_the_shipped_configs_are_right(tmp_path):
         ("models.vicreg_a.views.blur", [1, 1.5], "views.blur.1: 1.5 is greater"),
         ("models.vicreg_a.views.solarization", [1], "views.solarization: [1] is too short"),
         ("models.vicreg_a.views.colours", 1, "it does not know colours"),
-        ("models.dino_a.projector", {}, "DINO needs `output_dim`"),
-        ("models.dino_a.projector", {"layers": []}, "lightly's heads take no `layers`"),
+        ("models.dino_a.projector", {}, "dino_a.projector: it lacks the key 'output_dim'"),
+        ("models.vicreg_a.projector.layers", [], "it does not know layers; it may hold hidden_dim"),
+        (
+            "models.vicreg_a.loss",
+            {"lamda_param": 5},
+            "models.vicreg_a.loss: it does not know lamda_param; it may hold eps, lambda_param,",
+        ),
+        ("models.vicreg_a.loss", {"lambda_param": "5"}, "loss.lambda_param: '5' is not of type"),
+        ("models.vicreg_a.loss", {"gather_distributed": True}, "does not know gather_distributed"),
+        ("models.dino_a.loss", {"output_dim": 3}, "it does not know output_dim"),
         ("models.vicreg_a.dino", {"momentum": 0.5}, "it does not know dino; it may hold backbone"),
         ("models.resnet.preprocessing.image_side", 32, "it does not know image_side"),
         ("index", {"search": "nprobe=4"}, "vision.index.search: exact search takes no parameters"),
@@ -84,6 +92,18 @@ def test_a_mistake_is_one_sentence(key, value, told):
         checked(changed(key, value))
     assert told in str(found.value)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("resnet50", 4), ("wide_resnet50_2", 4), ("convnext_tiny", 4), ("vit_base_patch16_224", 12)],
+)
+def test_a_stage_that_a_residual_network_has_not_is_told(name, stages):
+    config = changed("models.vicreg_a.backbone", {"name": name})
+    checked(changed("models.vicreg_a.representation", f"layer{stages}", config))
+    if stages == 4:
+        with pytest.raises(InputError, match=f"'{name}' has no stage layer5: name one of layer1, "):
+            checked(changed("models.vicreg_a.representation", "layer5", config))
 
 
 def test_a_shared_source_gives_a_and_b_alike():
@@ -151,6 +171,7 @@ def test_comparisons_pair_seeds_and_change_places():
     assert plan_vision.most_tags(vision) == "naive_bayes@5"
 
 
+FOLDER = {"kind": "transformers", "model": "./tower"}
 FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
 
 
@@ -167,11 +188,22 @@ FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
         ({"network": "student"}, "it does not know network; it may hold backbone, checkpoint"),
         ({"format": "dino", "network": "student"}, None),
         ({"format": "dino", "network": "both"}, "'both' is none of teacher, student"),
+        (FOLDER, None),
+        (FOLDER | {"model": "facebook/dinov2-base", "representation": "mean_tokens"}, None),
+        (FOLDER | {"trained_on": "none"}, "'web' is trained on the set 'none'"),
+        (FOLDER | {"model": "./none"}, "vision.models.web.model: there is no folder"),
+        (FOLDER | {"representation": "projector"}, "'projector' is none of pooled, class_token"),
+        ({"kind": "timm", "model": "resnet18", "checkpoint": "full.pth"}, None),
+        ({"kind": "timm", "model": "resnet18", "checkpoint": "no.pth"}, "there is no file"),
+        ({"kind": "timm", "model": "resnet18", "trained_on": "B"}, "is trained on the set 'B'"),
+        ({"kind": "timm", "model": "resnet18", "representation": "projector"}, "'projector'"),
+        (FOLDER | {"preprocessing": {}}, "it does not know preprocessing"),
     ],
 )
 def test_published_models_are_checked_like_others(tmp_path, changes, told):
     (tmp_path / "full.pth").touch()
-    config = changed("models.web", {**FULL, **changes})
+    (tmp_path / "tower").mkdir()
+    config = changed("models.web", changes if "kind" in changes else {**FULL, **changes})
     config["vision"]["tests"]["one_model"]["targets"] = ["web"]
     if told is None:
         vision = checked(config, tmp_path)["vision"]

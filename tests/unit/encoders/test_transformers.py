@@ -179,7 +179,7 @@ def test_the_job_embeds_a_shard_and_writes_its_provenance(
             params=SimpleNamespace(
                 model={"model": str(folder)}, batch=2, threads=1, precision=precision
             ),
-            wildcards=SimpleNamespace(model="web", input=column),
+            wildcards=SimpleNamespace(domain="vlm", model="web", input=column),
             threads=2,
             output=[output],
         )
