@@ -199,8 +199,8 @@ def points_models(domain):
 
 def utility_of_points(plans):
     """Files that tell what the models of sweeps are good for, where it is asked."""
-    files = [point["utility"] for point in points_of(plans)]
-    return [path for path in dict.fromkeys(files) if path is not None]
+    files = [path for point in points_of(plans) for path in point["utility"]]
+    return list(dict.fromkeys(files))
 
 
 def histories_of_points(plans, name):

@@ -1,23 +1,17 @@
 """Utility: what the measured models are good for, beside what they memorize.
 
-Out: results/{domain}/utility/{model}.json, results/tables/utility.csv.
+Out: results/{domain}/utility/{task}/{model}.json, results/tables/utility.csv.
 """
-
-
-def utility_facts():
-    """How well each measured model does what it is for, in the domains that ask for it."""
-    return [
-        f"results/{domain}/utility/{replicates.path_names(model, config[domain]['models'][model])[0]}.json"
-        for domain in plan.configured(config)
-        if "utility" in config[domain]
-        for model in plan.useful_models(domain, config[domain])
-    ]
 
 
 rule utility:
     """List the accuracy of every measured model at its task."""
     input:
-        utility_facts(),
+        [
+            path
+            for domain in plan.configured(config)
+            for path in plan.utilities(domain, config[domain])
+        ],
     output:
         report(
             "results/tables/utility.csv",

@@ -49,7 +49,7 @@ def main(job: Any) -> None:
                 for name, side in entry["sides"].items()
             }
             facts = {**sweeps.point_of(plan, entry), **entry["setting"], "fraction": fraction}
-            facts |= sweeps.usefulness(entry["utility"], "linear_probe")
+            facts |= sweeps.usefulness(entry["utility"])
             found = rows_of_target({"": parts}, {"": entry["replicates"]}, [1], entry["kind"])
             scored = (row for _, row in found)
             rows += [

@@ -18,7 +18,7 @@ from dejavu.scores.vlm import rows_of_test
 SCORES = [
     f"{score}{end}" for score in ("ppg", "adjusted_precision") for end in ("", "_low", "_high")
 ]
-TASK = [f"zero_shot{end}" for end in ("", "_low", "_high")]
+TASKS = [f"{task}{end}" for task in ("zero_shot", "linear_probe") for end in ("", "_low", "_high")]
 COLUMNS = {
     **sweeps.KEYS,
     **sweeps.MODELS,
@@ -28,7 +28,7 @@ COLUMNS = {
     "targets": pl.Int64,
     **dict.fromkeys((*SCORES, "p_value"), pl.Float64),
     "no_interval": pl.String,
-    **dict.fromkeys((*TASK, "training_loss"), pl.Float64),
+    **dict.fromkeys((*TASKS, "training_loss"), pl.Float64),
 }
 
 
@@ -54,7 +54,7 @@ def main(job: Any) -> None:
             parts = parts_of_test([entry], [setting], files, left_out)
             facts = {**sweeps.point_of(plan, entry), "query": entry["query"], **setting._asdict()}
             facts |= {"fraction": entry["fraction"]}
-            facts |= sweeps.usefulness(entry["utility"], "zero_shot")
+            facts |= sweeps.usefulness(entry["utility"])
             found = rows_of_test(parts, entry["replicates"], entry["kind"])
             scored = (row for _, row in found)
             rows += [{**facts, **row} for row in sweeps.primary_rows(entry, scored, COLUMNS, "ppg")]

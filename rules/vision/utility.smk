@@ -1,6 +1,6 @@
 """Utility of vision models: a linear probe.
 
-In: the records of public, and a model. Out: results/vision/utility/{model}.json.
+In: the records of public, and a model. Out: results/vision/utility/linear_probe/{model}.json.
 """
 
 
@@ -11,7 +11,7 @@ rule linear_probe:
         weights=weights_file("vision", "model.safetensors"),
         settings=weights_file("vision", "model.json"),
     output:
-        "results/vision/utility/{model}.json",
+        "results/vision/utility/linear_probe/{model}.json",
     log:
         "results/logs/linear_probe/{model}.log",
     benchmark:

@@ -1,6 +1,7 @@
-"""Utility of vision-language models: zero-shot classification.
+"""Utility of vision-language models: zero-shot classification, and a linear probe.
 
-In: images' embeddings and objects of public, and a model. Out: results/vlm/utility/{model}.json.
+In: images' embeddings and objects of public, and a model. Out:
+results/vlm/utility/{task}/{model}.json.
 """
 
 
@@ -13,7 +14,7 @@ rule zero_shot:
         samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
         model=trained_weights,
     output:
-        "results/vlm/utility/{model}.json",
+        "results/vlm/utility/zero_shot/{model}.json",
     log:
         "results/logs/zero_shot/{model}.log",
     benchmark:
@@ -38,3 +39,37 @@ rule zero_shot:
         code=code_version("zero_shot.py"),
     script:
         "../../scripts/zero_shot.py"
+
+
+rule probe_embeddings:
+    """Fit a linear classifier to embeddings of public images, and test it on others."""
+    input:
+        embeddings=of_sets(
+            "vlm", "results/vlm/embeddings/{{model}}/image/{set}/{shard}.parquet", ["public"]
+        ),
+        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+    output:
+        "results/vlm/utility/linear_probe/{model}.json",
+    log:
+        "results/logs/probe_embeddings/{model}.log",
+    benchmark:
+        "results/benchmarks/probe_embeddings/{model}.jsonl"
+    wildcard_constraints:
+        model=served_by("vlm", "probe_embeddings"),
+    conda:
+        "../../envs/dejavu.yaml"
+    # The sums of a regression depend on it.
+    threads: 1
+    resources:
+        mem_mb=megabytes_a_file(3000, 5),
+        runtime=minutes(480),
+    params:
+        name=model_name("vlm"),
+        classes=lambda wildcards: audit("vlm", "utility")["classes"],
+        images=lambda wildcards: audit("vlm", "utility")["images"],
+        seed=config["seed"],
+        threads=1,
+        versions=versions("numpy", "polars", "scikit-learn", "scipy"),
+        code=code_version("probe_embeddings.py"),
+    script:
+        "../../scripts/probe_embeddings.py"

@@ -15,7 +15,7 @@ SCORES = {
 NEIGHBORS = {"build_index", "list_shards", "find_neighbors", "recover_objects"}
 CLIP = {"train_clip", "embed_clip", *NEIGHBORS, *SCORES}
 TEXT = {"embed_text", *NEIGHBORS, *SCORES}
-USEFUL = {"zero_shot", "utility"}
+USEFUL = {"zero_shot", "probe_embeddings", "utility"}
 AUDITS = {"find_duplicates", "contamination", "blind"}
 SWEEPS = {"vlm_sweeps", "vlm_contrasts"}
 # Every table and figure carries the digest of its domain's config.
@@ -146,8 +146,9 @@ MATRIX = [
     ("vlm.exclude_contaminated", True, SCORES | {"blind"}),
     ("vlm.blind.samples", 100, {"blind"}),
     ("vlm.blind.shift_components", 5, set()),
-    ("vlm.utility.templates", ["a {}"], USEFUL),
+    ("vlm.utility.templates", ["a {}"], USEFUL - {"probe_embeddings"}),
     ("vlm.utility.classes.car", ["car", "taxi"], USEFUL),
+    ("vlm.utility.images", 300, {"probe_embeddings", "utility"}),
     ("vlm.tests.one_model.reference", "clip_b", None),
 ]
 
@@ -210,10 +211,14 @@ def test_a_sweep_computes_its_points_and_another_point_that_alone(
     for epochs in ([10, 20], [5, 10, 20]):
         # The last epoch is the model itself. A point's usefulness is its target's.
         points = {rule: count * (len(epochs) - 1) for rule, count in point.items()}
-        points["zero_shot"] = len(epochs) - 1
+        points |= dict.fromkeys(("zero_shot", "probe_embeddings"), len(epochs) - 1)
         assert of_sweeps(*asked, epochs={**both, "checkpoints": epochs}) == points
     grid = {**both, "vary": {"weight_decay": [0.05, 1], "batch": [128, 64]}}
-    points = {**{rule: 3 * count for rule, count in point.items()}, "zero_shot": 3}
+    points = {
+        **{rule: 3 * count for rule, count in point.items()},
+        "zero_shot": 3,
+        "probe_embeddings": 3,
+    }
     assert of_sweeps(*asked, grid=grid) == points
     # The same points under another name, and other numbers of neighbours, compute nothing.
     assert of_sweeps(*asked, grid=grid, again=grid) == points

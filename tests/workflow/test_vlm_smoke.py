@@ -408,7 +408,7 @@ def test_the_captions_of_target_and_control_look_alike(smoke_run):
 
 def test_zero_shot_accuracy_is_that_of_the_nearest_prompt(smoke_run):
     folder, _ = smoke_run
-    found = table(folder, "utility")
+    found = table(folder, "utility").filter(task="zero_shot")
     assert found["model"].to_list() == ["clip_a", "clip_b"]
     torch.set_num_threads(1)
     name = f"local-dir:{folder / 'results/vlm/models/clip_a_s0'}"
@@ -435,6 +435,9 @@ def test_zero_shot_accuracy_is_that_of_the_nearest_prompt(smoke_run):
     assert found["accuracy_low"][0] < found["accuracy"][0] < found["accuracy_high"][0]
     # Chance is 0.25.
     assert (found["accuracy_low"] > 0.3).all()
+    probed = table(folder, "utility").filter(task="linear_probe")
+    assert probed["model"].to_list() == ["clip_a", "clip_b"]
+    assert (probed["accuracy_low"] > 0.3).all()
 
 
 def test_every_job_leaves_a_log_and_a_benchmark(smoke_run):

@@ -145,6 +145,13 @@ def _check_models(vision: Mapping[str, Any]) -> None:
                 f"{where}.views.area: the smallest part, {low:g}, is larger than the largest,"
                 f" {high:g}: change their order."
             )
+        for key in ("blur", "solarization"):
+            is_of_two = isinstance(model["views"][key], list)
+            if is_of_two and (model["kind"] == "classifier" or model["method"] == "supervised"):
+                raise InputError(
+                    f"{where}.views.{key}: classifiers and `supervised` look at one view of a"
+                    " picture: give one number."
+                )
         if len(seeds(model)) > 1:
             several[name] = list(seeds(model))
     if len({tuple(each) for each in several.values()}) > 1:

@@ -20,7 +20,7 @@ class Domain:
         queries: what each query searches.
         asks: what queries ask with.
         features: what evidence for a sample's memorization is made of.
-        useful_rule: the rule that tells what a model is good for.
+        tasks: what tells what a model is good for, with the rules that find out.
         tables: its tables, that of the scores first, but for those that not every config has.
         figures: its figures, likewise.
     """
@@ -32,7 +32,7 @@ class Domain:
     queries: Mapping[str, str]
     asks: str
     features: tuple[str, ...]
-    useful_rule: str
+    tasks: Mapping[str, str]
     tables: tuple[str, ...]
     figures: tuple[str, ...]
 
@@ -51,7 +51,7 @@ DOMAINS = {
         queries={"t2i": "image", "t2t": "caption"},
         asks="caption",
         features=("objects", "any"),
-        useful_rule="zero_shot",
+        tasks={"zero_shot": "zero_shot", "linear_probe": "probe_embeddings"},
         tables=(
             *("ppg", "checks", "samples", "distributions", "agreement", "memorized"),
             *("power", "rejected"),
@@ -66,7 +66,7 @@ DOMAINS = {
         queries={"crop": "image"},
         asks="crop",
         features=("any",),
-        useful_rule="linear_probe",
+        tasks={"linear_probe": "linear_probe"},
         tables=(
             *(
                 "dejavu",

@@ -200,7 +200,7 @@ SOURCES = {
 MODELS = {
     "clip": Model(
         (VLM,),
-        ("train_clip", "embed_clip", "zero_shot"),
+        ("train_clip", "embed_clip", "zero_shot", "probe_embeddings"),
         embeds=(IMAGE, CAPTION),
         measured=True,
         trained=True,
@@ -209,7 +209,7 @@ MODELS = {
     ),
     "open_clip": Model(
         (VLM,),
-        ("embed_clip", "zero_shot"),
+        ("embed_clip", "zero_shot", "probe_embeddings"),
         embeds=(IMAGE, CAPTION),
         measured=True,
         files=_OPEN_CLIP,
@@ -217,7 +217,7 @@ MODELS = {
     ),
     "transformers": Model(
         (VLM, VISION),
-        ("embed_transformers", "zero_shot", "vote_labels"),
+        ("embed_transformers", "zero_shot", "probe_embeddings", "vote_labels"),
         embeds=(IMAGE, CAPTION, CROP),
         measured=True,
         files=(_HUB,),

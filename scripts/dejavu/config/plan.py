@@ -45,10 +45,25 @@ def served_by(rule: str, settings: Config) -> list[str]:
     ]
 
 
-def useful_models(domain: str, settings: Config) -> list[str]:
-    """The models of the tests that have a task which tells what they are good for."""
-    able = served_by(DOMAINS[domain].useful_rule, settings)
-    return [model for model in models_in_tests(domain, settings) if model in able]
+def utility_of(model: str, domain: str, settings: Config) -> list[str]:
+    """Files that tell what a model's first replicate is good for, one a task that is asked."""
+    if "utility" not in settings:
+        return []
+    useful = _useful_as(model, settings["models"])
+    name = path_names(useful, settings["models"][useful])[0]
+    # Of captions there is a probe only where its size is told.
+    is_probed = domain == "vision" or "images" in settings["utility"]
+    return [
+        f"results/{domain}/utility/{task}/{name}.json"
+        for task, rule in DOMAINS[domain].tasks.items()
+        if model in served_by(rule, settings) and (is_probed or task != "linear_probe")
+    ]
+
+
+def utilities(domain: str, settings: Config) -> list[str]:
+    """The same of all models of the tests."""
+    models = models_in_tests(domain, settings)
+    return [path for model in models for path in utility_of(model, domain, settings)]
 
 
 def searches(domain: str, settings: Config) -> list[Plan]:
@@ -73,7 +88,7 @@ def sweeps(domain: str, settings: Config) -> list[Plan]:
     """The sweeps of a domain as its plan has them, each point with the files that tell of it.
 
     These are, of the target, `histories`, the trainings of its replicates, none where it is not
-    trained here, and `utility`, what its first replicate is good for, None where none is asked.
+    trained here, and `utility`, what its first replicate is good for.
     """
     plans = [each for each in SWEEPS[domain](settings) if each["varied"]]
     for point in (point for each in plans for point in each["points"]):
@@ -83,10 +98,7 @@ def sweeps(domain: str, settings: Config) -> list[Plan]:
         is_trained = MODELS[settings["models"][target]["kind"]].trained
         named = [f"{folder}/models/{name}/training.csv" for name in names]
         point["histories"] = named if is_trained else []
-        able = "utility" in settings and target in served_by(DOMAINS[domain].useful_rule, settings)
-        useful = _useful_as(target, settings["models"])
-        name = path_names(useful, settings["models"][useful])[0]
-        point["utility"] = f"{folder}/utility/{name}.json" if able else None
+        point["utility"] = utility_of(target, domain, settings)
     return plans
 
 
@@ -214,7 +226,7 @@ def traded_sweeps(domain: str, settings: Config) -> list[str]:
     return [
         sweep["sweep"]
         for sweep in sweeps(domain, settings)
-        if any(point["utility"] is not None for point in sweep["points"])
+        if any(point["utility"] for point in sweep["points"])
     ]
 
 
@@ -244,10 +256,7 @@ def tables(config: Config) -> list[str]:
         if contrasted(domain, settings):
             names.append("contrasts")
         asked += [f"{domain}_{name}" for name in names]
-    is_useful = any(
-        "utility" in config[domain] and useful_models(domain, config[domain])
-        for domain in configured(config)
-    )
+    is_useful = any(utilities(domain, config[domain]) for domain in configured(config))
     return [*asked, "utility"] if is_useful else asked
 
 

@@ -28,13 +28,14 @@ def point_of(plan: Mapping[str, Any], entry: Mapping[str, Any]) -> Row:
     return row | {name: entry[name] for name in ("target_model", "reference_model")}
 
 
-def usefulness(path: str | None, task: str) -> Row:
-    """Columns of the accuracy at a task, with its interval; none without a file."""
-    if path is None:
-        return {}
-    fact = read_json(path)
-    low, high = proportion(fact["right"], fact["images"])
-    return {task: fact["right"] / fact["images"], f"{task}_low": low, f"{task}_high": high}
+def usefulness(paths: Sequence[str]) -> Row:
+    """Columns of the accuracy at each task, with its interval."""
+    row: Row = {}
+    for path in paths:
+        fact = read_json(path)
+        task, low, high = fact["task"], *proportion(fact["right"], fact["images"])
+        row |= {task: fact["right"] / fact["images"], f"{task}_low": low, f"{task}_high": high}
+    return row
 
 
 def final_loss(paths: Sequence[str], chosen: Sequence[int]) -> Row:

@@ -24,10 +24,9 @@ from torch import Tensor, nn
 from dejavu.encoders.ssl import SslModel, as_batch, build, resized, standardised
 from dejavu.errors import InputError, first_line
 from dejavu.files import fingerprints, seals
-from dejavu.training import loop
+from dejavu.training import loop, views
 from dejavu.training.pixels import decoded
 from dejavu.training.processes import ALONE, Alone
-from dejavu.training.views import random_views
 
 Forward = Callable[[Tensor], Tensor]
 LOSSES = {
@@ -38,6 +37,8 @@ LOSSES = {
     "byol": NegativeCosineSimilarity,
     "supervised": nn.CrossEntropyLoss,
 }
+# Kinds of views that may differ in their blur and solarization.
+PLACES = {"first": 0, "second": 1}
 
 
 class Objective(nn.Module):
@@ -51,12 +52,12 @@ class Objective(nn.Module):
     def forward(
         self, model: Forward, view: Callable[[str], Tensor], epoch: int, labels: Tensor
     ) -> Tensor:
-        """The loss; `view` gives further views of the batch, `global` or `local` ones.
+        """The loss; `view` gives views of the batch, the `first`, the `second` or `local` ones.
 
         `labels` are those of the whole batch, int64 [n], empty where none are told. Two views pass
         the model as one batch, so that batch norm sees both. Epochs count from 0.
         """
-        pixels = torch.cat([view("global"), view("global")])
+        pixels = torch.cat([view("first"), view("second")])
         return self.loss(*self.outputs(model, pixels, 2))
 
     def outputs(self, model: Forward, pixels: Tensor, views: int) -> list[Tensor]:
@@ -77,7 +78,7 @@ class Supervision(Objective):
         self, model: Forward, view: Callable[[str], Tensor], epoch: int, labels: Tensor
     ) -> Tensor:
         """The cross-entropy of one view of each image."""
-        [scores] = self.outputs(model, view("global"), 1)
+        [scores] = self.outputs(model, view("first"), 1)
         return self.loss(scores, labels)
 
 
@@ -105,7 +106,7 @@ class Bootstrap(Averaged):
         self, model: Forward, view: Callable[[str], Tensor], epoch: int, labels: Tensor
     ) -> Tensor:
         """The mean loss of both directions, whose views pass together (Grill et al. 2020)."""
-        pixels = torch.cat([view("global"), view("global")])
+        pixels = torch.cat([view("first"), view("second")])
 
         def projected(views: Tensor) -> Tensor:
             return self.teacher.represent(views, "projector")
@@ -133,7 +134,7 @@ class Distillation(Averaged):
 
         The teacher's temperature is that of the epoch.
         """
-        wide = torch.cat([view("global"), view("global")])
+        wide = torch.cat([view("first"), view("second")])
         with torch.no_grad():
             taught = self.outputs(self.teacher, wide, 2)
         seen = torch.cat([wide, *(view("local") for _ in range(self.local_views))])
@@ -262,10 +263,10 @@ def train_on_pixels(
         batch = as_batch(pixels[team.share.of(chosen)], device)
 
         def view(kind: str) -> Tensor:
-            cut = settings["views"]
+            cut = views.settings_of(settings["views"], PLACES.get(kind))
             if kind == "local":
                 cut = {**cut, "area": settings["dino"]["local_area"]}
-            return standardised(random_views(batch, cut, team.share), channels)
+            return standardised(views.random_views(batch, cut, team.share), channels)
 
         for group in optimizer.param_groups:
             group["lr"] = settings["learning_rate"] * loop.learning_rate(step, steps, warmup)

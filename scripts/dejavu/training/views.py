@@ -1,7 +1,7 @@
 """Random views of pictures, made batch by batch on tensors."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,21 @@ TONE, HUE, GREY_PROBABILITY = 0.4, 0.1, 0.2
 # Standard deviations of blurs in pixels, uniform, as published; three of the largest are a kernel.
 SIGMAS, KERNEL_REACH = (0.1, 2.0), 6
 SOLARIZED_FROM = 0.5
+
+
+def settings_of(settings: Mapping[str, Any], place: int | None) -> dict[str, Any]:
+    """Settings of one kind of view, where `blur` and `solarization` may differ between views.
+
+    Args:
+        settings: of `random_views`, but that either may be two fractions.
+        place: 0 and 1 for the two views of a picture; None for any other, which takes their mean.
+    """
+    told = dict(settings)
+    for key in ("blur", "solarization"):
+        if isinstance(told[key], Sequence):
+            one, other = told[key]
+            told[key] = (one + other) / 2 if place is None else told[key][place]
+    return told
 
 
 def random_views(pixels: Tensor, settings: Mapping[str, Any], share: Share = WHOLE) -> Tensor:

@@ -54,6 +54,9 @@ def test_the_shipped_configs_are_right(tmp_path):
         ("models.vicreg_a.seeds", [0, 1], "models have different `seeds`"),
         ("models.vicreg_a.method", "moco", "'moco' is none of vicreg"),
         ("models.vicreg_a.views.area", [0.5, 0.2], "views.area: the smallest part"),
+        ("models.resnet.views.blur", [1, 0.1], "resnet.views.blur: classifiers and `supervised`"),
+        ("models.vicreg_a.views.blur", [1, 1.5], "views.blur.1: 1.5 is greater"),
+        ("models.vicreg_a.views.solarization", [1], "views.solarization: [1] is too short"),
         ("models.vicreg_a.views.colours", 1, "it does not know colours"),
         ("models.dino_a.projector", {}, "dino_a.projector: it lacks the key 'output_dim'"),
         ("models.vicreg_a.projector.layers", [], "it does not know layers; it may hold hidden_dim"),
@@ -130,6 +133,18 @@ def test_folders_of_photographs_must_be_there_and_hold_classes(tmp_path):
     world = changed("tags", {"kind": "world"}, changed("sources.photographs.parts", 1, IMAGENET))
     with pytest.raises(InputError, match="only the embedded world knows the tags"):
         checked(world, tmp_path)
+
+
+def test_two_views_of_a_picture_may_have_fractions_of_their_own():
+    both = changed("models.vicreg_a.views.solarization", [0, 0.2])
+    assert checked(both)["vision"]["models"]["vicreg_a"]["views"]["solarization"] == [0, 0.2]
+    model = both["vision"]["models"]["vicreg_a"]
+    both["vision"]["models"]["vicreg_a"] = {
+        **{key: value for key, value in model.items() if key not in ("loss", "projector")},
+        **{"method": "supervised", "representation": "backbone"},
+    }
+    with pytest.raises(InputError, match="`supervised` look at one view of a picture"):
+        checked(both)
 
 
 def test_comparisons_pair_seeds_and_change_places():

@@ -268,8 +268,17 @@ def test_models_that_embed_search_with_every_query_that_they_answer():
 
 
 def test_what_a_model_is_good_for_is_asked_of_those_that_have_a_task():
-    assert plan.useful_models("vlm", vlm()) == ["clip_a", "clip_b"]
-    assert plan.useful_models("vision", VISION) == ["a", "b"]
+    folder = "results/vlm/utility"
+    named = [f"{folder}/{{}}/{name}_s0.json" for name in ("clip_a", "clip_b")]
+    assert plan.utilities("vlm", vlm()) == []
+    alone, both = ({**vlm(), "utility": asked} for asked in ({}, {"images": 20}))
+    assert plan.utilities("vlm", alone) == [name.format("zero_shot") for name in named]
+    assert plan.utilities("vlm", both) == [
+        name.format(task) for name in named for task in ("zero_shot", "linear_probe")
+    ]
+    assert plan.utilities("vision", {**VISION, "utility": {}}) == [
+        f"results/vision/utility/linear_probe/{name}.json" for name in ("a_s3", "b")
+    ]
 
 
 def test_trainings_are_those_of_the_tests():

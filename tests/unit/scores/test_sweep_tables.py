@@ -38,7 +38,7 @@ VLM = {
     "models": {**sized("clip", "target", "reference"), "g": {"kind": "sentence_transformers"}},
     "tests": {"one": {"kind": "one_model", "target": "a", "reference": "g"}},
     "sweeps": {"size": SWEEP},
-    "utility": {},
+    "utility": {"images": 20},
 }
 VISION = {
     "sets": {"A": {}, "B": {}, "control": {}},
@@ -56,9 +56,11 @@ def handed(domain, settings, **further):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         loss = [2.0, 0.5 if "fraction" in name else 0.25]
         write_frames(name, [pl.DataFrame({"epoch": [1, 2], "loss": loss})], None)
-    for path in {point["utility"] for each in plans for point in each["points"]} - {None}:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"right": 30, "images": 40})
+    for path in {path for each in plans for point in each["points"] for path in point["utility"]}:
+        task = Path(path).parent
+        task.mkdir(parents=True, exist_ok=True)
+        right = {"zero_shot": 30, "linear_probe": 10}[task.name]
+        write_json(path, {"task": task.name, "right": right, "images": 40})
     params = SimpleNamespace(plans=plans, digest="sweeps", tables_digest="tables")
     return SimpleNamespace(
         input=SimpleNamespace(left_out=[], **further), params=params, output=["table.csv"]
@@ -108,6 +110,7 @@ def test_captions_are_scored_on_the_part_that_every_point_learned(tmp_path, monk
         assert alone["ppg"] is None and alone["reference_model"] == "g"
         assert alone["training_loss"] == (0.5 if value == "0.5" else 0.25)
         assert alone["zero_shot"] == 0.75 and 0.5 < alone["zero_shot_low"] < 0.75
+        assert alone["linear_probe"] == 0.25 and 0.25 < alone["linear_probe_high"] < 0.5
 
 
 def test_crops_are_scored_on_the_part_of_each_class_that_every_point_learned(tmp_path, monkeypatch):

@@ -526,6 +526,39 @@ def test_that_fraction_of_the_views_is_blurred_or_solarized(change, part):
     assert unmoved.double().mean().item() == pytest.approx(1 - moved, abs=0.07)
 
 
+@pytest.mark.parametrize("change", ["blur", "solarization"])
+def test_each_of_two_views_has_a_fraction_of_its_own(change):
+    pixels = torch.rand(400, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    plain = changed_views(pixels)
+    asked = {**STILL, "blur": 0, "solarization": 0, change: [1, 0.2]}
+    for place, part in ((0, 1), (1, 0.2), (None, 0.6)):
+        torch.manual_seed(4)
+        found = views.random_views(pixels, views.settings_of(asked, place))
+        moved = (found != plain).flatten(1).any(dim=1).double().mean().item()
+        assert moved == pytest.approx(part, abs=0.07)
+    whole = {**asked, change: 0.5}
+    assert all(views.settings_of(whole, place) == whole for place in (0, 1, None))
+
+
+@pytest.mark.parametrize("method", ["vicreg", "byol", "dino"])
+def test_a_training_cuts_the_first_and_the_second_view_of_every_batch(
+    method, images, tmp_path, monkeypatch
+):
+    cut, original = [], views.random_views
+
+    def counted(pixels, settings, share):
+        cut.append((settings["blur"], settings["solarization"]))
+        return original(pixels, settings, share)
+
+    monkeypatch.setattr(views, "random_views", counted)
+    settings = settings_of(method)
+    asked = {**settings["views"], "blur": [1, 0.1], "solarization": [0, 0.2]}
+    training.train({**settings, "views": asked}, images, 3, Checkpoint(tmp_path / "a.pt"), CPU)
+    local = 2 * [(0.55, 0.1)] if method == "dino" else []
+    batch = [(1, 0), (0.1, 0.2), *local]
+    assert cut and cut == len(cut) // len(batch) * batch
+
+
 def test_bright_pixels_of_a_solarized_view_are_negatives():
     pixels = torch.rand(3, 3, 24, 24)
     plain, found = changed_views(pixels), changed_views(pixels, solarization=1)
