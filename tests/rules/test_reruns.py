@@ -42,6 +42,8 @@ MATRIX = [
     ("allow_download", True, NOTHING),
     ("vlm.sources.world.pictures", 3001, EVERYTHING | {"generate_scenes"}),
     ("vlm.sources.world.seed", 1, EVERYTHING | {"generate_scenes"}),
+    ("vlm.sources.world.mislabelled", 0.1, EVERYTHING | {"generate_scenes"}),
+    ("vlm.sources.world.correlation", 0.5, EVERYTHING | {"generate_scenes"}),
     ("vlm.sources.world.parts", 3, EVERYTHING | {"generate_scenes"}),
     (
         "vlm.sets.control.fraction",
@@ -97,6 +99,7 @@ MATRIX = [
     ),
     ("vlm.models.clip_b.learning_rate", 0.001, CLIP | USEFUL),
     ("vlm.models.clip_b.batch", 64, CLIP | USEFUL),
+    ("vlm.models.clip_b.text_mask", 0.3, CLIP | USEFUL),
     ("vlm.models.clip_b.preprocess_cfg", {"size": 40}, CLIP | USEFUL),
     ("vlm.models.clip_b.model_cfg.embed_dim", 64, CLIP | USEFUL),
     (

@@ -608,6 +608,19 @@ MATRIX = [
         },
     ),
     (
+        "vision.models.vicreg_b.optimizer",
+        "lars",
+        {
+            "train_ssl": 1,
+            "embed_ssl": 6,
+            "build_index": 2,
+            "list_shards": 1,
+            "find_neighbors": 4,
+            "vote_labels": 6,
+            **dict.fromkeys([*TABLES, "blind", "linear_probe", "utility"], 1),
+        },
+    ),
+    (
         "vision.models.resnet.epochs",
         3,
         {"train_classifier": 1, "classify_crops": 2, **dict.fromkeys(TABLES, 1)},
