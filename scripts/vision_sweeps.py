@@ -40,7 +40,9 @@ def main(job: Any) -> None:
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for plan in params.plans:
-        for entry in plan["points"]:
+        for point in plan["points"]:
+            handed = layout.as_handed(point["histories"], job.input.histories)
+            entry = {**point, "histories": handed}
             fraction = entry["fraction"]
             unseen = [beyond_of_classes(paths, fraction) for paths in (job.input.A, job.input.B)]
             left_out = np.concatenate([contaminated, *unseen])
@@ -49,7 +51,7 @@ def main(job: Any) -> None:
                 for name, side in entry["sides"].items()
             }
             facts = {**sweeps.point_of(plan, entry), **entry["setting"], "fraction": fraction}
-            facts |= sweeps.usefulness(entry["utility"])
+            facts |= sweeps.usefulness(layout.as_handed(entry["utility"], job.input.utility))
             found = rows_of_target({"": parts}, {"": entry["replicates"]}, [1], entry["kind"])
             scored = (row for _, row in found)
             rows += [

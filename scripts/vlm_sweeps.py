@@ -39,7 +39,9 @@ def main(job: Any) -> None:
     files = layout.shards_of(job.input.recovered)
     rows = []
     for plan in params.plans:
-        for entry in plan["points"]:
+        for point in plan["points"]:
+            handed = layout.as_handed(point["histories"], job.input.histories)
+            entry = {**point, "histories": handed}
             setting = Setting(**entry["setting"])
             tallied = [entry["tallies"][name] for name in ("target", "reference")
                        if name in entry["tallies"]]  # fmt: skip
@@ -54,7 +56,7 @@ def main(job: Any) -> None:
             parts = parts_of_test([entry], [setting], files, left_out)
             facts = {**sweeps.point_of(plan, entry), "query": entry["query"], **setting._asdict()}
             facts |= {"fraction": entry["fraction"]}
-            facts |= sweeps.usefulness(entry["utility"])
+            facts |= sweeps.usefulness(layout.as_handed(entry["utility"], job.input.utility))
             found = rows_of_test(parts, entry["replicates"], entry["kind"])
             scored = (row for _, row in found)
             rows += [{**facts, **row} for row in sweeps.primary_rows(entry, scored, COLUMNS, "ppg")]

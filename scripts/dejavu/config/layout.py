@@ -23,6 +23,12 @@ def prediction_path(predictor: str, set_name: str) -> str:
     return f"results/vision/predictions/{predictor}/{set_name}.parquet"
 
 
+def as_handed(planned: Iterable[str], handed: Iterable[str]) -> list[str]:
+    """The paths that a job was handed for those of a plan, whose results may lie elsewhere."""
+    given = list(handed)
+    return [next(path for path in given if PurePath(path).match(each)) for each in planned]
+
+
 def predictions_of(paths: Iterable[str]) -> dict[tuple[str, str], str]:
     """Files of predictions by predictor and set, wherever they lie."""
     return {(PurePath(path).parent.name, PurePath(path).stem): path for path in paths}

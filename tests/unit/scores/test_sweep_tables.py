@@ -50,20 +50,26 @@ VISION = {
 
 
 def handed(domain, settings, **further):
-    """Plans, and what is given to a script beside its own files."""
+    """Plans, and what is given to a script beside its own files, which lie where a module's do."""
     plans = plan.sweeps(domain, settings)
-    for name in {path for each in plans for point in each["points"] for path in point["histories"]}:
+    paths = {
+        role: sorted(
+            {f"audit/{path}" for each in plans for point in each["points"] for path in point[role]}
+        )
+        for role in ("histories", "utility")
+    }
+    for name in paths["histories"]:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         loss = [2.0, 0.5 if "fraction" in name else 0.25]
         write_frames(name, [pl.DataFrame({"epoch": [1, 2], "loss": loss})], None)
-    for path in {path for each in plans for point in each["points"] for path in point["utility"]}:
+    for path in paths["utility"]:
         task = Path(path).parent
         task.mkdir(parents=True, exist_ok=True)
         right = {"zero_shot": 30, "linear_probe": 10}[task.name]
         write_json(path, {"task": task.name, "right": right, "images": 40})
     params = SimpleNamespace(plans=plans, digest="sweeps", tables_digest="tables")
     return SimpleNamespace(
-        input=SimpleNamespace(left_out=[], **further), params=params, output=["table.csv"]
+        input=SimpleNamespace(left_out=[], **paths, **further), params=params, output=["table.csv"]
     )
 
 
