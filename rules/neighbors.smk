@@ -1,6 +1,6 @@
 """Neighbours: the nearest public samples of every query.
 
-In: embeddings of queries, the list of public's indexes. Out:
+In: embeddings of queries, the list of public's indexes; or a file that has them already. Out:
 results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet.
 """
 
@@ -16,6 +16,32 @@ def list_of_indexes(wildcards):
     """The list of the indexes of all public shards, of what the query searches."""
     searched = domains.DOMAINS[wildcards.domain].queries[wildcards.query]
     return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
+
+
+def file_of_neighbors(wildcards):
+    """The file with the neighbours that a model gives the samples of a set."""
+    settings = model_settings(wildcards.domain, wildcards)
+    files = kinds.MODELS[settings["kind"]].files
+    source = source_of_set(wildcards.domain, wildcards.set)
+    return paths.for_source(settings, files, BASE, source, wildcards.query)["path"]
+
+
+def content_of_neighbors(wildcards):
+    """What tells that the neighbours of a model have changed, those of any set."""
+    domain, query = wildcards.domain, wildcards.query
+    settings = model_settings(domain, wildcards)
+    files = kinds.MODELS[settings["kind"]].files
+    asked = plan.answered(domain, config[domain])[model_name(domain)(wildcards)]
+    found = [
+        paths.for_source(settings, files, BASE, source_of_set(domain, name), query)["path"]
+        for each, name in asked
+        if each == query
+    ]
+    return [content_of(path) for path in dict.fromkeys(found)]
+
+
+# Where neighbours are given, nothing is searched.
+ruleorder: import_neighbors > find_neighbors
 
 
 rule find_neighbors:
@@ -46,3 +72,38 @@ rule find_neighbors:
         code=code_version("find_neighbors.py"),
     script:
         "../scripts/find_neighbors.py"
+
+
+rule import_neighbors:
+    """Take the nearest public samples of every caption or crop of one shard from a file."""
+    input:
+        records="results/{domain}/records/{set}/{shard}.parquet",
+        public=lambda wildcards: of_sets(
+            wildcards.domain,
+            f"results/{wildcards.domain}/records/{{set}}/{{shard}}.parquet",
+            ["public"],
+        ),
+    output:
+        "results/{domain}/neighbors/{model}{votes}/{query}/{set}/{shard}.parquet",
+    log:
+        "results/logs/import_neighbors/{domain}.{model}{votes}.{query}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/import_neighbors/{domain}.{model}{votes}.{query}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        domain=domains_with_models("import_neighbors"),
+        query=queries(),
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000, 3),
+        runtime=minutes(30, 30),
+    params:
+        # It asks for the output to rerun nothing where the file has moved.
+        file=lambda wildcards, output: from_base(file_of_neighbors(wildcards)),
+        content=content_of_neighbors,
+        k=lambda wildcards: votes_of(wildcards) or max(all_neighbors(wildcards)),
+        versions=versions("numpy", "polars"),
+        code=code_version("import_neighbors.py"),
+    script:
+        "../scripts/import_neighbors.py"
