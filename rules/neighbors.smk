@@ -18,28 +18,6 @@ def list_of_indexes(wildcards):
     return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
 
 
-def file_of_neighbors(wildcards):
-    """The file with the neighbours that a model gives the samples of a set."""
-    settings = model_settings(wildcards.domain, wildcards)
-    files = kinds.MODELS[settings["kind"]].files
-    source = source_of_set(wildcards.domain, wildcards.set)
-    return paths.for_source(settings, files, BASE, source, wildcards.query)["path"]
-
-
-def content_of_neighbors(wildcards):
-    """What tells that the neighbours of a model have changed, those of any set."""
-    domain, query = wildcards.domain, wildcards.query
-    settings = model_settings(domain, wildcards)
-    files = kinds.MODELS[settings["kind"]].files
-    asked = plan.answered(domain, config[domain])[model_name(domain)(wildcards)]
-    found = [
-        paths.for_source(settings, files, BASE, source_of_set(domain, name), query)["path"]
-        for each, name in asked
-        if each == query
-    ]
-    return [content_of(path) for path in dict.fromkeys(found)]
-
-
 # Where neighbours are given, nothing is searched.
 ruleorder: import_neighbors > find_neighbors
 
@@ -100,8 +78,10 @@ rule import_neighbors:
         runtime=minutes(30, 30),
     params:
         # It asks for the output to rerun nothing where the file has moved.
-        file=lambda wildcards, output: from_base(file_of_neighbors(wildcards)),
-        content=content_of_neighbors,
+        file=lambda wildcards, output: from_base(
+            given_file(wildcards.domain, wildcards.query, wildcards)
+        ),
+        content=lambda wildcards: given_content(wildcards.domain, wildcards.query, wildcards),
         k=lambda wildcards: votes_of(wildcards) or max(all_neighbors(wildcards)),
         versions=versions("numpy", "polars"),
         code=code_version("import_neighbors.py"),

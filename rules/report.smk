@@ -38,6 +38,8 @@ def weights_of(domain, model):
 def answers_of(domain, model):
     """A file that tells the fingerprint of a model whose answers are given."""
     query, name = plan.answered(domain, config[domain])[model][0]
+    if kinds.MODELS[config[domain]["models"][model]["kind"]].answers == "predictions":
+        return [layout.prediction_path(model, name)]
     return [f"results/{domain}/neighbors/{model}/{query}/{name}/0000.parquet"]
 
 

@@ -27,7 +27,6 @@ def main(job: Any) -> None:
     facts = {
         "model": job.wildcards.model,
         "fingerprint": fingerprints.fingerprint([], {"content": params.content}),
-        "dimension": None,
         "versions": fingerprints.versions("polars"),
         # Scores are those of cosine: 1 less the distance.
         "metric": "cosine",

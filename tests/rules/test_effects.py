@@ -253,6 +253,8 @@ ELSEWHERE = {
     "vision neighbors path": "unit/search/test_given.py::test_neighbours_are_the_numbers_of_the_fi",
     "vision neighbors trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vlm neighbors path": "unit/search/test_given.py::test_neighbours_are_the_numbers_of_the_first",
+    "vision predictions path": "unit/predictions/test_given.py::test_labels_are_those_of_the_file",
+    "vision predictions trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vision timm trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vision timm model": "unit/encoders/test_timm_models.py::test_embeddings_are_those_of_timm",
     "vision timm checkpoint": "unit/encoders/test_timm_models.py::test_embeddings_are_those_of",

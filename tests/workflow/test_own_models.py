@@ -98,11 +98,23 @@ def given_neighbors(run, folder):
     return {"kind": "neighbors", "path": str(folder / "n.parquet")}
 
 
+def given_predictions(run, folder):
+    """The labels that DINOv2's neighbours vote for, and how sure they are."""
+    known = ids_of(run, "A", "control")
+    files = [run / f"results/vision/predictions/dinov2/{name}.parquet" for name in ("A", "control")]
+    found = pl.concat([pl.read_parquet(file) for file in files]).join(known, on="sample")
+    found.select(sample="id", prediction="top5", confidence="confidence").write_parquet(
+        folder / "said.parquet"
+    )
+    return {"kind": "predictions", "path": str(folder / "said.parquet")}
+
+
 @pytest.fixture(scope="module")
 def imported(run, tmp_path_factory):
     """A finished run under what the first one gave, called after the models that gave it."""
     folder = tmp_path_factory.mktemp("given")
     models = {"dinov2": given_vectors(run[0], folder), "tuned": given_neighbors(run[0], folder)}
+    models["said"] = given_predictions(run[0], folder)
     (folder / "run").mkdir()
     config = configured(folder / "config.yaml", models)
     snakemake(folder / "run", *TABLES, config=config)
@@ -134,6 +146,16 @@ def test_vectors_that_exist_already_are_the_model_that_gave_them(run, imported, 
 def test_neighbours_that_exist_already_give_byte_identical_rows(run, imported, name):
     wanted = rows(run[0], name, "tuned")
     assert wanted and rows(imported[0], name, "tuned") == wanted
+
+
+def test_predictions_that_exist_already_score_as_the_model_that_made_them(run, imported):
+    names = ["set", "crops", "dejavu", "dejavu_low", "accuracy_target", "p_value"]
+    names += ["adjusted_accuracy", "adjusted_accuracy_high"]
+    wanted, found = (
+        pl.read_csv(folder / TABLES[0]).filter(target_model=model, confident=1).select(names)
+        for folder, model in ((run[0], "dinov2"), (imported[0], "said"))
+    )
+    assert len(wanted) > 3 and found.equals(wanted)
 
 
 def test_a_changed_file_reruns_its_model_alone(imported, tmp_path):

@@ -73,7 +73,7 @@ class Model:
         trained_on: the key that names the set which it was trained on, where its domain has one.
         loader: the module of `dejavu.encoders` that loads it, where it has one.
         source: the kind of source that its embeddings come with, where they are not in `files`.
-        answers: whether its `files` have the neighbours that its embeddings would have given.
+        answers: the stage whose results its `files` have, `neighbors` or `predictions`.
     """
 
     domains: tuple[str, ...]
@@ -86,7 +86,7 @@ class Model:
     trained_on: str | None = None
     loader: str | None = None
     source: str | None = None
-    answers: bool = False
+    answers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,16 @@ MODELS = {
         baseline=True,
         files=(File("path", of_source=True, of_query=True),),
         trained_on="trained_on",
-        answers=True,
+        answers="neighbors",
+    ),
+    "predictions": Model(
+        (VISION,),
+        ("import_predictions",),
+        measured=True,
+        baseline=True,
+        files=(File("path", of_source=True),),
+        trained_on="trained_on",
+        answers="predictions",
     ),
     "pixels": Model((VLM, VISION), ("embed_pixels",), embeds=(IMAGE, CROP), loader="pixels"),
 }
