@@ -10,7 +10,7 @@ from dejavu.sources import given
 IDS = pl.Series(["b", "é", "007"])
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, 3)
 # The second in decomposed form, as some disks have it.
-HELD = ["007", "other", "é", "b"]
+HELD = ["007", "other", "e\u0301", "b"]
 WANTED = VECTORS[[3, 2, 0]]
 
 
@@ -52,7 +52,7 @@ def sentence(path, ids=IDS):
 
 @pytest.mark.parametrize("form", ["npy", "list"])
 def test_a_sample_that_is_missing_or_there_twice_stops_the_run(tmp_path, form):
-    path = written(tmp_path / "v.parquet", form, ["007", "b", "é", "b"])
+    path = written(tmp_path / "v.parquet", form, ["007", "b", "e\u0301", "b"])
     assert "the rows 1 and 3 are both of 'b': keep one" in sentence(path)
     path = written(tmp_path / "v.parquet", form, ["007", "x", "y", "b"])
     assert "lacks 1 of the 3 samples that are asked for, 'é' for one" in sentence(path)
