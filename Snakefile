@@ -2,9 +2,11 @@
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import regex_from_filepattern
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -15,7 +17,9 @@ if not workflow.config_settings.configfiles:
     configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
-sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
+# Where this file lies, also where another workflow uses it as a module.
+BASE = Path(workflow.current_basedir)
+sys.path.insert(0, str(BASE / "scripts"))
 from dejavu.errors import InputError
 
 
@@ -24,16 +28,17 @@ include: "rules/common.smk"
 
 try:
     faults.check_options(sys.argv)
-    faults.check_folder(".")
+    faults.check_folder(FOLDER)
     written, config = complete_config(config)
+    # Where sources lie changes no result, as long as they hold the same.
+    others = "{}" if workflow.modifier.is_main_snakefile() else os.environ.get(PICTURES, "{}")
+    os.environ[PICTURES] = json.dumps(folders_of_pictures(json.loads(others)))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
 # Whether weights may be fetched changes no result, so it is no parameter of a rule.
 os.environ.update(HF_HUB_OFFLINE="0" if config["allow_download"] else "1")
-# Where sources lie changes none either, as long as they hold the same.
-os.environ.update(DEJAVU_PICTURES=json.dumps(folders_of_pictures()))
 
 
 wildcard_constraints:
@@ -110,12 +115,13 @@ include: "rules/report.smk"
 
 # Jobs check nothing again, and no more does what only tends the folder.
 if workflow.is_main_process and not faults.only_tends(sys.argv):
-    for sentence in faults.emptied_figures("."):
+    for sentence in faults.emptied_figures(FOLDER):
         print(f"Warning: {sentence}", file=sys.stderr)
     try:
-        faults.check_tables(".")
+        faults.check_tables(FOLDER)
         records.check(
             Path("."),
+            RESULTS,
             [regex_from_filepattern(str(path)) for rule in workflow.rules for path in rule.output],
         )
     except InputError as error:
@@ -130,13 +136,25 @@ onerror:
             print(f"Error: {sentence}", file=sys.stderr)
 
 
+# What nobody reads is left to Snakemake's log, unless somebody asks for it, or for the plan alone.
+if workflow.modifier.is_main_snakefile() and not (
+    workflow.output_settings.verbose or workflow.output_settings.dryrun
+):
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(endings.is_for_terminal)
+
+
 onsuccess:
     for domain in plan.configured(config):
-        tables = Path("results/tables")
+        tables = Path(RESULTS) / "tables"
         scores = tables / f"{domain}_{domains.DOMAINS[domain].tables[0]}.csv"
         judged = tables / f"{domain}_checks.csv"
         for line in endings.verdict_lines(judged, scores, digest_of(domain)):
             print(line)
+    page = Path(RESULTS) / "report/index.html"
+    if endings.is_current(page, list((Path(RESULTS) / "tables").glob("*.csv"))):
+        print(f"The report: {page}")
 
 
 # Readable names of classes, where a source of the config has some.

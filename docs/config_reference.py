@@ -36,8 +36,13 @@ def page(schema: Schema) -> str:
     return "\n".join(blocks)
 
 
-def sections(root: Schema, schema: Schema, path: str) -> Iterator[tuple[str, list[list[str]]]]:
-    """Each mapping of the config: its dotted path, and a row a key; then those inside it."""
+def sections(
+    root: Schema, schema: Schema, path: str, of: str = ""
+) -> Iterator[tuple[str, list[list[str]]]]:
+    """Each mapping of the config: its dotted path, and a row a key; then those inside it.
+
+    `of` is the condition that the mapping depends on, where others of its path depend on others.
+    """
     schema = resolved(root, schema)
     keys = list(keys_of(root, schema))
     rows = [
@@ -50,9 +55,11 @@ def sections(root: Schema, schema: Schema, path: str) -> Iterator[tuple[str, lis
         for key, rules, required, condition in keys
     ]
     if rows:
-        yield path and f"`{path}`", rows
-    for key, rules, _, _ in keys:
-        yield from sections(root, rules, f"{path}.{key}" if path else key)
+        yield path and f"`{path}`{f' ({of})' if of else ''}", rows
+    names = [key for key, *_ in keys]
+    for key, rules, _, condition in keys:
+        of = condition if names.count(key) > 1 else ""
+        yield from sections(root, rules, f"{path}.{key}" if path else key, of)
     named = schema.get("additionalProperties")
     if isinstance(named, Mapping):
         yield from sections(root, named, f"{path}.<name>")

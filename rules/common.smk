@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 from dejavu.config import (
     checks,
@@ -32,8 +31,12 @@ from dejavu.config import (
     sweeps,
 )
 
-BASE = Path(workflow.basedir)
 SCRIPTS = BASE / "scripts"
+# Where results lie: elsewhere, if another workflow uses this one as a module with a prefix.
+RESULTS = str(workflow.modifier.modify_path("results"))
+FOLDER = os.path.dirname(RESULTS) or "."
+# What jobs read it from.
+PICTURES = "DEJAVU_PICTURES"
 FAISS = "faiss-gpu" if sys.platform == "linux" and os.uname().machine == "x86_64" else "faiss-cpu"
 
 
@@ -46,14 +49,17 @@ def complete_config(given):
 
     Gives it without the points of sweeps, and with them as models.
     """
-    for path in workflow.configfiles:
-        reading.check(path)
+    if workflow.modifier.is_main_snakefile():
+        for path in workflow.configfiles:
+            reading.check(path)
     rules = schema.read(BASE / "rules/schemas/config.schema.yaml")
     completed = schema.complete(given, rules)
     expanded = dict(completed)
     for domain in plan.configured(completed):
         complete = functools.partial(schema.complete, schema=schema.models_of(rules, domain))
-        expanded[domain] = sweeps.expanded(completed[domain], domain, complete)
+        expanded[domain] = sweeps.expanded(
+            completed[domain], domain, given[domain]["models"], complete
+        )
     checks.check(expanded, BASE)
     return completed, expanded
 
@@ -63,16 +69,25 @@ def from_base(path):
     return path if os.path.isabs(path) else os.path.relpath(BASE / path)
 
 
-def folders_of_pictures():
-    """The folders of all sources whose pictures lie outside the workflow, from the working directory."""
-    folders = {}
+def folders_of_pictures(others):
+    """The folders of all sources whose pictures lie outside the workflow, from the working directory.
+
+    `others` are those that another use of this workflow, as a module of the same, has told.
+    """
+    folders = dict(others)
     for domain in plan.configured(config):
         for name, settings in config[domain]["sources"].items():
             key = kinds.SOURCES[settings["kind"]].pictures
             if key is not None:
                 place = BASE / settings[key]
                 folder = settings[key] if place.is_dir() else os.path.dirname(settings[key])
-                folders[f"{domain}.{name}"] = from_base(folder or ".")
+                folder = from_base(folder or ".")
+                if folders.setdefault(f"{domain}.{name}", folder) != folder:
+                    raise InputError(
+                        f"{domain}.sources.{name} is the name of sources in two folders"
+                        f" ({folders[f'{domain}.{name}']} and {folder}), of two uses of this"
+                        " workflow as a module: give one of them another name."
+                    )
     return folders
 
 
@@ -127,6 +142,14 @@ def located(of):
         return paths.replaced(named, files, BASE, lambda _, path: from_base(path))
 
     return settings
+
+
+def limits_of(domain):
+    """Parameter: the settings of a domain, for a job that only refuses what exceeds some of them.
+
+    It asks for the output to rerun nothing, as above: a limit changes no result that has passed.
+    """
+    return lambda wildcards, output: config[domain]
 
 
 def whole_file_megabytes(path, attempt):

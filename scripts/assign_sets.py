@@ -9,14 +9,12 @@ import pyarrow as pa
 from dejavu.errors import InputError
 from dejavu.files.parquet import column_strings, read_parquet, write_parquet
 from dejavu.job import run
-from dejavu.samples import checks, class_splits
+from dejavu.samples import checks, class_splits, fractions
 
 
 def main(job: Any) -> None:
     """Split the source by class, or give all of it to its only set."""
-    # Limits change no result: they are read from the config and are no parameters, so that
-    # changing one reruns nothing that has passed.
-    limits = job.config["vision"]
+    limits = job.params.limits
     source = job.wildcards.source
     images = pl.concat([of_part(path) for path in job.input.images])
     rejected = pa.concat_tables(read_parquet(path) for path in job.input.rejected)
@@ -27,14 +25,17 @@ def main(job: Any) -> None:
     reasons += ["repeated id"] * len(repeated)
     checks.check_rejected(source, len(images), reasons, items + repeated, limits["max_rejected"])
     images = images.with_columns(sets_of(images, source, job.params, len(reasons)))
-    check_sizes(images, source, job.params.sets, most_votes(limits))
+    check_sizes(images, source, job.params.sets, limits)
     write_parquet(job.output[0], images.select("id", "set").to_arrow())
 
 
-def most_votes(vision: Any) -> int:
-    """The largest number of neighbours that votes, of a sweep's points as well."""
-    asked = [k for sweep in vision["sweeps"].values() for k in sweep.get("k", [])]
-    return max([vision["k"], *asked])
+def most_votes(vision: Any) -> tuple[str, int]:
+    """The largest number of neighbours that votes, of a sweep's points as well, and its key."""
+    asked = {"vision.k": vision["k"]}
+    for name, sweep in vision["sweeps"].items():
+        asked[f"vision.sweeps.{name}.k"] = max(sweep.get("k", [0]))
+    key = max(asked, key=lambda each: asked[each])
+    return key, asked[key]
 
 
 def of_part(path: str) -> pl.DataFrame:
@@ -71,8 +72,9 @@ def sets_of(images: pl.DataFrame, source: str, params: Any, rejected: int) -> pl
     return sets
 
 
-def check_sizes(images: pl.DataFrame, source: str, sets: list[str], k: int) -> None:
-    """Stop on an empty set, a label with one image in A or B, and a public smaller than k."""
+def check_sizes(images: pl.DataFrame, source: str, sets: list[str], vision: Any) -> None:
+    """Stop on sets that are too small: empty, or for the votes, models or labels of the config."""
+    key, k = most_votes(vision)
     for name in sets:
         chosen = images.filter(pl.col("set") == name)
         where = f"Config key vision.sets.{name}"
@@ -83,9 +85,14 @@ def check_sizes(images: pl.DataFrame, source: str, sets: list[str], k: int) -> N
             )
         if name == "public" and k > len(chosen):
             raise InputError(
-                f"Config key vision.k: k is {k}, but public has only {len(chosen)} images: lower"
+                f"Config key {key}: k is {k}, but public has only {len(chosen)} images: lower"
                 " `k` or enlarge the public set."
             )
+        for model, settings in vision["models"].items():
+            if settings.get("train_on") == name:
+                fractions.check_classes(
+                    f"Model {model}", settings["train_fraction"], chosen["label"].to_list()
+                )
         single = chosen["label"].value_counts().filter(pl.col("count") == 1)["label"].sort()
         if name in ("A", "B") and len(single):
             raise InputError(

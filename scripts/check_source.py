@@ -13,15 +13,13 @@ from dejavu.config import ranges
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import column_strings, read_parquet
 from dejavu.job import run, warn
-from dejavu.samples import checks
+from dejavu.samples import checks, fractions
 from dejavu.samples.hashes import keyed_hash
 
 
 def main(job: Any) -> None:
     """Check rejected items, and count samples and objects of the sets that share the source."""
-    # Limits change no result: they are read from the config and are no parameters, so that
-    # changing one reruns nothing that has passed.
-    vlm = job.config["vlm"]
+    vlm = job.params.limits
     source = job.wildcards.source
     hashes_of = ranges.ranges_of_sets(job.params.order, vlm["sets"], source)
     samples = dict.fromkeys(hashes_of, 0)
@@ -55,6 +53,11 @@ def main(job: Any) -> None:
         # Annotations come later, and are counted by `check_sets`.
         found = None if "annotations" in vlm["sources"][source] else objects[name]
         checks.check_set(name, source, samples[name], found, max(vlm["k"]))
+        for model, settings in vlm["models"].items():
+            if settings.get("train_on") == name:
+                fraction, further = settings["train_fraction"], settings["extra"]
+                learned = fractions.part_of(samples[name], fraction) + int(further * samples[name])
+                fractions.check_batch(f"Model {model}", fraction, learned, settings["batch"])
     doubt = checks.doubt_about_labels(samples_of)
     if doubt is not None:
         warn(f"Source {source}: {doubt}")

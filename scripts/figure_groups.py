@@ -1,4 +1,4 @@
-"""Figure: adjusted gaps of the levels of every group, with their intervals."""
+"""Figure: of the levels of every group adjusted gaps, with intervals, and both models' results."""
 
 from typing import Any
 
@@ -12,6 +12,10 @@ from dejavu.report import figures
 MOST = 12
 
 
+GAP = "adjusted gap"
+COLOURS = {GAP: figures.GREEN, **figures.ROLES}
+
+
 def main(job: Any) -> None:
     """Draw every group of every test; the page gives the choice of test and group."""
     rows = rows_of(read_csv(job.input[0], job.params.digest).to_dicts())
@@ -20,14 +24,18 @@ def main(job: Any) -> None:
         job.output,
         job.params.digest,
         "Who is memorized",
-        "gaps by level; 95 % intervals; ticks are shrunk gaps",
-        "The adjusted gap of every level of a group with its interval, and shrunk to the mean.",
+        "gaps by level; 95 % intervals; ticks are shrunk gaps; and both models' results",
+        "The adjusted gap of every level of a group with its interval, and shrunk to the mean;"
+        " beside it the mean results of target and reference on the level's members.",
         first=rows[0]["group"] if rows else "",
     )
 
 
 def rows_of(table: figures.Rows) -> figures.Rows:
-    """The levels that have an interval, in their order or, of many, by their shrunk gaps."""
+    """The levels that have an interval, in their order or, of many, by their shrunk gaps.
+
+    Each has a row for its gap, and one for the results of either model.
+    """
     grouped: dict[tuple[str, str], figures.Rows] = {}
     for row in table:
         if row["adjusted_low"] is not None:
@@ -38,33 +46,50 @@ def rows_of(table: figures.Rows) -> figures.Rows:
     for rows in grouped.values():
         if len(rows) > MOST:
             rows = sorted(rows, key=lambda row: -row["shrunk"])[:MOST]
-        found += [{**row, "place": place} for place, row in enumerate(rows)]
+        for place, row in enumerate(rows):
+            facts = {name: row[name] for name in ("test", "group", "level", "members", "controls")}
+            facts["place"] = place
+            ends = {end: row[f"adjusted_{end}"] for end in ("low", "high")}
+            gap = {"value": row["adjusted"], **ends, "shrunk": row["shrunk"]}
+            found.append({**facts, "panel": GAP, "what": GAP, **gap, "q_value": row["q_value"]})
+            [measure] = {"precision", "accuracy"} & {name.partition("_")[0] for name in row}
+            for role in figures.ROLES:
+                result = {"what": role, "value": row[f"{measure}_{role}"]}
+                found.append({**facts, "panel": measure, **result})
     return found
 
 
 def drawn(rows: figures.Rows) -> Any:
-    """A band for each level."""
+    """A band for each level; gaps on the left, results on the right."""
     y = alt.Y("level:N").sort(field="place", op="min").title(None)
-    layers = figures.estimates(
-        "adjusted",
-        "adjusted gap",
-        y.axis(grid=True, tickBand="extent"),
-        alt.value(figures.BLUE),
-        [
+    colour = alt.Color("what:N").scale(domain=list(COLOURS), range=list(COLOURS.values()))
+    base = alt.Chart().encode(
+        y=y.axis(grid=True, tickBand="extent"),
+        color=colour,
+        tooltip=[
             alt.Tooltip("level:N"),
             alt.Tooltip("members:Q"),
             alt.Tooltip("controls:Q"),
-            *figures.score_tooltips("adjusted"),
+            alt.Tooltip("what:N"),
+            alt.Tooltip("value:Q", format=".3f"),
+            alt.Tooltip("low:Q", format=".3f", title="95 % from"),
+            alt.Tooltip("high:Q", format=".3f", title="to"),
             alt.Tooltip("shrunk:Q", format=".3f"),
             alt.Tooltip("q_value:Q", format=".2g"),
         ],
     )
-    shrunk = alt.Chart().mark_tick(color=figures.VERMILLION, thickness=2).encode(y=y, x="shrunk:Q")
-    chart = alt.layer(layers, shrunk).properties(
-        width=380, height=alt.Step(18), data=figures.data(rows)
-    )
+    x = alt.X("low:Q").title(None).axis(grid=True, tickCount=5)
+    layers = alt.layer(
+        alt.Chart().mark_rule(style="zero").encode(x=alt.datum(0)),
+        base.mark_rule(style="interval").encode(x=x, x2="high:Q"),
+        base.mark_point(style="estimate").encode(x="value:Q"),
+        alt.Chart().mark_tick(color=figures.VERMILLION, thickness=2).encode(y=y, x="shrunk:Q"),
+    ).properties(width=270, height=alt.Step(18))
+    panels = list(dict.fromkeys(row["panel"] for row in rows))
+    chart = figures.panels(layers, rows, "panel", 2, panels)
     if not rows:
         return chart
+    chart = chart.resolve_scale(x="independent")
     choices = {
         column: figures.chosen(rows, column, rows[0][column], column)
         for column in ("test", "group")

@@ -37,7 +37,7 @@ def main(job: Any) -> None:
         "tables": [page.table(name, rows, params.legends[name]) for name, rows in asked.items()],
         "run": run_facts(job),
         "config": yaml.safe_dump(params.config, sort_keys=False, allow_unicode=True),
-        "times": page.times(Path("results/benchmarks")),
+        "times": page.times(Path(job.input.run).parent / "benchmarks"),
         "footer": params.footer,
     }
     with whole_file(job.output[0]) as partial:

@@ -19,6 +19,7 @@ def main(job: Any) -> None:
     images, captions = fractions.read_pairs(
         job.input.records, taken["train_fraction"], job.input.extra, taken["extra"]
     )
+    fractions.check_batch("The model", taken["train_fraction"], len(images), settings["batch"])
     model = clip.build(settings["model_cfg"], seed)
     checkpoint = loop.checkpoint_of(job)
     with checkpoint.held():

@@ -22,6 +22,7 @@ def main(job: Any) -> None:
     images, labels = fractions.read_images(
         job.input.records, taken["train_fraction"], job.input.extra, taken.get("extra")
     )
+    fractions.check_batch("The model", taken["train_fraction"], len(images), settings["batch"])
     if settings["method"] == "supervised":
         settings = {**settings, "labels": sorted(set(labels))}
     else:

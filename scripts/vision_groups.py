@@ -16,9 +16,11 @@ from dejavu.scores.groups import Gap
 from dejavu.scores.judged import Classes, Comparison, read_comparison
 
 NAMES = ("test", "target_model", "reference_model")
+MEASURE = "accuracy"
 COLUMNS = {
     **dict.fromkeys((*NAMES, "group", "level"), pl.String),
     **dict.fromkeys(("members", "controls"), pl.Int64),
+    **dict.fromkeys(groups.means_of(MEASURE), pl.Float64),
     **dict.fromkeys(("adjusted", "adjusted_low", "adjusted_high", "shrunk"), pl.Float64),
     **dict.fromkeys(("p_value", "q_value", "heterogeneity", "heterogeneity_p"), pl.Float64),
     "no_interval": pl.String,
@@ -48,7 +50,7 @@ def main(job: Any) -> None:
                 for level, members, controls in levels_of(group, sides, numbers, classes)
             ]
             facts = {**{key: each[key] for key in NAMES}, "group": group}
-            found = groups.rows_of(gaps, True, group == COPIES)
+            found = groups.rows_of(gaps, MEASURE, True, group == COPIES)
             rows += [{**facts, **row} for row in found]
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 

@@ -34,6 +34,7 @@ def main(job: Any) -> None:
                 facts = {"sweep": sweep["sweep"], "kind": kind}
                 found = rows_of(points, sweep["varied"], kind, files, left_out)
                 rows += [{**facts, **row} for row in found]
+    contrasts.correct_pairs(rows)
     write_csv(job.output[0], rows, contrasts.COLUMNS, params.digest)
 
 

@@ -15,9 +15,11 @@ from dejavu.scores.groups import Gap, Sums
 from dejavu.scores.recovered import Setting
 
 NAMES = ("test", "target_model", "reference_model")
+MEASURE = "precision"
 COLUMNS = {
     **dict.fromkeys((*NAMES, "group", "level"), pl.String),
     **dict.fromkeys(("members", "controls"), pl.Int64),
+    **dict.fromkeys(groups.means_of(MEASURE), pl.Float64),
     **dict.fromkeys(("adjusted", "adjusted_low", "adjusted_high", "shrunk"), pl.Float64),
     **dict.fromkeys(("p_value", "q_value", "heterogeneity", "heterogeneity_p"), pl.Float64),
     "no_interval": pl.String,
@@ -77,7 +79,7 @@ def main(job: Any) -> None:
                 for place, level in enumerate(names)
             ]
             facts = {**{key: each[key] for key in NAMES}, "group": group}
-            found = groups.rows_of(gaps, group != OBJECT, group == COPIES)
+            found = groups.rows_of(gaps, MEASURE, group != OBJECT, group == COPIES)
             rows += [{**facts, **row} for row in found]
     write_csv(job.output[0], rows, COLUMNS, params.digest)
 

@@ -42,9 +42,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
 
 
-def snakemake_command(directory, *arguments, config=None, cores=2):
+def snakemake_command(directory, *arguments, config=None, cores=2, snakefile=ROOT / "Snakefile"):
     """What a user would type to run Snakemake on this repository in a folder."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += ["--directory", str(directory), "--cores", str(cores)]
     command += map(str, arguments)
     # Last, because --configfile takes every name that follows it.
@@ -58,13 +58,13 @@ def runner():
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def snakemake(directory, *arguments, config=None, cores=2, check=True):
+def snakemake(directory, *arguments, check=True, **settings):
     """Run Snakemake on this repository in a folder, as a user would on the command line.
 
     It and its jobs are forks of processes that have imported what they need; to start all as users
-    do, run `snakemake_command`.
+    do, run `snakemake_command`, which takes the same.
     """
-    command = snakemake_command(directory, *arguments, config=config, cores=cores)
+    command = snakemake_command(directory, *arguments, **settings)
     with TemporaryDirectory() as folder:
         printed = {name: f"{folder}/{name}" for name in ("stdout", "stderr")}
         # From the program's name on, without the interpreter.

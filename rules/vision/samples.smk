@@ -139,6 +139,7 @@ rule assign_sets:
         per_class=images_per_class,
         split=located(index_lists),
         lists=told(index_lists),
+        limits=limits_of("vision"),
         seed=config["seed"],
         versions=versions("polars"),
         code=code_version("assign_sets.py"),

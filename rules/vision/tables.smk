@@ -280,6 +280,40 @@ rule vision_memorized:
         "../../scripts/vision_memorized.py"
 
 
+rule vision_correlated:
+    """The crops whose labels a reference infers, too, and what the target says of them."""
+    input:
+        predictions=predicted(pairs_of_predictors, ["A"]),
+        records=image_records("A"),
+        checked="results/vision/sets.json",
+        left_out=left_out("vision"),
+    output:
+        report(
+            "results/tables/vision_correlated.csv",
+            caption="../legends/vision_correlated.rst",
+            category="Images",
+            subcategory="Tables",
+        ),
+        "results/tables/vision_correlated.csv-metadata.json",
+    log:
+        "results/logs/vision_correlated/vision.log",
+    benchmark:
+        "results/benchmarks/vision_correlated/vision.jsonl"
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 2),
+        runtime=minutes(60, 30),
+    params:
+        comparisons=pairs_of_predictors,
+        memorized=config["vision"]["memorized"],
+        digest=digest_of("vision"),
+        code=code_version("vision_correlated.py"),
+    script:
+        "../../scripts/vision_correlated.py"
+
+
 rule vision_confidence:
     """How many crops are memorized with which confidence."""
     input:

@@ -45,7 +45,7 @@ def encoder(wildcards):
     settings = model_settings("vlm", wildcards)
     record = kinds.MODELS[settings["kind"]]
     if record.trained:
-        return {"architecture": f"local-dir:results/vlm/models/{wildcards.model}"}, ()
+        return {"architecture": f"local-dir:{RESULTS}/vlm/models/{wildcards.model}"}, ()
     return settings, record.files
 
 

@@ -228,6 +228,7 @@ rule check_source:
         runtime=minutes(10, 5),
     params:
         order=list(domains.DOMAINS["vlm"].sets),
+        limits=limits_of("vlm"),
         code=code_version("check_source.py"),
     script:
         "../../scripts/check_source.py"

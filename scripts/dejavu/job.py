@@ -5,11 +5,12 @@ import fcntl
 import gc
 import glob
 import io
+import itertools
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def run(main: Callable[[Any], None]) -> None:
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if job is not None:
         with job_log(job.log[0]):
+            take_cards(job.resources.get("gpu", 0))
             main(job)
 
 
@@ -155,6 +157,53 @@ def locked(descriptor: int, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def take_cards(
+    asked: int, folder: str | Path = ".snakemake/gpus", devices: str = "/dev/nvidia[0-9]*"
+) -> None:
+    """Let this process see as many GPUs as it asked for, which no other job of the run has.
+
+    Where no more are visible they are its own, as on a cluster, whose scheduler chose them. A card
+    that `CUDA_VISIBLE_DEVICES` names twice may be taken by two jobs. It waits for cards that jobs
+    of a killed run still have. Must come before CUDA is used.
+
+    Args:
+        asked: the number of GPUs; none, and all that are visible stay so.
+        folder: in which locked files stand for the cards taken, as long as their process lives.
+        devices: pattern of the system's files of cards.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cards = visible.split(",") if visible else [f"{n}" for n in range(len(glob.glob(devices)))]
+    if not 0 < asked < len(cards):
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for attempt in itertools.count():
+        taken = _locked_cards(cards, asked, Path(folder))
+        if taken:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+            return
+        if attempt == 0:
+            say(f"waiting for {asked} of {len(cards)} GPUs, which other jobs have")
+        time.sleep(1)
+
+
+def _locked_cards(cards: Sequence[str], asked: int, folder: Path) -> list[str]:
+    """The first cards that are free, locked as long as this process lives; none if too few are."""
+    taken: dict[str, int] = {}
+    for place, card in enumerate(cards):
+        if len(taken) == asked:
+            break
+        descriptor = os.open(folder / f"{os.uname().nodename}-{place}", os.O_CREAT | os.O_RDWR)
+        if card not in taken and locked(descriptor):
+            taken[card] = descriptor
+        else:
+            os.close(descriptor)
+    if len(taken) == asked:
+        return list(taken)
+    for descriptor in taken.values():
+        os.close(descriptor)
+    return []
 
 
 @contextmanager

@@ -87,6 +87,9 @@ def run(folder, *words):
 @pytest.mark.parametrize("words", commands())
 def test_a_documented_command_does_what_it_should(clone, words):
     program, *arguments = words
+    settings = []
+    if program.startswith("CUDA_VISIBLE_DEVICES="):
+        settings, (program, *arguments) = ["env", program], arguments
     if program == "make":
         assert f"{arguments[0]}:" in (ROOT / "Makefile").read_text()
         run(clone, "make", "-n", *arguments)
@@ -101,7 +104,7 @@ def test_a_documented_command_does_what_it_should(clone, words):
         if missing:
             pytest.skip(f"there is no data for config/{missing[0]}.yaml")
         # After the program's name: --configfile takes every name that follows it.
-        run(clone, sys.executable, "-m", "snakemake", *planned, *arguments)
+        run(clone, *settings, sys.executable, "-m", "snakemake", *planned, *arguments)
     elif program == "pip":
         assert arguments[:2] == ["install", "-r"]
         run(

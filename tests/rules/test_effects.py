@@ -132,12 +132,27 @@ VISION_TRAINING = {
 }
 CHANGES = {
     "ssl": [
-        (VICREG, {**VISION_TRAINING, "projector": {"hidden_dim": 8, "output_dim": 8}}),
-        (VICREG, {"method": "barlow_twins", "loss": {"nu_param": 3}}),
+        (VICREG, {**VISION_TRAINING, "method": "barlow_twins"}),
+        (VICREG, {"projector.hidden_dim": 8, "projector.output_dim": 4, "projector.num_layers": 2}),
+        (VICREG, {f"loss.{name}_param": 3 for name in ("lambda", "mu", "nu")} | {"loss.eps": 0.1}),
+        ({**VICREG, "method": "simclr"}, {"loss.temperature": 0.1, "projector.batch_norm": False}),
         (BYOL, {"byol.momentum": 0.5}),
         (SUPERVISED, {"loss.label_smoothing": 0.3}),
         ({**VICREG, "optimizer": "sgd", "momentum": 0.9}, {"momentum": 0.5, "optimizer": "lars"}),
         (DINO, {"dino.momentum": 0.5, "dino.local_views": 2, "dino.local_area": [0.3, 0.4]}),
+        (
+            DINO,
+            {
+                "projector.bottleneck_dim": 4,
+                "projector.freeze_last_layer": 1,
+                "projector.norm_last_layer": False,
+                "loss.warmup_teacher_temp": 0.03,
+                "loss.teacher_temp": 0.08,
+                "loss.warmup_teacher_temp_epochs": 0,
+                "loss.student_temp": 0.3,
+                "loss.center_momentum": 0.2,
+            },
+        ),
     ],
     "ssl, embedding": [
         (VICREG, {**SEEN, "preprocessing.image_side": 40, "representation": "backbone"})

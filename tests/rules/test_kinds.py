@@ -157,11 +157,22 @@ def test_the_section_of_its_group_introduces_it(group, kind, record):
     assert introduction.format(kind) in section
 
 
-def test_rules_that_use_a_gpu_get_one_on_a_cluster():
-    device = SCRIPTS / "dejavu/encoders/device.py"
-    using = {name for name in RULES if device in reruns.reached(SCRIPTS, f"{name}.py")}
-    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    given = {name for name, asked in profile["set-resources"].items() if "gpu" in asked}
-    # Tags come from a model where they are of kind clip alone.
-    assert given == using - {"tag_crops"}
-    assert set(profile["set-threads"]) <= set(RULES)
+def rules_that_use(module):
+    """The rules whose scripts import a module of the core."""
+    path = SCRIPTS / "dejavu" / module
+    return {name for name in RULES if path in reruns.reached(SCRIPTS, f"{name}.py")}
+
+
+@pytest.mark.parametrize(
+    ("profile", "using"),
+    [
+        # Tags come from a model where they are of kind clip alone, and nodes with many cores search.
+        ("slurm", rules_that_use("encoders/device.py") - {"tag_crops"}),
+        ("gpu", rules_that_use("encoders/device.py") | rules_that_use("search/reduced.py")),
+    ],
+)
+def test_rules_that_use_a_gpu_ask_for_one(profile, using):
+    settings = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())
+    given = {name for name, asked in settings["set-resources"].items() if "gpu" in asked}
+    assert given == using
+    assert set(settings["set-threads"]) <= set(RULES)

@@ -355,3 +355,71 @@ def test_garbage_is_collected_again_once_a_script_has_imported_what_it_needs(
     )
     assert done.returncode == 0
     assert (tmp_path / "told").read_text() == f"{collected} True"
+
+
+CARDS = """
+import os, sys
+from dejavu.job import take_cards
+take_cards(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+sys.stdin.readline()
+"""
+
+
+def take(folder, asked, visible=None):
+    """A process that takes cards and keeps them until it is told to end, and what it sees."""
+    (folder / "devices").mkdir(exist_ok=True)
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl"):
+        (folder / "devices" / name).touch()
+    environment = {**os.environ, "PYTHONPATH": SCRIPTS}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    words = ["-c", CARDS, str(asked), str(folder / "taken"), f"{folder}/devices/nvidia[0-9]*"]
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    return process
+
+
+def sees(process):
+    """What a process of `take` says that it sees."""
+    return process.stdout.readline().strip()
+
+
+def end(*processes):
+    """Let processes of `take` go."""
+    for process in processes:
+        process.communicate("\n")
+
+
+def test_each_job_takes_cards_that_no_other_has_and_waits_for_them(tmp_path):
+    first, second = take(tmp_path, 1), take(tmp_path, 1)
+    assert {sees(first), sees(second)} == {"0", "1"}
+    third = take(tmp_path, 2)
+    assert "waiting for 2 of 3 GPUs" in third.stderr.readline()
+    # It holds none of them while it waits.
+    fourth = take(tmp_path, 1)
+    assert sees(fourth) == "2"
+    end(first)
+    second.kill()
+    assert set(sees(third).split(",")) == {"0", "1"}
+    end(third, fourth)
+    second.communicate()
+
+
+def test_cards_that_are_all_a_jobs_own_or_that_nobody_asked_for_are_left_alone(tmp_path):
+    processes = [take(tmp_path, 1, "5"), take(tmp_path, 1, "5"), take(tmp_path, 0), take(tmp_path, 3)]
+    assert [sees(each) for each in processes] == ["5", "5", "None", "None"]
+    end(*processes)
+
+
+def test_a_card_that_is_named_twice_takes_two_jobs_and_no_job_takes_it_twice(tmp_path):
+    first, second = take(tmp_path, 1, "GPU-a,GPU-a,GPU-b"), take(tmp_path, 2, "GPU-a,GPU-a,GPU-b")
+    assert sorted([sees(first), sees(second)]) == ["GPU-a", "GPU-a,GPU-b"]
+    end(first, second)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import annotate_objects
+import assign_sets
 import check_sets
 import check_source
 from dejavu.errors import InputError
@@ -29,14 +30,14 @@ def write_part(folder, part, ids, labels):
     write_parquet(folder / f"{part}.rejected.parquet", pa.table(none, schema=REJECTED))
 
 
-def check(folder, parts, max_rejected):
+def check(folder, parts, max_rejected, models=()):
     sets = {name: {"source": "s", "fraction": 1 / 3} for name in ("target", "public", "control")}
     vlm = {"sources": {"s": {}}, "sets": sets, "max_rejected": max_rejected, "k": [1]}
+    vlm["models"] = dict(models)
     records = [folder / f"{part}.parquet" for part in range(parts)]
     rejected = [folder / f"{part}.rejected.parquet" for part in range(parts)]
     job = SimpleNamespace(
-        config={"vlm": vlm},
-        params=SimpleNamespace(order=["target", "public", "control"]),
+        params=SimpleNamespace(order=["target", "public", "control"], limits=vlm),
         wildcards=SimpleNamespace(source="s"),
         input=SimpleNamespace(records=records, rejected=rejected),
         output=[folder / "facts.json"],
@@ -52,6 +53,34 @@ def test_an_id_that_two_parts_have_is_a_rejected_item_of_the_source(tmp_path):
         check(tmp_path, 2, 0.08)
     facts = check(tmp_path, 2, 0.09)
     assert (facts["kept"], facts["rejected"]) == (110, 10)
+
+
+def test_a_part_of_a_set_that_is_too_small_for_a_model_is_told_before_it_is_trained(tmp_path):
+    write_part(tmp_path, 0, [f"{n}" for n in range(300)], [["dog", "cat"]] * 300)
+    model = {"train_on": "target", "train_fraction": 0.5, "extra": 0, "batch": 40}
+    check(tmp_path, 1, 0, {"a": model, "text": {}})
+    with pytest.raises(
+        InputError, match=r"Model a's `train_fraction` is 0.1, .* less than a `batc"
+    ):
+        check(tmp_path, 1, 0, {"a": {**model, "train_fraction": 0.1}})
+    check(tmp_path, 1, 0, {"a": {**model, "train_fraction": 0.1, "extra": 1}})
+
+
+def test_images_that_are_too_few_for_votes_or_a_model_are_told_by_their_key():
+    images = pl.DataFrame({"label": ["x", "y"] * 10, "set": ["A"] * 10 + ["public"] * 10})
+    model = {"train_on": "A", "train_fraction": 0.2}
+    vision = {"k": 5, "sweeps": {"layers": {}, "votes": {"k": [1, 10]}}, "models": {"a": model}}
+    assign_sets.check_sizes(images, "s", ["A", "public"], vision)
+    for changes, told in (
+        ({"k": 11}, r"vision\.k: k is 11, but public has only 10"),
+        ({"sweeps": {"votes": {"k": [1, 12, 11]}}}, r"vision\.sweeps\.votes\.k: k is 12"),
+        (
+            {"models": {"a": {**model, "train_fraction": 0.1}}},
+            "Model a's .* has 5 of the 10 images",
+        ),
+    ):
+        with pytest.raises(InputError, match=told):
+            assign_sets.check_sizes(images, "s", ["A", "public"], {**vision, **changes})
 
 
 def test_labels_that_stand_once_are_told(tmp_path, capsys):

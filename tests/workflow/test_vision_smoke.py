@@ -46,6 +46,10 @@ CONTRACT = {
     "vision_memorized": (
         "test target_model reference_model rank sample id label confidence expected_false"
     ),
+    "vision_correlated": (
+        "test target_model reference_model rank sample id label quadrant prediction_target"
+        " confidence_target confidence_reference"
+    ),
     "vision_confidence": "test target_model reference_model low high crops expected_false",
     "vision_crops": "set crop_status images",
     "vision_rejected": "set source item reason",
@@ -64,8 +68,9 @@ CONTRACT = {
         " tpr_1_in_100_high"
     ),
     "vision_groups": (
-        "test target_model reference_model group level members controls adjusted adjusted_low"
-        " adjusted_high shrunk p_value q_value heterogeneity heterogeneity_p no_interval"
+        "test target_model reference_model group level members controls accuracy_target"
+        " accuracy_reference adjusted adjusted_low adjusted_high shrunk p_value q_value"
+        " heterogeneity heterogeneity_p no_interval"
     ),
     "vision_roc": "test target_model reference_model attack fpr tpr",
     "vision_blind": (
@@ -85,6 +90,7 @@ TABLES = {f"vision_{name}" for name in ("dejavu", "correlation", "quadrants", "c
 TABLES |= {
     "vision_agreement",
     "vision_memorized",
+    "vision_correlated",
     "vision_confidence",
     "vision_power",
     "membership",
@@ -450,6 +456,18 @@ def test_the_smaller_tables_follow_from_the_predictions(vision_smoke_run, sample
         joined = found.join(frame, on=["sample", "id", "label"])
         assert len(joined) == len(found)
         np.testing.assert_allclose(joined["confidence"], joined["gap"])
+    correlated = table(vision_smoke_run, "vision_correlated")
+    for reference in PREDICTORS[1:]:
+        target, other = answers["vicreg_a"], answers[reference]
+        frame = target.join(other, on="sample", suffix="_reference")
+        frame = frame.filter(pl.col("correct_reference"))
+        found = correlated.filter(pl.col("reference_model") == reference)
+        joined = found.join(frame, on=["sample", "id", "label"], maintain_order="left")
+        assert len(joined) == len(found) == min(100, len(frame))
+        assert joined["prediction_target"].equals(joined["prediction"])
+        assert ((joined["quadrant"] == "correlated") == joined["correct"]).all()
+        surest = frame["confidence_reference"].sort(descending=True)[:100]
+        assert found["confidence_reference"].to_list() == pytest.approx(surest.to_list())
     tags = table(vision_smoke_run, "vision_tags")
     best = classes.filter(pl.col("reference_model") == "naive_bayes@3")["label"].to_list()
     exploded = samples["A"].select(
@@ -559,7 +577,7 @@ def test_trainings_start_before_what_waits_for_them_the_longest_first(tmp_path):
 
 MATRIX = [
     ("vision.max_rejected", 0.02, None),
-    ("vision.memorized", 5, {"vision_memorized"}),
+    ("vision.memorized", 5, {"vision_memorized", "vision_correlated"}),
     ("vision.confident", [1, 0.5], {"vision_dejavu"}),
     ("vision.naive_bayes", {"fit_on": "public"}, BAYES),
     (

@@ -60,8 +60,9 @@ CONTRACT = {
         " tpr_1_in_100_high"
     ),
     "vlm_groups": (
-        "test target_model reference_model group level members controls adjusted adjusted_low"
-        " adjusted_high shrunk p_value q_value heterogeneity heterogeneity_p no_interval"
+        "test target_model reference_model group level members controls precision_target"
+        " precision_reference adjusted adjusted_low adjusted_high shrunk p_value q_value"
+        " heterogeneity heterogeneity_p no_interval"
     ),
     "vlm_roc": "test target_model reference_model attack fpr tpr",
     "vlm_blind": ("encoder first_set second_set auc auc_low auc_high first_samples second_samples"),

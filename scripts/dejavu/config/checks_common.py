@@ -1,17 +1,18 @@
 """Checks that both domains share: names, sources, files."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dejavu.config import paths, plan
 from dejavu.config.kinds import MODELS, SOURCES
 from dejavu.config.replicates import seeds
-from dejavu.config.sweeps import KINDS
+from dejavu.config.sweeps import KINDS, sweeps_of
 from dejavu.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+")
+AUDITS = ("contamination", "blind")
 SEED_SUFFIX = re.compile(r".*_s[0-9]+")
 
 
@@ -98,12 +99,39 @@ def check_whole(where: str, model: Mapping[str, Any]) -> None:
         )
 
 
+def check_no_points(
+    domain: Mapping[str, Any], where: str, asked: Iterable[tuple[str, str]]
+) -> None:
+    """Check that none but sweeps take their points: what else a config asks for knows no sweep.
+
+    Args:
+        domain: its expanded config.
+        where: its name.
+        asked: keys of tests and contrasts, and the models that they name.
+    """
+    audits = [(f"{audit}.model", domain.get(audit, {}).get("model")) for audit in AUDITS]
+    sweep_of = {point: sweep.name for sweep in sweeps_of(domain) for point in sweep.settings}
+    for key, name in (*asked, *audits):
+        if name in sweep_of:
+            raise InputError(
+                f"Config key {where}.{key}: {name!r} is a point of the sweep {sweep_of[name]!r},"
+                " which measures it already, and tables of tests know nothing of sweeps: name one"
+                f" of {where}.models."
+            )
+
+
 def check_contrasts(
     domain: Mapping[str, Any], where: str, reference_of: Callable[[str, str], str | None]
 ) -> None:
     """Check that a kind of test measures both targets of each contrast, seed by seed."""
-    for place, pair in enumerate(domain.get("contrasts", [])):
+    pairs = domain.get("contrasts", [])
+    for place, pair in enumerate(pairs):
         key = f"Config key {where}.contrasts.{place}"
+        if set(pair) in map(set, pairs[:place]):
+            raise InputError(
+                f"{key}: {pair[0]!r} and {pair[1]!r} are a pair of the list already, and each pair"
+                " more makes the p-values of all larger: remove it."
+            )
         known = {kind: [reference_of(kind, target) for target in pair] for kind in KINDS}
         # Gaps are adjusted for one reference; each model of a two-model test has its own.
         if None in known["two_model"] and (

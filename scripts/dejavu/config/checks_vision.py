@@ -1,6 +1,7 @@
 """Checks of the vision domain."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from dejavu.config.checks_common import (
     check_index,
     check_measured_points,
     check_names,
+    check_no_points,
     check_null_model,
     check_sources,
     check_whole,
@@ -20,8 +22,12 @@ from dejavu.config.checks_common import (
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import MODELS, NAIVE_BAYES, SOURCES, TAGGERS
 from dejavu.config.replicates import seeds
-from dejavu.config.sweeps import sweeps_of
+from dejavu.config.sweeps import key_of, sweeps_of
 from dejavu.errors import InputError
+
+# Architectures of timm and torchvision that have four stages; others tell theirs in their jobs.
+OF_FOUR_STAGES = re.compile(r"(?!vit|inception|tresnet)\w*(resnet|resnext|convnext)\w*")
+STAGES = 4
 
 
 def check(vision: Mapping[str, Any], base: Path) -> None:
@@ -33,6 +39,7 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     _check_apart(vision, base)
     _check_tags(vision, base)
     _check_models(vision, base)
+    check_no_points(vision, "vision", _named(vision))
     _check_tests(vision)
     _check_sweeps(vision)
     check_answers(vision, "vision", base)
@@ -104,12 +111,13 @@ def _check_apart(vision: Mapping[str, Any], base: Path) -> None:
 def _check_models(vision: Mapping[str, Any], base: Path) -> None:
     several = {}
     for name, model in vision["models"].items():
-        where = f"Config key vision.models.{name}"
+        where = f"Config key {key_of(name, vision, 'vision')}"
         if model.get("format") == "backbone" and model["representation"] == "projector":
             raise InputError(
                 f"{where}.representation: a file of the format `backbone` holds no projector: set"
                 " `representation: backbone`, or take the full checkpoint and its format."
             )
+        _check_layer(where, model)
         record = MODELS[model["kind"]]
         if model["kind"] == "embeddings":
             _check_vectors(where, model, vision, base)
@@ -134,15 +142,6 @@ def _check_models(vision: Mapping[str, Any], base: Path) -> None:
             raise InputError(
                 f"{where}.extra: there is no set that further images could be taken of: add"
                 " `shared` to vision.sets."
-            )
-        if "layers" in model.get("projector", {}):
-            raise InputError(
-                f"{where}.projector: lightly's heads take no `layers`: remove it, and see lightly's"
-                " projection heads for their arguments."
-            )
-        if model.get("method") == "dino" and "output_dim" not in model["projector"]:
-            raise InputError(
-                f"{where}.projector: DINO needs `output_dim`, the number of its prototypes."
             )
         low, high = model["views"]["area"]
         if low > high:
@@ -176,6 +175,31 @@ def _check_vectors(
                     f"{where}.{key}: {place} has no ids: put them, a line each, into"
                     f" {place.with_suffix('.txt').name} beside it."
                 )
+
+
+def _check_layer(where: str, model: Mapping[str, Any]) -> None:
+    """Check that a backbone whose stages are known has the one that is compared."""
+    layer, name = model.get("representation", ""), model.get("backbone", {}).get("name", "")
+    number = layer.removeprefix("layer")
+    if number != layer and int(number) > STAGES and OF_FOUR_STAGES.fullmatch(name):
+        raise InputError(
+            f"{where}.representation: the backbone {name!r} has no stage {layer}: name one of"
+            f" {', '.join(f'layer{place}' for place in range(1, STAGES + 1))}, `backbone` or"
+            " `projector`."
+        )
+
+
+def _named(vision: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models that tests and contrasts name, each with its key."""
+    tests = vision["tests"]
+    for place, pair in enumerate(tests["two_model"]):
+        yield from (
+            (f"tests.two_model.{place}.{role}", pair[role]) for role in ("target", "reference")
+        )
+    for role, models in tests["one_model"].items():
+        yield from ((f"tests.one_model.{role}", model) for model in models)
+    for place, pair in enumerate(vision["contrasts"]):
+        yield from ((f"contrasts.{place}", model) for model in pair)
 
 
 def _check_tests(vision: Mapping[str, Any]) -> None:
@@ -230,6 +254,16 @@ def _check_sweeps(vision: Mapping[str, Any]) -> None:
             _check_measured(f"{where}.{role}", name, set_name, vision["models"])
         target, *reference = sweep.base
         check_measured_points(where, target, bool(reference), vision, plan_vision.first_reference)
+        for name in (*sweep.targets, *sweep.references):
+            model = vision["models"][name]
+            if not {"epochs", "warmup_epochs"}.isdisjoint(sweep.varied) and (
+                model["warmup_epochs"] > model["epochs"]
+            ):
+                raise InputError(
+                    f"{where}: its point {name!r} has {model['epochs']} epochs and"
+                    f" {model['warmup_epochs']:g} `warmup_epochs`, and would end before its"
+                    " learning rate has risen: vary longer trainings, or lower `warmup_epochs`."
+                )
 
 
 def _check_measured(where: str, name: str, set_name: str, models: Mapping[str, Any]) -> None:

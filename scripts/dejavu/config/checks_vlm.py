@@ -1,7 +1,7 @@
 """Checks of the vision-language domain."""
 
 import filecmp
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ from dejavu.config.checks_common import (
     check_index,
     check_measured_points,
     check_names,
+    check_no_points,
     check_null_model,
     check_null_seeds,
     check_sources,
@@ -23,7 +24,7 @@ from dejavu.config.checks_common import (
 from dejavu.config.domains import DOMAINS
 from dejavu.config.kinds import ANNOTATIONS, MODELS, SOURCES
 from dejavu.config.replicates import seeds
-from dejavu.config.sweeps import sweeps_of
+from dejavu.config.sweeps import key_of, sweeps_of
 from dejavu.errors import InputError
 
 
@@ -36,6 +37,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     for name, source in vlm["sources"].items():
         _check_annotations(f"vlm.sources.{name}", source, base)
     _check_models(vlm, base)
+    check_no_points(vlm, "vlm", _named(vlm))
     _check_tests(vlm)
     _check_sweeps(vlm)
     _check_headline(vlm)
@@ -103,22 +105,22 @@ def _check_annotations(key: str, source: Mapping[str, Any], base: Path) -> None:
 
 def _check_models(domain: Mapping[str, Any], base: Path) -> None:
     for name, model in domain["models"].items():
-        record = MODELS[model["kind"]]
+        record, where = MODELS[model["kind"]], f"Config key {key_of(name, domain, 'vlm')}"
         if record.trained and model["train_on"] not in domain["sets"]:
             raise InputError(
-                f"Config key vlm.models.{name}.train_on: there is no set {model['train_on']!r};"
+                f"{where}.train_on: there is no set {model['train_on']!r};"
                 f" vlm.sets has {', '.join(domain['sets'])}."
             )
         if model.get("extra") and "extra" not in domain["sets"]:
             raise InputError(
-                f"Config key vlm.models.{name}.extra: there is no set that further samples could"
+                f"{where}.extra: there is no set that further samples could"
                 " be taken of: add `extra` to vlm.sets."
             )
         if record.source is not None and "path" in model:
             for folder in _imported_folders(model, domain, base).values():
                 if not clip_retrieval.numbers(folder):
                     raise InputError(
-                        f"Config key vlm.models.{name}.path: {folder} holds no"
+                        f"{where}.path: {folder} holds no"
                         f" {clip_retrieval.METADATA} files: name the folder that clip-retrieval"
                         " wrote, with `{source}` in it where every source has its own."
                     )
@@ -127,30 +129,38 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
                 kind = domain["sources"][settings["source"]]["kind"]
                 if kind != record.source:
                     raise InputError(
-                        f"Config key vlm.models.{name}: its embeddings come with the samples, and"
+                        f"{where}: its embeddings come with the samples, and"
                         f" the source of {set_name} is of kind {kind}: take sources of kind"
                         f" {record.source} for all sets, a `path` of its own, or another model."
                     )
         told = {"architecture", "model_cfg"} & set(model)
         if model["kind"] in ("random", "open_clip") and len(told) != 1:
             raise InputError(
-                f"Config key vlm.models.{name}: give either `architecture` (OpenCLIP's name) or"
-                " `model_cfg`."
+                f"{where}: give either `architecture` (OpenCLIP's name) or `model_cfg`."
             )
         if model["kind"] == "open_clip":
             if "model_cfg" in model and not model.get("checkpoint"):
                 raise InputError(
-                    f"Config key vlm.models.{name}: a `model_cfg` has no published weights: give"
+                    f"{where}: a `model_cfg` has no published weights: give"
                     " its `checkpoint` (a file)."
                 )
             folder = model.get("architecture", "").startswith("local-dir:")
             given = [key for key in ("pretrained", "checkpoint") if model.get(key)]
             if len(given) != (0 if folder else 1):
                 raise InputError(
-                    f"Config key vlm.models.{name}: give either `pretrained` (a tag) or"
+                    f"{where}: give either `pretrained` (a tag) or"
                     " `checkpoint` (a file) with an architecture's name, and neither with a"
                     " `local-dir:`."
                 )
+
+
+def _named(domain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The models that tests and contrasts name, each with its key."""
+    for name, test in domain["tests"].items():
+        yield from ((f"tests.{name}.{role}", test[role]) for role in ("target", "reference"))
+        yield from ((f"tests.{name}.null_models", null) for null in plan_vlm.null_models(test))
+    for place, pair in enumerate(domain["contrasts"]):
+        yield from ((f"contrasts.{place}", model) for model in pair)
 
 
 def _check_tests(domain: Mapping[str, Any]) -> None:

@@ -77,6 +77,7 @@ DOMAINS = {
                 "classes",
                 "agreement",
                 "memorized",
+                "correlated",
             ),
             *("confidence", "crops", "rejected"),
         ),

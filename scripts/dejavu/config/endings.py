@@ -1,12 +1,40 @@
-"""What a run says at its end: each test's verdict in a line.
+"""What a run says on the terminal: how far it is and, at its end, each test's verdict in a line.
 
 Standard library only: the Snakefile imports it.
 """
 
 import csv
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+# Snakemake's messages of each job and of the run's circumstances, by the name of their event; what
+# has no event are steps of the scheduler.
+ASIDE = {"job_info", "job_started", "job_finished", "group_info", "shellcmd", "resources_info"}
+STEPS = ("Select jobs to execute", "Using shell:", "Building DAG", "Assuming unrestricted")
+
+
+def is_for_terminal(record: logging.LogRecord) -> bool:
+    """Whether one of Snakemake's messages is worth a line; all are in its log.
+
+    A filter of `logging`. What is left are the numbers of jobs, progress, warnings and errors.
+    """
+    event = getattr(record, "event", None)
+    if record.levelno > logging.INFO:
+        return True
+    if event is None:
+        return not record.getMessage().startswith(STEPS)
+    return str(event) not in {*ASIDE, "workflow_started"}
+
+
+def is_current(page: Path, tables: list[Path]) -> bool:
+    """Whether a page is there, and no table is younger: it shows what these tell."""
+    with suppress(OSError):
+        made = page.stat().st_mtime_ns
+        return all(table.stat().st_mtime_ns <= made for table in tables)
+    return False
 
 
 def verdict_lines(checks: Path, scores: Path, digest: str) -> Iterator[str]:

@@ -25,8 +25,8 @@ def check(path: str | Path) -> None:
     """Refuse what YAML takes for something else than is written, at every depth of a config.
 
     That is a key that stands twice in a mapping, of which the last would count; a key that is no
-    text, as `no` or `1`; infinities and NaN; and `010`, which is 8, or `1:30`, which is 90. Anchors
-    are good, and so are keys that override merged ones (`<<`).
+    text, as `no` or `1`; dates and bytes; infinities and NaN; and `010`, which is 8, or `1:30`,
+    which is 90. Anchors are good, and so are keys that override merged ones (`<<`).
 
     Raises:
         InputError: naming file, line and key.
@@ -77,6 +77,10 @@ def _check_key(key: Any, place: tuple[str, ...], path: str | Path, lines: dict[s
 def _check_value(node: Any, place: tuple[str, ...], path: str | Path) -> None:
     told = f"{_where(path, node)}: the value {node.value} of the key {'.'.join(place)}"
     kind, written = node.tag.removeprefix(TAG), node.value.lstrip("+-.")
+    if kind in ("timestamp", "binary"):
+        raise InputError(
+            f"{told} is {KINDS.get(kind, 'bytes')} to YAML, and no key takes one: put it in quotes."
+        )
     number = 0.0
     if kind in ("int", "float"):
         number = getattr(yaml.constructor.SafeConstructor(), f"construct_yaml_{kind}")(node)

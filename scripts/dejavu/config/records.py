@@ -17,7 +17,7 @@ from typing import NamedTuple
 from dejavu.errors import InputError
 
 LONGEST_NAME = 255
-# What jobs leave below results/ that is no result.
+# What jobs leave below the results that is no result.
 ASIDE = ("logs", "benchmarks")
 RECORDS, UNFINISHED = ".snakemake/metadata", ".snakemake/incomplete"
 LIST = ".snakemake/unrecorded"
@@ -57,7 +57,7 @@ class Records(NamedTuple):
         return sorted(found & self.present)
 
 
-def check(folder: Path, outputs: Iterable[str]) -> None:
+def check(folder: Path, results: str, outputs: Iterable[str]) -> None:
     """See to it that Snakemake takes for current what is current, and nothing else.
 
     After a failed job its outputs are gone and its record is new, and Snakemake makes them again
@@ -66,13 +66,14 @@ def check(folder: Path, outputs: Iterable[str]) -> None:
 
     Args:
         folder: of the run.
+        results: the folder of the results, relative to it.
         outputs: regular expressions of the whole paths, relative to it, that rules make.
 
     Raises:
         InputError: a record is missing, empty or damaged, of a file or of one that it was made
             from. All that has to be made anew then is listed in a file.
     """
-    records = read(folder, outputs)
+    records = read(folder, results, outputs)
     found = unrecorded(records)
     for path in overtaken(records):
         mark = folder / UNFINISHED / name_of(path)
@@ -112,13 +113,13 @@ def overtaken(records: Records) -> list[str]:
     return records.made_from(found)
 
 
-def read(folder: Path, outputs: Iterable[str]) -> Records:
-    """Read the records of all outputs below results/; the arguments are those of `check`."""
+def read(folder: Path, results: str, outputs: Iterable[str]) -> Records:
+    """Read the records of all outputs below the results; the arguments are those of `check`."""
     # A name can't stand for groups of several patterns.
     patterns = [NAMED.sub("(?:", each) for each in outputs]
     is_output = cache(re.compile("|".join(f"(?:{each})" for each in patterns)).match)
     unfinished = _unfinished(folder / UNFINISHED)
-    present = frozenset(path for path in _files(folder) if is_output(path))
+    present = frozenset(path for path in _files(folder, results) if is_output(path))
     found: dict[str, Record | None] = {}
     known, waiting = set(present), list(present)
     while waiting:
@@ -135,11 +136,11 @@ def read(folder: Path, outputs: Iterable[str]) -> Records:
     return Records(present, found)
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Paths, relative to the folder, of all files below results/ that may be outputs."""
-    for place, folders, names in os.walk(folder / "results"):
+def _files(folder: Path, results: str) -> Iterator[str]:
+    """Paths, relative to the folder, of all files below the results that may be outputs."""
+    for place, folders, names in os.walk(folder / results):
         relative = os.path.relpath(place, folder)
-        if relative == "results":
+        if relative == results:
             folders[:] = [name for name in folders if name not in ASIDE]
         yield from (f"{relative}/{name}" for name in names)
 

@@ -88,7 +88,7 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     filling = jsonschema.validators.extend(
         Draft202012Validator, {"properties": fill_defaults}, type_checker=types
     )
-    filled = copy.deepcopy(dict(config))
+    filled = _apart(config)
     errors = list(filling(schema).iter_errors(filled))
     # Where the kind is wrong or missing, every other key of the mapping looks unknown or missing.
     kindless = [error for error in errors if error.message == "'kind' is a required property"]
@@ -98,6 +98,13 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
         told = _explained(error, schema)
         raise InputError(f"Config key {_dotted(error.absolute_path)}: {told}")
     return filled
+
+
+def _apart(value: Any) -> Any:
+    """A copy in which nothing stands twice: what YAML's anchors share has defaults of its own."""
+    if isinstance(value, Mapping):
+        return {key: _apart(below) for key, below in value.items()}
+    return [_apart(below) for below in value] if isinstance(value, list) else value
 
 
 def models_of(schema: Mapping[str, Any], domain: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ the base. Standard library only: the Snakefile imports it, and every job pays fo
 import copy
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -25,6 +26,10 @@ CHANNELS = ("mean", "std")
 # Of a point: the model whose weights are its own, or whose training keeps them after some epochs.
 WEIGHTS_OF, KEPT_BY, UNTIL = "weights_of", "kept_by", "until"
 MARKS = (WEIGHTS_OF, KEPT_BY, UNTIL)
+# Of a sweep: its points' names of each model that it varies, which its expansion gives them.
+TAKEN = "taken"
+# What stands for a key that a point lacks and its base has.
+LEFT_OUT = "left out"
 
 # What a model is, on what it is trained and how often: points are alike in it.
 FIXED = ("kind", "train_on", "trained_on", "seeds", *MARKS)
@@ -60,18 +65,21 @@ class Sweep:
 
 
 def sweeps_of(domain: Config) -> list[Sweep]:
-    """The sweeps of a domain, whose config is completed, expanded or not."""
+    """The sweeps of a domain, whose config is expanded."""
     return [
         _read(name, asked, domain["models"]) for name, asked in domain.get("sweeps", {}).items()
     ]
 
 
-def expanded(domain: Config, where: str, complete: Callable[[Config], Config]) -> dict[str, Any]:
+def expanded(
+    domain: Config, where: str, written: Config, complete: Callable[[Config], Config]
+) -> dict[str, Any]:
     """A domain's config with a model for each point of its sweeps.
 
     Args:
         domain: its completed config.
         where: its key.
+        written: its models without defaults: what a point does not name follows from what it does.
         complete: checks models, a mapping by name, against the schema of models, and fills in their
             defaults; it tells what is wrong as `schema.complete` does.
 
@@ -79,41 +87,60 @@ def expanded(domain: Config, where: str, complete: Callable[[Config], Config]) -
         InputError: a sweep asks for what can't be; it names the key and the remedy.
     """
     models = dict(domain["models"])
-    found: dict[str, tuple[str, Config]] = {}
+    owners = dict.fromkeys(models, f"{where}.models")
+    asked_of: dict[str, Config] = {}
     for name, asked in domain.get("sweeps", {}).items():
         key = f"Config key {where}.sweeps.{name}"
         _check_axis(key, asked, domain, where)
-        sweep = _read(name, asked, domain["models"])
-        _check_twice(key, sweep)
-        for point, settings in sweep.settings.items():
-            marks = {mark: settings[mark] for mark in MARKS if mark in settings}
-            plain = {each: value for each, value in settings.items() if each not in MARKS}
-            whole = {**_accepted(key, point, plain, complete), **marks}
-            first, known = found.setdefault(point, (name, whole))
-            if point in domain["models"] or known != whole:
-                other = f"{where}.models" if point in domain["models"] else f"the sweep {first!r}"
-                raise InputError(
-                    f"{key}: a point would be called {point!r}, as another model of {other} is:"
-                    " rename that, or write the value otherwise."
+        [axis] = [each for each in AXES if each in asked]
+        _, points = _points(axis, asked[axis])
+        texts = [text_of(point) for point in points]
+        _check_twice(key, texts, texts)
+        taken: dict[str, list[str]] = {}
+        for model in _base(asked):
+            base = domain["models"][model]
+            taken[model] = []
+            for point in points:
+                called, settings = (
+                    _kept(model, axis, point, base)
+                    if axis in ("k", "checkpoints")
+                    else _at(key, model, point, base, written[model], complete)
                 )
-            models[point] = whole
-    return {**domain, "models": models}
+                taken[model].append(called)
+                if called == model:
+                    continue
+                first = owners.setdefault(called, f"the sweep {name!r}")
+                if models.setdefault(called, settings) != settings or called in domain["models"]:
+                    raise InputError(
+                        f"{key}: a point would be called {called!r}, as another model of {first}"
+                        " is: rename that, or leave the point out."
+                    )
+            if axis != "k":
+                _check_twice(key, texts, taken[model])
+        asked_of[name] = {**asked, TAKEN: taken}
+    return {**domain, "models": models, "sweeps": asked_of}
+
+
+def key_of(model: str, domain: Config, where: str) -> str:
+    """The key of a model, or where it is the point of a sweep, what the config has of it."""
+    for sweep in sweeps_of(domain):
+        if model in sweep.settings:
+            return f"{where}.sweeps.{sweep.name}, the point {model}"
+    return f"{where}.models.{model}"
+
+
+def _base(asked: Config) -> tuple[str, ...]:
+    """The models that a sweep varies, the target first."""
+    return tuple(asked[role] for role in ("target", "reference") if role in asked)
 
 
 def _read(name: str, asked: Config, models: Config) -> Sweep:
-    """The points of a sweep, and the models that they take."""
+    """A sweep of an expanded config."""
     [axis] = [each for each in AXES if each in asked]
-    base = tuple(asked[role] for role in ("target", "reference") if role in asked)
     varied, points = _points(axis, asked[axis])
-    taken: dict[str, list[str]] = {model: [] for model in base}
-    settings: dict[str, Config] = {}
-    for model in taken:
-        for point in points:
-            called, changed = _at(model, axis, point, models)
-            taken[model].append(called)
-            if called != model:
-                settings[called] = changed
+    base, taken = _base(asked), asked[TAKEN]
     target, *reference = base
+    added = (point for model in taken for point in taken[model] if point not in base)
     return Sweep(
         name,
         varied,
@@ -121,7 +148,7 @@ def _read(name: str, asked: Config, models: Config) -> Sweep:
         tuple(taken[target]),
         tuple(taken[reference[0]]) if reference else (),
         base,
-        settings,
+        {point: models[point] for point in added},
     )
 
 
@@ -134,13 +161,73 @@ def _points(axis: str, values: Any) -> tuple[tuple[str, ...], list[Point]]:
     return (key,), [{key: value} for value in values]
 
 
-def _at(model: str, axis: str, point: Point, models: Config) -> tuple[str, Config]:
-    """Name and settings of a model at a point; the model itself where it does not differ."""
-    base = models[model]
-    if axis == "k":
+def _kept(model: str, axis: str, point: Point, base: Config) -> tuple[str, Config]:
+    """Name and settings of a model where other neighbours vote, or after some of its epochs."""
+    if axis == "k" or point["epochs"] == base["epochs"]:
         return model, base
-    changed: dict[str, Any] = copy.deepcopy(dict(base))
-    for key, value in point.items():
+    return f"{model}_e{point['epochs']}", {**base, KEPT_BY: model, UNTIL: point["epochs"]}
+
+
+def _at(
+    key: str,
+    model: str,
+    point: Point,
+    base: Config,
+    written: Config,
+    complete: Callable[[Config], Config],
+) -> tuple[str, Config]:
+    """Name and settings of a model at a point; the model itself where it does not differ.
+
+    Both follow from the settings that differ, however the sweep writes them: as a whole mapping or
+    key by key, with defaults or without.
+    """
+    told = f"{key}: {model!r} can't be varied to {text_of(point)}"
+    whole = _accepted(told, _with(written, point), complete)
+    ours, theirs = _leaves(whole), _leaves(base)
+    differing = {
+        each: ours.get(each, LEFT_OUT)
+        for each in sorted({*ours, *theirs})
+        if ours.get(each, LEFT_OUT) != theirs.get(each, LEFT_OUT)
+        and any(_is_within(each, varied) or _is_within(varied, each) for varied in point)
+        # Nothing at all: the keys that were, or are, there tell.
+        and {} not in (ours.get(each), theirs.get(each))
+    }
+    for each in tuple(differing) if len(differing) > 1 else ():
+        fewer = {other: value for other, value in differing.items() if other != each}
+        with suppress(InputError):
+            if _accepted(told, _with(written, fewer), complete) == whole:
+                differing = fewer
+    if whole == base:
+        return model, base
+    if list(differing) != list(point):
+        # In an order of keys that is always the same.
+        ordered = _accepted(told, _with(written, differing), complete)
+        whole = ordered if ordered == whole else whole
+    if _trained_alike(whole, base):
+        whole = {**whole, WEIGHTS_OF: model}
+    return f"{model}_{_in_name(differing, {*ours, *theirs})}", whole
+
+
+def _is_within(key: str, other: str) -> bool:
+    """Whether a dotted key is another, or a part of what that holds."""
+    return f"{key}.".startswith(f"{other}.")
+
+
+def _leaves(settings: Config, before: str = "") -> dict[str, Any]:
+    """The values of dotted keys that hold no further keys of their own."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            found |= _leaves(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found
+
+
+def _with(settings: Config, changes: Point) -> Config:
+    """A copy of settings with other values of some dotted keys."""
+    changed: dict[str, Any] = copy.deepcopy(dict(settings))
+    for key, value in changes.items():
         *parents, last = key.split(".")
         place = changed
         for parent in parents:
@@ -148,35 +235,32 @@ def _at(model: str, axis: str, point: Point, models: Config) -> tuple[str, Confi
                 # The schema says whether there may be a mapping.
                 place[parent] = {}
             place = place[parent]
-        place[last] = value
-    if changed == base:
-        return model, base
-    if axis == "checkpoints":
-        kept = {**base, KEPT_BY: model, UNTIL: point["epochs"]}
-        return f"{model}_e{point['epochs']}", kept
-    if _trained_alike(changed, base):
-        changed[WEIGHTS_OF] = base.get(WEIGHTS_OF, model)
-    differing = {key: point[key] for key in sorted(point) if _at_key(base, key) != point[key]}
-    return f"{model}_{_in_name(differing)}", changed
+        place[last] = copy.deepcopy(value)
+        if value == LEFT_OUT:
+            del place[last]
+    return changed
 
 
-def _at_key(settings: Any, key: str) -> Any:
-    """What settings have at a dotted key; `...`, which no config has, where they have nothing."""
-    for part in key.split("."):
-        settings = settings.get(part, ...) if isinstance(settings, Mapping) else ...
-    return settings
-
-
-def _in_name(point: Point) -> str:
-    """A point as names of models have it, whatever the order of its keys."""
-    parts = [f"{key.rpartition('.')[2]}_{value_text(value)}" for key, value in point.items()]
-    text = "_".join(parts).lower()
+def _in_name(differing: Point, known: Collection[str]) -> str:
+    """What differs, as names of models have it: of keys their last part, or more where shared."""
+    parts = [f"{_ending(key, known)}_{value_text(value)}" for key, value in differing.items()]
+    text = re.sub(r"(?<![^_ ])-(?=[0-9.])", "minus_", "_".join(parts).lower())
     name = re.sub(r"[^a-z0-9]+", "_", text).strip("_")
     if len(name) > LONGEST:
         digest = hashlib.blake2b(text.encode(), digest_size=DIGEST // 2).hexdigest()
         name = f"{name[:LONGEST]}_{digest}"
     # In paths `_s` and digits are a seed.
     return re.sub(r"_s(?=[0-9]+$)", "_s_", name)
+
+
+def _ending(key: str, known: Collection[str]) -> str:
+    """The shortest end of a dotted key that no other known one has; else the whole key."""
+    parts = key.split(".")
+    for start in range(len(parts) - 1, 0, -1):
+        ending = ".".join(parts[start:])
+        if not any(other != key and f".{other}".endswith(f".{ending}") for other in known):
+            return ending
+    return key
 
 
 def _trained_alike(one: Config, other: Config) -> bool:
@@ -261,36 +345,24 @@ def _check_axis(key: str, asked: Config, domain: Config, where: str) -> None:
             )
 
 
-def _check_twice(key: str, sweep: Sweep) -> None:
+def _check_twice(key: str, texts: Sequence[str], names: Sequence[str]) -> None:
     """Check that no two points are called the same."""
-    texts = [text_of(point) for point in sweep.points]
-    for place, text in enumerate(texts):
-        earlier = [
-            other
-            for other in range(place)
-            if texts[other] == text
-            or (sweep.varied != ("k",) and sweep.targets[other] == sweep.targets[place])
-        ]
-        if earlier:
+    for place, name in enumerate(names):
+        if name in names[:place]:
             raise InputError(
-                f"{key}: the points {texts[earlier[0]]} and {text} are one, the model"
-                f" {sweep.targets[place]!r}: leave one of them out."
+                f"{key}: the points {texts[names.index(name)]} and {texts[place]} are one: leave"
+                " one of them out."
             )
 
 
-def _accepted(
-    key: str, name: str, settings: Config, complete: Callable[[Config], Config]
-) -> Config:
+def _accepted(told: str, settings: Config, complete: Callable[[Config], Config]) -> Config:
     """A point's settings with their defaults, if the schema of models takes them."""
     try:
-        return complete({name: settings})[name]
+        return complete({"": settings})[""]
     except InputError as error:
-        place, _, told = str(error).partition(": ")
-        inside = place.removeprefix(f"Config key {name}").removeprefix(".")
-        raise InputError(
-            f"{key}: the model {name!r} can't be{f', because of {inside}' if inside else ''}:"
-            f" {told}"
-        ) from None
+        place, _, reason = str(error).partition(": ")
+        inside = place.removeprefix("Config key ").removeprefix(".")
+        raise InputError(f"{told}{f', because of {inside}' if inside else ''}: {reason}") from None
 
 
 def kept_epochs(models: Config, model: str) -> list[int]:

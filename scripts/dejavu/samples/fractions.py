@@ -36,6 +36,42 @@ def first_of_classes(labels: Sequence[str], fraction: float) -> NDArray[np.bool_
     return given.select(chosen=place < size)["chosen"].to_numpy()
 
 
+def check_batch(model: str, fraction: float, samples: int, batch: int) -> None:
+    """Stop on a part of a set with which a model's batches would shrink.
+
+    Args:
+        model: what it is called.
+        fraction: the part of its set that it is trained on.
+        samples: how many it is trained on for that.
+        batch: the config's size of a batch.
+
+    Raises:
+        InputError: they are less than a batch.
+    """
+    if fraction < 1 and samples < batch:
+        raise InputError(
+            f"{model}'s `train_fraction` is {fraction:g}, for which it is trained on {samples}"
+            f" samples, less than a `batch` of {batch}: raise it, or lower `batch`, and that of the"
+            " models that it is compared with."
+        )
+
+
+def check_classes(model: str, fraction: float, labels: Sequence[str]) -> None:
+    """Stop on a part of a set, whose images have these labels, in which a class has no share.
+
+    Raises:
+        InputError: the part of some class is less than one image.
+    """
+    sizes = pl.Series("label", list(labels), dtype=pl.String).value_counts().sort("count", "label")
+    for label, size in sizes.head(1).iter_rows():
+        if int(fraction * size + ROUNDING) < 1:
+            raise InputError(
+                f"{model}'s `train_fraction` is {fraction:g}, and the class {label!r} has {size} of"
+                f" the {len(labels)} images of its set, of which that is less than one: raise it,"
+                " or have more images a class."
+            )
+
+
 def read_pairs(
     paths: Sequence[str], fraction: float, extra_paths: Sequence[str], extra: float
 ) -> tuple[list[str], list[str]]:
@@ -70,9 +106,10 @@ def read_images(
             part of each of its classes.
 
     Raises:
-        InputError: there are not so many.
+        InputError: there are not so many, or a class has no share of the part.
     """
     own, shared = (_columns(each, ("image", "label")) for each in (paths, extra_paths))
+    check_classes("The model", fraction, own[1])
     chosen = first_of_classes(own[1], fraction)
     if extra is None:
         further = first_of_classes(shared[1], fraction)

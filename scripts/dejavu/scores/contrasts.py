@@ -136,6 +136,33 @@ def rows_of(
         yield from rows
 
 
+def correct_pairs(rows: Sequence[Row]) -> None:
+    """Correct the p-values of pairs that a config lists, which are one family, in place.
+
+    They are a family of each kind of test and replicate. A pair with one replicate, which it has
+    for all of those of others, is in each, and its own p-value the largest of them.
+
+    Args:
+        rows: of all sweeps and pairs, with `sweep` and `kind`.
+    """
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        pairs: dict[str, dict[str, Row]] = {}
+        for row in rows:
+            if row["kind"] == kind and row["along"] is None:
+                pairs.setdefault(row["sweep"], {})[row["replicate"]] = row
+                row["p_family"] = np.nan
+        for replicate in dict.fromkeys(name for pair in pairs.values() for name in pair):
+            family = [
+                row
+                for pair in pairs.values()
+                for name, row in pair.items()
+                if name == replicate or len(pair) == 1
+            ]
+            corrected = families.holm([row["p_value"] for row in family])
+            for row, p_value in zip(family, corrected, strict=True):
+                row["p_family"] = float(np.fmax(row["p_family"], p_value))
+
+
 def in_step(sides: Sequence[Mapping[str, Sequence[str]]]) -> list[dict[str, list[str]]]:
     """Models of points, seed by seed: of those with several the fewest count, a single one stays.
 

@@ -62,6 +62,12 @@ class Sums:
         """Number of samples."""
         return round(float(self.moments.samples))
 
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean precision of target and reference."""
+        _, t, g, *_ = (self.moments.totals / self.moments.samples).tolist()
+        return t, g
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -71,6 +77,7 @@ class Gap:
         level: its name.
         members: their number.
         controls: likewise.
+        means: of the target's and the reference's results on the members; nan without any.
         value: nan without two of either.
         estimate: None where there are too few.
         own_variance: the part of the estimate's variance that is its members'.
@@ -79,6 +86,7 @@ class Gap:
     level: str
     members: int
     controls: int
+    means: tuple[float, float]
     value: float = np.nan
     estimate: intervals.Centred | None = None
     own_variance: float = np.nan
@@ -87,23 +95,31 @@ class Gap:
     def of_sums(cls, level: str, members: Sums | None, controls: Sums | None) -> "Gap":
         """Of captions."""
         n, m = (0 if side is None else side.samples for side in (members, controls))
+        means = (np.nan, np.nan) if members is None else members.means
         if members is None or controls is None or min(n, m) < 2:
-            return cls(level, n, m)
+            return cls(level, n, m, means)
         by_reference = Levels(controls.by_reference.values, *controls.by_reference.sums.T)
         found = intervals.adjusted_gap(members.moments, controls.moments, by_reference)
         line = intervals.slope(controls.moments.with_pseudo_samples())
         own = intervals.residual_variance(members.moments.with_pseudo_samples(), line)
         known = found if min(n, m) >= LEAST else None
-        return cls(level, n, m, float(found.value), known, float(own))
+        return cls(level, n, m, means, float(found.value), known, float(own))
 
     @classmethod
     def of_crops(cls, level: str, members: Comparison, controls: Comparison) -> "Gap":
-        """Of crops, whose controls' classes weigh as the members' do; first replicates."""
+        """Of crops, whose controls' classes weigh as the members' do; first replicates.
+
+        Members of a class without controls don't count, unless none has any: then there is no gap.
+        """
         matched, weights = weighing.class_weights(members.classes, controls.classes)
-        members, controls = members.where(matched), controls.where(weights > 0)
+        members = members.where(matched) if matched.any() else members
+        controls = controls.where(weights > 0)
         weights, n, m = weights[weights > 0], members.crops, controls.crops
+        sides = members.targets[0], members.references[0]
+        target, reference = (float(each.correct.mean()) if n else np.nan for each in sides)
+        means = target, reference
         if min(n, m) < 2:
-            return cls(level, n, m)
+            return cls(level, n, m, means)
         (t, g), (u, h) = (
             tuple(side[0].correct.astype(np.float64) for side in (each.targets, each.references))
             for each in (members, controls)
@@ -111,7 +127,7 @@ class Gap:
         found = weighing.adjusted_gap((t, g), (u, h), controls.classes, weights)
         known = found if min(n, weighing.effective(weights)) >= LEAST else None
         own = float(np.square(found.member_parts).sum())
-        return cls(level, n, m, found.value, known, own)
+        return cls(level, n, m, means, found.value, known, own)
 
 
 def sums_of(
@@ -140,11 +156,14 @@ def sums_of(
         known[level] = known[level] + sums if level in known else sums
 
 
-def rows_of(gaps: Sequence[Gap], is_partition: bool, shares_control: bool) -> list[Row]:
+def rows_of(
+    gaps: Sequence[Gap], measure: str, is_partition: bool, shares_control: bool
+) -> list[Row]:
     """A row for each level of a group, with what tells whether they differ.
 
     Args:
         gaps: of the levels; those without members get no row.
+        measure: what results are called, `precision` or `accuracy`.
         is_partition: whether no sample is of two levels: otherwise levels are not independent, and
             nothing is told of their differences as a whole.
         shares_control: whether all levels have the same controls, whose chance moves all alike.
@@ -166,6 +185,7 @@ def rows_of(gaps: Sequence[Gap], is_partition: bool, shares_control: bool) -> li
     rows = []
     for gap in gaps:
         row: Row = {"level": gap.level, "members": gap.members, "controls": gap.controls}
+        row |= dict(zip(means_of(measure), gap.means, strict=True))
         row["adjusted"] = gap.value
         if gap.estimate is None:
             rows.append({**row, "no_interval": TOO_FEW})
@@ -179,6 +199,11 @@ def rows_of(gaps: Sequence[Gap], is_partition: bool, shares_control: bool) -> li
             row |= {"heterogeneity": spread.heterogeneity, "heterogeneity_p": spread.p_value}
         rows.append(row)
     return rows
+
+
+def means_of(measure: str) -> tuple[str, str]:
+    """The columns of the target's and the reference's mean results."""
+    return f"{measure}_target", f"{measure}_reference"
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,6 @@ LOSSES = {
     "byol": NegativeCosineSimilarity,
     "supervised": nn.CrossEntropyLoss,
 }
-# Arguments of lightly's losses that can't be chosen.
-FIXED = {
-    "gather_distributed": "The loss always sees the outputs of all processes",
-    "output_dim": "The loss has the projector's number of outputs",
-    "dim": "The loss compares vectors",
-    "memory_bank_size": "A killed training could not go on with the same memory bank",
-}
 
 
 class Objective(nn.Module):
@@ -157,9 +150,6 @@ def objective_of(
 ) -> Objective:
     """The objective that `settings` name: `method`, `loss` (arguments), `dino` or `byol`."""
     method, arguments = settings["method"], dict(settings["loss"])
-    for key, reason in FIXED.items():
-        if key in arguments:
-            raise InputError(f"{reason}: remove `{key}` from `loss` of the model in the config.")
     if method == "dino":
         arguments["output_dim"] = settings["projector"]["output_dim"]
     try:

@@ -179,6 +179,11 @@ def test_null_models_need_control_and_seeds_that_can_be_paired(base):
         ("vlm/models/web/epochs", 3, ["vlm.models.web", "epochs", "architecture"]),
         ("vlm/models/a/seeds", [], ["vlm.models.a.seeds"]),
         ("vlm/models/a/model_cfg", {}, ["vlm.models.a.model_cfg", "lacks", "'embed_dim'"]),
+        (
+            "vlm/models/a",
+            {"kind": "random", "model_cfg": {**TINY, "vision_cfg": "x"}},
+            ["vlm.models.a.model_cfg.vision_cfg", "'x' is not of type 'object'"],
+        ),
         ("vlm/tests/two/kind", "three", ["vlm.tests.two.kind", "'three'", "two_model, one_model"]),
         ("vlm/tests/two/reference", REMOVED, ["vlm.tests.two", "lacks", "'reference'"]),
         # What only the whole can tell.

@@ -55,8 +55,16 @@ def test_the_shipped_configs_are_right(tmp_path):
         ("models.vicreg_a.method", "moco", "'moco' is none of vicreg"),
         ("models.vicreg_a.views.area", [0.5, 0.2], "views.area: the smallest part"),
         ("models.vicreg_a.views.colours", 1, "it does not know colours"),
-        ("models.dino_a.projector", {}, "DINO needs `output_dim`"),
-        ("models.dino_a.projector", {"layers": []}, "lightly's heads take no `layers`"),
+        ("models.dino_a.projector", {}, "dino_a.projector: it lacks the key 'output_dim'"),
+        ("models.vicreg_a.projector.layers", [], "it does not know layers; it may hold hidden_dim"),
+        (
+            "models.vicreg_a.loss",
+            {"lamda_param": 5},
+            "models.vicreg_a.loss: it does not know lamda_param; it may hold eps, lambda_param,",
+        ),
+        ("models.vicreg_a.loss", {"lambda_param": "5"}, "loss.lambda_param: '5' is not of type"),
+        ("models.vicreg_a.loss", {"gather_distributed": True}, "does not know gather_distributed"),
+        ("models.dino_a.loss", {"output_dim": 3}, "it does not know output_dim"),
         ("models.vicreg_a.dino", {"momentum": 0.5}, "it does not know dino; it may hold backbone"),
         ("models.resnet.preprocessing.image_side", 32, "it does not know image_side"),
         ("index", {"search": "nprobe=4"}, "vision.index.search: exact search takes no parameters"),
@@ -81,6 +89,18 @@ def test_a_mistake_is_one_sentence(key, value, told):
         checked(changed(key, value))
     assert told in str(found.value)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("resnet50", 4), ("wide_resnet50_2", 4), ("convnext_tiny", 4), ("vit_base_patch16_224", 12)],
+)
+def test_a_stage_that_a_residual_network_has_not_is_told(name, stages):
+    config = changed("models.vicreg_a.backbone", {"name": name})
+    checked(changed("models.vicreg_a.representation", f"layer{stages}", config))
+    if stages == 4:
+        with pytest.raises(InputError, match=f"'{name}' has no stage layer5: name one of layer1, "):
+            checked(changed("models.vicreg_a.representation", "layer5", config))
 
 
 def test_a_shared_source_gives_a_and_b_alike():

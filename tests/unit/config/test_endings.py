@@ -1,8 +1,11 @@
-"""What a run says at its end."""
+"""What a run says while it runs and at its end."""
 
 import csv
 import json
+import logging
 import os
+
+import pytest
 
 from dejavu.config import endings
 
@@ -54,3 +57,36 @@ def test_a_table_of_another_config_says_nothing(tmp_path):
     assert list(endings.verdict_lines(checks, scores, "another")) == []
     checks.with_name("vlm_checks.csv-metadata.json").unlink()
     assert list(endings.verdict_lines(checks, scores, "this config")) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "text", "told"),
+    [
+        ("progress", "INFO", None, True),
+        ("run_info", "INFO", "Job stats:", True),
+        ("job_error", "ERROR", None, True),
+        ("error", "ERROR", "Error in rule", True),
+        ("job_info", "INFO", None, False),
+        ("job_finished", "INFO", "Finished jobid: 3", False),
+        ("workflow_started", "INFO", None, False),
+        (None, "INFO", "Select jobs to execute...", False),
+        (None, "INFO", "Using shell: /usr/bin/bash", False),
+        (None, "WARNING", "Using shell: none", True),
+        (None, "INFO", "Complete log(s): a.log", True),
+    ],
+)
+def test_jobs_are_left_to_the_log_and_what_somebody_acts_on_is_told(event, level, text, told):
+    facts = {"msg": text, "levelno": logging.getLevelName(level), "event": event}
+    assert endings.is_for_terminal(logging.makeLogRecord(facts)) == told
+
+
+def test_a_page_is_current_until_a_table_is_younger(tmp_path):
+    page, table = tmp_path / "index.html", tmp_path / "vlm_ppg.csv"
+    assert not endings.is_current(page, [])
+    page.write_text("")
+    table.write_text("")
+    os.utime(page, (2, 2))
+    os.utime(table, (1, 1))
+    assert endings.is_current(page, [table])
+    os.utime(table, (3, 3))
+    assert not endings.is_current(page, [table])

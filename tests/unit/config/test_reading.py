@@ -86,12 +86,21 @@ def test_a_number_of_another_base_is_refused(tmp_path, value, number):
 
 
 @pytest.mark.parametrize(
+    ("value", "kind"),
+    [("2020-01-01", "a date"), ("2020-01-01 10:00:00", "a date"), ("!!binary aGk=", "bytes")],
+)
+def test_a_date_is_refused_wherever_it_stands(tmp_path, value, kind):
+    told = refused(tmp_path, f"seed: 1\nx: {{free: [{value}]}}")
+    assert told.startswith("line 2: the value") and f"of the key x.free.0 is {kind} to YAML" in told
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '"no": 1\n"1": 2\n\'on\': 3\n!!str yes: 4',
         "a: {x: 1}\nb: {x: 2}\nc: [{x: 1}, {x: 1}]",
         "a: ['.nan', \"inf\", nan, Infinity]",
-        "a: [0, -0, 0.5, 1.0e-3, 0x1F, 0b11, 1_000, '010', 2020-01-01, 12:ab]",
+        "a: [0, -0, 0.5, 1.0e-3, 0x1F, 0b11, 1_000, '010', '2020-01-01', 12:ab]",
         "a: |\n  a: 1\n  a: 2",
         "",
     ],

@@ -20,7 +20,7 @@ MADE_OF = {**{path: ["data/x.csv"] for path in FIRST}, SECOND: FIRST, TABLE: [SE
 
 
 def unrecorded(folder):
-    return records.unrecorded(records.read(folder, OUTPUTS))
+    return records.unrecorded(records.read(folder, "results", OUTPUTS))
 
 
 def record(folder, path):
@@ -43,7 +43,7 @@ def folder(tmp_path):
 def test_nothing_is_wrong_with_a_finished_run_or_an_empty_folder(folder, tmp_path_factory):
     assert unrecorded(folder) == []
     assert unrecorded(tmp_path_factory.mktemp("new")) == []
-    records.check(folder, OUTPUTS)
+    records.check(folder, "results", OUTPUTS)
 
 
 def test_deleted_intermediates_are_not_asked_for(folder):
@@ -88,18 +88,18 @@ def test_what_was_made_from_the_output_of_a_job_that_failed_since_is_made_again(
     for path in gone:
         (folder / path).unlink()
     failed(folder, FIRST[2])
-    records.check(folder, OUTPUTS)
+    records.check(folder, "results", OUTPUTS)
     marks = {mark.name for mark in (folder / ".snakemake/incomplete").iterdir()}
     stale = {SECOND, TABLE}.difference(gone)
     assert marks == {record(folder, path).name for path in stale}
     # What Snakemake makes again is asked for nothing more.
-    records.check(folder, OUTPUTS)
+    records.check(folder, "results", OUTPUTS)
 
 
 def test_an_output_that_was_made_again_is_left_to_snakemake(folder):
     failed(folder, FIRST[2])
     (folder / FIRST[2]).write_text("result")
-    records.check(folder, OUTPUTS)
+    records.check(folder, "results", OUTPUTS)
     assert not (folder / ".snakemake/incomplete").exists()
 
 
@@ -125,12 +125,12 @@ def test_the_record_of_a_long_path_is_found(folder):
 def test_the_sentence_tells_what_to_do_and_doing_so_mends_it(folder):
     record(folder, FIRST[0]).unlink()
     with pytest.raises(InputError) as stopped:
-        records.check(folder, OUTPUTS)
+        records.check(folder, "results", OUTPUTS)
     told = str(stopped.value)
     assert told.startswith(f"Of {FIRST[0]} and 2 other files no record tells")
     assert "copy the folder .snakemake along" in told and "\n" not in told
     assert "xargs rm < .snakemake/unrecorded" in told
     for path in (folder / ".snakemake/unrecorded").read_text().splitlines():
         os.remove(folder / path)  # noqa: PTH107
-    records.check(folder, OUTPUTS)
+    records.check(folder, "results", OUTPUTS)
     assert (folder / FIRST[1]).exists()

@@ -134,3 +134,14 @@ def test_what_is_no_finite_number_is_no_number(value):
 def test_a_value_that_stands_for_no_number_comes_without_a_number(value):
     with pytest.raises(InputError, match=r"is not of type 'integer'\.$"):
         schema.complete({"count": value}, RULES)
+
+
+def test_what_anchors_share_has_defaults_of_its_own():
+    one = {"kind": "ssl", "train_on": "A", "projector": {"hidden_dim": 8}}
+    models = {"a": {**one, "method": "vicreg"}, "b": {**one, "method": "byol"}}
+    assert models["a"]["projector"] is models["b"]["projector"]
+    found = schema.complete(models, schema.models_of(schema.read(TOP), "vision"))
+    assert {name: found[name]["projector"].get("num_layers") for name in found} == {
+        "a": 3,
+        "b": None,
+    }

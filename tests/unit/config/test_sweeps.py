@@ -29,7 +29,7 @@ def expanded(asked, contrasts=(), changes=(), file=SMOKE):
         place[last] = value
     completed = schema.complete(config, RULES)
     complete = partial(schema.complete, schema=schema.models_of(RULES, name))
-    wide = sweeps.expanded(completed[name], name, complete)
+    wide = sweeps.expanded(completed[name], name, config[name]["models"], complete)
     checks.check({**completed, name: wide}, ROOT)
     return completed[name], wide
 
@@ -67,19 +67,17 @@ def test_a_point_is_there_once_whoever_asks_for_it_and_renaming_a_sweep_renames_
 
 
 def test_a_grid_is_every_pair_and_nested_keys_are_called_by_their_last_part():
-    grid = {**PAIR, "vary": {"loss.lambda_param": [25, 5], "views.area": [[0.2, 0.45], [0.1, 1]]}}
+    grid = {**PAIR, "vary": {"loss.lambda_param": [10, 5], "views.area": [[0.2, 0.45], [0.1, 1]]}}
     domains = expanded({"grid": grid}, file=VISION_SMOKE)
     [sweep] = sweeps.sweeps_of(domains[1])
     assert [points.text_of(point) for point in sweep.points] == [
         f"loss.lambda_param={loss}, views.area={area}"
-        for loss in (25, 5)
+        for loss in (10, 5)
         for area in ("0.2 0.45", "0.1 1")
     ]
-    assert sweep.targets[1] == "vicreg_a_lambda_param_25_area_0_1_1"
+    assert sweep.targets[1] == "vicreg_a_lambda_param_10_area_0_1_1"
     found = domains[1]["models"][sweep.targets[3]]
-    assert (found["loss"], found["views"]["area"]) == ({"lambda_param": 5}, [0.1, 1])
-    # The base has no such key: its loss is lightly's default.
-    assert "vicreg_a" not in sweep.targets
+    assert (found["loss"]["lambda_param"], found["views"]["area"]) == (5, [0.1, 1])
 
 
 def test_a_point_of_a_grid_is_that_of_a_sweep_that_varies_less():
@@ -97,6 +95,81 @@ def test_a_point_of_a_grid_is_that_of_a_sweep_that_varies_less():
     }
 
 
+def models_of(*several, changes=()):
+    """The models that sweeps with these keys varied add, of the target alone."""
+    asked = {
+        f"s{place}": {"target": "vicreg_a", "vary": vary} for place, vary in enumerate(several)
+    }
+    return added(expanded(asked, changes=changes, file=VISION_SMOKE))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "name"),
+    [
+        (
+            {"loss": [{}, {"lambda_param": 5}]},
+            {"loss.lambda_param": [5, 25.0]},
+            "vicreg_a_lambda_param_5",
+        ),
+        # Defaults may be written, or left out.
+        (
+            {"loss": [{"lambda_param": 5, "nu_param": 1}, {}]},
+            {"loss.nu_param": [1, 2], "loss.lambda_param": [5, 25]},
+            "vicreg_a_lambda_param_5",
+        ),
+        (
+            {"optimizer": ["lars", "adamw"]},
+            {"optimizer": ["lars", "sgd"], "momentum": [0.9, 0.8]},
+            "vicreg_a_optimizer_lars",
+        ),
+        (
+            {"backbone": [{"name": "test_resnet"}, {"name": "test_byobnet"}]},
+            {"backbone.name": ["test_resnet", "test_vit"]},
+            "vicreg_a_name_test_resnet",
+        ),
+        (
+            {"backbone.settings": [{"drop_rate": 0.1}, {}]},
+            {"backbone.settings.drop_rate": [0.1, 0.2]},
+            "vicreg_a_drop_rate_0_1",
+        ),
+    ],
+)
+def test_points_of_equal_settings_are_one_model_however_they_are_written(one, other, name):
+    first, second = models_of(one), models_of(other)
+    assert name in first and json.dumps(first[name]) == json.dumps(second[name])
+    assert models_of(one, other) == models_of(other, one) == first | second
+
+
+def test_what_a_base_says_beyond_defaults_is_a_difference_where_a_point_leaves_it_out():
+    base = [("models.vicreg_a.loss", {"lambda_param": 10, "mu_param": 5})]
+    [name] = models_of(
+        {"loss": [{"mu_param": 5}, {"mu_param": 5, "lambda_param": 10}]}, changes=base
+    )
+    assert name == "vicreg_a_lambda_param_25"
+    base = [("models.vicreg_a.backbone.settings", {"drop_rate": 0.1})]
+    [name] = models_of({"backbone.settings": [{}, {"drop_rate": 0.1}]}, changes=base)
+    assert name == "vicreg_a_drop_rate_left_out"
+    # What a method brings with it is no difference of its own.
+    [name] = models_of({"method": ["vicreg", "byol"]})
+    assert name == "vicreg_a_method_byol"
+
+
+def test_names_tell_keys_apart_that_end_alike():
+    byol = {"method": "byol", "optimizer": "sgd"}
+    changes = [(f"models.vicreg_a.{key}", value) for key, value in byol.items()]
+    momenta = {"byol.momentum": [0.5, 0.996]}, {"momentum": [0.5, 0.9]}
+    found = models_of(*momenta, changes=changes)
+    assert set(found) == {"vicreg_a_byol_momentum_0_5", "vicreg_a_momentum_0_5"}
+    assert found["vicreg_a_momentum_0_5"]["byol"] == {"momentum": 0.996}
+
+
+def test_names_tell_signs():
+    dino = {"method": "dino", "projector": {"output_dim": 8, "freeze_last_layer": 3}}
+    changes = [(f"models.vicreg_a.{key}", value) for key, value in dino.items()]
+    found = models_of({"projector.freeze_last_layer": [-1, 1]}, changes=changes)
+    assert set(found) == {f"vicreg_a_freeze_last_layer_{sign}1" for sign in ("minus_", "")}
+
+
 def test_names_of_points_are_no_seeds_and_no_longer_than_names_of_files_may_be():
     names = {"backbone.name": ["poolformer_s12", "poolformer_s24"]}
     models = added(expanded({"s": {**PAIR, "vary": names}}, file=VISION_SMOKE))
@@ -109,7 +182,7 @@ def test_names_of_points_are_no_seeds_and_no_longer_than_names_of_files_may_be()
 
 
 def test_a_classifier_of_a_part_does_not_narrow_what_is_measured():
-    asked = {"s": {**PAIR, "vary": {"epochs": [1, 2]}}}
+    asked = {"s": {**PAIR, "vary": {"epochs": [10, 20]}}}
     changes = [("models.resnet.train_fraction", 0.25)]
     _, vision = expanded(asked, changes=changes, file=VISION_SMOKE)
     [plan] = plan_vision.sweeps(vision)
@@ -156,10 +229,19 @@ def test_representations_are_of_one_training():
             ["epochs, batch, shift", "two keys at most"],
         ),
         ({**BOTH, "vary": {"epoch": [1, 2]}}, ["does not know epoch", "epochs"]),
-        ({**BOTH, "vary": {"epochs": [1, 0]}}, ["clip_a_epochs_0", "because of epochs", "minimum"]),
+        (
+            {**BOTH, "vary": {"epochs": [1, 0]}},
+            ["'clip_a' can't be varied to epochs=0, because of epochs: 0 is less"],
+        ),
         ({**BOTH, "vary": {"epochs.x": [1, 2]}}, ["because of epochs", "is not of type"]),
         ({**BOTH, "vary": {"epochs": [1, 1]}}, ["epochs=1 and epochs=1 are one", "leave one"]),
         ({**BOTH, "vary": {"epochs": [1, 1.0]}}, ["epochs=1 and epochs=1 are one"]),
+        # To Python these are 1 and 0.
+        ({**BOTH, "vary": {"epochs": [True, 5]}}, ["because of epochs: True is not of type"]),
+        ({**BOTH, "vary": {"text_mask": [False, 0.3]}}, ["because of text_mask: False is not"]),
+        ({**BOTH, "vary": {"flip": [True, 0]}}, ["because of flip: 0 is not of type 'boolean'"]),
+        ({**BOTH, "k": [True, 10]}, ["k.0", "True is not of type 'integer'"]),
+        ({**BOTH, "checkpoints": [True, 10]}, ["checkpoints.0", "True is not of type 'integer'"]),
         ({**BOTH, "vary": {"train_on": ["target", "reference"]}}, ["vary another key"]),
         ({**BOTH, "vary": {"seeds": [[0], [1]]}}, ["vary another key"]),
         # What expansion notes of a point is no setting.
@@ -182,6 +264,10 @@ def test_representations_are_of_one_training():
             ["vlm.sweeps.s.target", "is trained on the set 'reference'"],
         ),
         ({**BOTH, "k": [1, 3]}, ["3 is not among vlm.k", "add it there"]),
+        (
+            {**BOTH, "vary": {"model_cfg.vision_cfg": ["x", {}]}},
+            ["because of model_cfg.vision_cfg", "'x' is not of type 'object'"],
+        ),
         ({**BOTH, "representations": ["projector"]}, ["does not know representations"]),
         ({**BOTH, "checkpoints": [5]}, ["checkpoints", "too short"]),
     ],
@@ -192,6 +278,47 @@ def test_what_can_not_be_a_sweep_is_told_in_a_sentence(asked, told):
     for part in told:
         assert part in str(caught.value)
     assert str(caught.value).startswith("Config key vlm.sweeps.s")
+
+
+def test_a_point_that_ends_before_its_warm_up_is_told():
+    def varied(keys):
+        return expanded({"s": {**PAIR, "vary": keys}}, file=VISION_SMOKE)
+
+    varied({"epochs": [5, 120]})
+    # 5 epochs of warm-up are the default.
+    for keys in ({"epochs": [4, 120]}, {"warmup_epochs": [5, 121]}):
+        with pytest.raises(
+            InputError, match=r"vision\.sweeps\.s: its point 'vicreg_a_.*risen: var"
+        ):
+            varied(keys)
+    expanded({"s": {**PAIR, "checkpoints": [2, 120]}}, file=VISION_SMOKE)
+
+
+def test_what_is_wrong_with_a_point_is_told_of_its_sweep():
+    layers = {**PAIR, "representations": ["backbone", "layer9"]}
+    network = [("models.vicreg_a.backbone.name", "resnet18")]
+    with pytest.raises(InputError, match=r"vision\.sweeps\.s, the point vicreg_a_.*layer9: name"):
+        expanded({"s": layers}, changes=network, file=VISION_SMOKE)
+    with pytest.raises(InputError, match=r"because of loss: it does not know x; it may hold eps"):
+        expanded({"s": {**PAIR, "vary": {"loss.x": [1, 2]}}}, file=VISION_SMOKE)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "contrasts", "key"),
+    [
+        (SMOKE, [("tests.two_model.reference", "clip_b_e5")], [], "tests.two_model.reference"),
+        (SMOKE, [("tests.one_model.null_models", ["clip_b_e5"])], [], "tests.one_model.null_mod"),
+        (SMOKE, [("blind.model", "clip_b_e5")], [], "blind.model"),
+        (SMOKE, [], [["clip_a", "clip_a_e5"]], "contrasts.0"),
+        (VISION_SMOKE, [("tests.two_model", [{**PAIR, "target": "vicreg_a_e5"}])], [], "model.0"),
+        (VISION_SMOKE, [("tests.one_model.targets", ["vicreg_a_e5"])], [], "one_model.targets"),
+        (VISION_SMOKE, [("contamination.model", "vicreg_a_e5")], [], "contamination.model"),
+    ],
+)
+def test_only_sweeps_take_their_points(file, changes, contrasts, key):
+    asked = {"s": {**(BOTH if file == SMOKE else PAIR), "checkpoints": [5, 20]}}
+    with pytest.raises(InputError, match=f"{key}.*_e5' is a point of the sweep 's'.*models"):
+        expanded(asked, contrasts, changes, file=file)
 
 
 def test_a_name_that_is_taken_is_told():
@@ -232,6 +359,15 @@ def test_the_models_of_a_sweep_are_checked_as_those_of_a_test():
 def test_contrasts_are_of_targets_of_one_kind_of_test(pair, told):
     with pytest.raises(InputError, match=told):
         expanded({}, [pair])
+
+
+@pytest.mark.parametrize("again", [["clip_a", "clip_c"], ["clip_c", "clip_a"]])
+def test_a_pair_of_contrasts_stands_there_once(again):
+    clip = yaml.safe_load(SMOKE.read_text())["vlm"]["models"]["clip_a"]
+    test = {"kind": "one_model", "target": "clip_c", "reference": "minilm"}
+    changes = [("models.clip_c", clip), ("tests.third", test)]
+    with pytest.raises(InputError, match=r"vlm\.contrasts\.1: .* a pair of the list already"):
+        expanded({}, [["clip_a", "clip_c"], again], changes)
 
 
 def test_contrasts_have_one_reference_and_seeds_in_step():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import figure_groups
 import figure_training
 import figure_vision_confidence
 import figure_vision_dejavu
@@ -186,6 +187,32 @@ def test_bars_of_quadrants_end_at_1_whatever_the_number_of_references():
     assert bars == {("a", "b"): 1.0, ("a", "c"): 1.0, ("a", "resnet"): 1.0}
     assert {row["set"] for row in rows if row["reference_model"] != "resnet"} == {"symmetric"}
     assert {row["false"] for row in rows if row["quadrant"] == "memorized"} == {0.1}
+
+
+def test_a_level_has_its_gap_and_both_models_results_the_largest_gaps_first(tmp_path):
+    table = [
+        {
+            **{"test": "one_model", "target_model": "a", "reference_model": "r", "group": "label"},
+            **{"level": f"class {n}", "members": 30, "controls": 20, "q_value": 0.5},
+            **{"accuracy_target": 0.5 + n / 64, "accuracy_reference": n / 64},
+            **{"adjusted": n / 100, "shrunk": n / 200, "adjusted_high": n / 100 + 0.1},
+            "adjusted_low": None if n == 19 else n / 100 - 0.1,
+        }
+        for n in range(20)
+    ]
+    rows = figure_groups.rows_of(table)
+    # The last has no interval.
+    assert [row["level"] for row in rows[::3]] == [f"class {n}" for n in range(18, 6, -1)]
+    first, *results = rows[:3]
+    assert (first["value"], first["low"], first["shrunk"]) == (0.18, pytest.approx(0.08), 0.09)
+    assert [(row["panel"], row["what"], row["value"]) for row in results] == [
+        ("accuracy", "target", 0.5 + 18 / 64),
+        ("accuracy", "reference", 18 / 64),
+    ]
+    chart = figure_groups.drawn(rows)
+    figures.save(chart, outputs(tmp_path), "config", "t", "s", "d")
+    assert (tmp_path / "figure.svg").read_text().count("class 18") >= 1
+    assert figure_groups.rows_of([]) == [] and figure_groups.drawn([]).to_dict()
 
 
 def test_sample_sizes_are_told_in_words():

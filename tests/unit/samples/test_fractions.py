@@ -53,6 +53,24 @@ def shards(tmp_path):
     ]
 
 
+def test_a_part_in_which_a_class_has_no_share_is_told_with_its_size(shards):
+    labels = ["x"] * 20 + ["y"] * 5
+    fractions.check_classes("The model", 0.2, labels)
+    told = r"The model's `train_fraction` is 0.19, and the class 'y' has 5 of the 25 images"
+    with pytest.raises(InputError, match=told):
+        fractions.check_classes("The model", 0.19, labels)
+    with pytest.raises(InputError, match="has 5 of the 10 images"):
+        fractions.read_images(shards[0], 1e-9, [], None)
+
+
+def test_a_part_that_is_less_than_a_batch_is_told_with_its_size():
+    fractions.check_batch("Model a", 0.1, 64, 64)
+    # The whole of a small set is one batch, as ever.
+    fractions.check_batch("Model a", 1, 10, 64)
+    with pytest.raises(InputError, match=r"Model a's .* 0.1, .* trained on 63 samples, less than"):
+        fractions.check_batch("Model a", 0.1, 63, 64)
+
+
 def test_pairs_are_the_first_of_the_set_and_so_many_times_its_size_of_the_further_one(shards):
     images, captions = fractions.read_pairs(*shards[:1], 0.7, shards[1], 0.3)
     assert images == [*(f"a0.{row}" for row in range(6)), "a1.0", "more.0", "more.1", "more.2"]

@@ -14,7 +14,7 @@ from dejavu.config import layout
 from dejavu.config.points import ordered
 from dejavu.files.parquet import read_parquet, write_parquet
 from dejavu.scores import recovered, vision, vlm
-from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, contrasts, rows_of
+from dejavu.scores.contrasts import ENDS, NEIGHBOURS, TREND, contrasts, correct_pairs, rows_of
 from dejavu.scores.families import holm
 from dejavu.scores.judged import Comparison, Judged
 from dejavu.scores.tallies import paired_tallies
@@ -461,6 +461,34 @@ def test_differences_of_a_sweep_are_one_family_and_slopes_another():
         assert family[4]["p_family"] == given[4]
     assert rows[-1][1]["difference"] == 6
     assert np.isnan(rows[-1][1]["difference_low"])
+
+
+def row_of(sweep, replicate, p_value, along=None, kind="two_model"):
+    facts = {"sweep": sweep, "kind": kind, "along": along, "replicate": replicate}
+    return {**facts, "p_value": p_value, "p_family": p_value}
+
+
+def test_pairs_of_a_config_are_one_family_of_each_kind_and_replicate():
+    values = {"0": [0.01, 0.02, 0.03], "1": [0.5, np.nan, 0.001], "pooled": [0.2, 0.004, 0.01]}
+    rows = [
+        row_of(sweep, replicate, p_values[place])
+        for place, sweep in enumerate(("a, b", "b, c", "c, d"))
+        for replicate, p_values in values.items()
+    ]
+    others = [row_of("a, b", "0", 0.04, kind="one_model"), row_of("s", "0", 0.04, along="k")]
+    correct_pairs([*rows, *others])
+    for replicate, p_values in values.items():
+        found = [row["p_family"] for row in rows if row["replicate"] == replicate]
+        assert found == pytest.approx(holm(p_values), nan_ok=True)
+    assert [row["p_family"] for row in others] == [0.04, 0.04]
+
+
+def test_a_pair_of_one_seed_is_in_the_family_of_each_replicate_of_others():
+    single = row_of("a, b", "0", 0.02)
+    several = [row_of("b, c", name, p) for name, p in (("0", 0.5), ("1", 0.03), ("pooled", 0.01))]
+    correct_pairs([single, *several])
+    assert [row["p_family"] for row in several] == [0.5, 0.04, 0.02]
+    assert single["p_family"] == 0.04
 
 
 # Tables

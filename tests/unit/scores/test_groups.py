@@ -54,6 +54,7 @@ def test_a_levels_gap_is_that_of_its_samples_alone():
         ]
         assert (gap.members, gap.controls) == tuple(int(own.sum()) for own in chosen)
         assert gap.value == pytest.approx(least_squares(*values))
+        assert gap.means == pytest.approx([side.mean() for side in values[0]])
         known, places = np.unique(values[1][1], return_inverse=True)
         u = values[1][0]
         columns = [np.bincount(places, weights) for weights in (np.ones(len(u)), u, u * u)]
@@ -98,11 +99,14 @@ def test_levels_with_too_few_samples_say_so():
         Gap.of_sums(*each)
         for each in (("a", many, many), ("b", few, many), ("c", many, None), ("d", None, many))
     ]
-    first, second, third = groups.rows_of(gaps, True, False)
+    first, second, third = groups.rows_of(gaps, "precision", True, False)
     assert first["adjusted_low"] <= first["adjusted"] <= first["adjusted_high"]
     assert first["p_value"] == first["q_value"] and "heterogeneity" not in first
     assert second["no_interval"] == third["no_interval"] == "fewer than 15 samples"
     assert np.isfinite(second["adjusted"]) and np.isnan(third["adjusted"])
+    for row, sums in ((first, many), (second, few), (third, many)):
+        shown = [row[f"precision_{role}"] for role in ("target", "reference")]
+        assert shown == pytest.approx(list(sums.means))
 
 
 def test_spread_is_the_textbooks():
@@ -135,7 +139,9 @@ def test_where_all_levels_are_alike_heterogeneity_keeps_its_level(shares_control
         for place, n in enumerate(sizes):
             own = control if shares_control else Sums.of(*pair(random, 60), None)
             gaps.append(Gap.of_sums(str(place), Sums.of(*pair(random, n, 0.1), None), own))
-        rejected += groups.rows_of(gaps, True, shares_control)[0]["heterogeneity_p"] < 0.05
+        rejected += (
+            groups.rows_of(gaps, "precision", True, shares_control)[0]["heterogeneity_p"] < 0.05
+        )
     # Three and a half standard errors above .05.
     assert rejected / rounds <= 0.088
 
@@ -150,7 +156,7 @@ def test_levels_that_differ_are_told_apart_and_shrunk_gaps_err_less():
             Gap.of_sums(f"{truth}", Sums.of(*pair(random, 40, truth), None), control)
             for truth in truths
         ]
-        rows = groups.rows_of(gaps, True, True)
+        rows = groups.rows_of(gaps, "precision", True, True)
         rejected += rows[0]["heterogeneity_p"] < 0.05
         raw += sum((row["adjusted"] - truth) ** 2 for row, truth in zip(rows, truths, strict=True))
         shrunk += sum((row["shrunk"] - truth) ** 2 for row, truth in zip(rows, truths, strict=True))
@@ -161,8 +167,8 @@ def test_overlapping_levels_have_no_heterogeneity():
     random = np.random.default_rng(7)
     sums = [Sums.of(*pair(random, 60), None) for _ in range(4)]
     gaps = [Gap.of_sums("a", sums[0], sums[1]), Gap.of_sums("b", sums[2], sums[3])]
-    assert "heterogeneity" in groups.rows_of(gaps, True, False)[0]
-    assert "heterogeneity" not in groups.rows_of(gaps, False, False)[0]
+    assert "heterogeneity" in groups.rows_of(gaps, "precision", True, False)[0]
+    assert "heterogeneity" not in groups.rows_of(gaps, "precision", False, False)[0]
 
 
 def test_q_values_are_those_of_scipy():
@@ -199,6 +205,18 @@ def test_a_level_of_crops_weighs_controls_classes_as_the_members():
         for each in alone
     ]
     assert gap.value == pytest.approx(least_squares(*values))
+    assert gap.means == pytest.approx([side.mean() for side in values[0]])
+
+
+def test_a_class_without_controls_has_its_accuracies_and_no_gap():
+    random = np.random.default_rng(11)
+    members, controls = crops(random, 80, 1, np.zeros(80)), crops(random, 0, 1, np.zeros(0))
+    [row] = groups.rows_of([Gap.of_crops("x", members, controls)], "accuracy", True, False)
+    assert (row["members"], row["controls"]) == (80, 0)
+    for role, side in (("target", members.targets), ("reference", members.references)):
+        assert row[f"accuracy_{role}"] == pytest.approx(side[0].correct.mean())
+    assert np.isnan(row["adjusted"]) and row["no_interval"] == "fewer than 15 samples"
+    assert not groups.rows_of([Gap.of_crops("y", controls, members)], "accuracy", True, False)
 
 
 def test_bins_are_quarters_of_the_members():

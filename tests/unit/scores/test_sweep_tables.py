@@ -31,6 +31,7 @@ def sized(kind, *trained_on):
 
 
 SWEEP = {"target": "a", "reference": "b", "vary": {"train_fraction": [0.5, 1]}}
+SWEEP |= {"taken": {name: [f"{name}_train_fraction_0_5", name] for name in ("a", "b")}}
 VLM = {
     "sets": {"target": {}, "reference": {}, "control": {}},
     **{"queries": ["t2i"], "k": [10], "predict": ["all"], "objects": ["all"], "headline": {}},

@@ -1,5 +1,7 @@
 """Tables and gallery of images from files that lie elsewhere than the workflow has them."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import vision_agreement
 import vision_classes
 import vision_confidence
+import vision_correlated
 import vision_correlation
 import vision_dejavu
 import vision_gallery
@@ -194,6 +197,62 @@ def test_memorized_crops_and_their_bins_are_of_the_first_replicate(crops):
         assert of_pair["crops"].sum() == wins.sum()
         others = right(crops, "a_s3", "control") & ~right(crops, reference, "control")
         assert of_pair["expected_false"].sum() == pytest.approx(CROPS * others.mean())
+
+
+def test_correlated_crops_are_those_that_the_reference_gets_right_its_surest_first(crops):
+    found = table(vision_correlated, crops, records=[crops.records["A"]])
+    assert found.select("test", "reference_model").unique(maintain_order=True).rows() == [
+        ("two_model", "b"),
+        ("one_model", "resnet"),
+        ("one_model", "naive_bayes@2"),
+    ]
+    for reference in ("b", "resnet"):
+        told = {name: crops.known[name, "A"] for name in ("a_s3", reference)}
+        expected = sorted(
+            (-sure, sample, "correlated" if own else "misrepresented", confidence)
+            for sample, sure, answer, own, confidence in zip(
+                told[reference]["sample"],
+                told[reference]["confidence"],
+                told[reference]["correct"],
+                told["a_s3"]["correct"],
+                told["a_s3"]["confidence"],
+                strict=True,
+            )
+            if answer
+        )
+        rows = found.filter(reference_model=reference)
+        columns = ("confidence_reference", "sample", "quadrant", "confidence_target")
+        held = [(-sure, *rest) for sure, *rest in rows.select(columns).iter_rows()]
+        assert held == expected
+        assert rows["rank"].to_list() == list(range(1, len(expected) + 1))
+        labels = dict(zip(told["a_s3"]["sample"].tolist(), crops.labels, strict=True))
+        assert rows["label"].to_list() == [labels[sample] for sample in rows["sample"]]
+        assert rows["prediction_target"].to_list() == rows["label"].to_list()
+        assert set(rows["quadrant"]) == {"correlated", "misrepresented"}
+
+
+def test_the_documented_lines_tell_the_quadrant_of_every_crop(crops):
+    places = {"a_s3": "vicreg_a_s0", "resnet": "resnet_s0"}
+    for name, shown in places.items():
+        known = pa.table(crops.known[name, "A"])
+        write_parquet(f"results/vision/predictions/{shown}/A.parquet", known)
+    page = (Path(__file__).parents[3] / "docs/evidence.md").read_text()
+    [lines] = [
+        each for each in re.findall(r"```python\n(.*?)```", page, re.S) if "quadrant" in each
+    ]
+    exec(lines, {})
+    found = pl.read_parquet("quadrants.parquet")
+    names = {(1, 1): "correlated", (1, 0): "memorized", (0, 1): "misrepresented"}
+    expected = {
+        sample: names.get((own, other), "unassociated")
+        for sample, own, other in zip(
+            crops.known["a_s3", "A"]["sample"].tolist(),
+            right(crops, "a_s3").tolist(),
+            right(crops, "resnet").tolist(),
+            strict=True,
+        )
+    }
+    assert dict(found.rows()) == expected and len(set(expected.values())) == 4
 
 
 def test_references_are_judged_by_their_own_files(crops):
