@@ -47,12 +47,12 @@ def configured(path, models):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of two encoders: its folder and config."""
+    """A finished run of two encoders: its folder."""
     folder = tmp_path_factory.mktemp("own")
     config = configured(folder / "config.yaml", encoders(folder))
     (folder / "run").mkdir()
     snakemake(folder / "run", *TABLES, config=config)
-    return folder / "run", config
+    return folder / "run"
 
 
 def ids_of(run, *sets):
@@ -113,12 +113,19 @@ def given_predictions(run, folder):
 def imported(run, tmp_path_factory):
     """A finished run under what the first one gave, called after the models that gave it."""
     folder = tmp_path_factory.mktemp("given")
-    models = {"dinov2": given_vectors(run[0], folder), "tuned": given_neighbors(run[0], folder)}
-    models["said"] = given_predictions(run[0], folder)
-    (folder / "run").mkdir()
+    models = {"dinov2": given_vectors(run, folder), "tuned": given_neighbors(run, folder)}
+    models["said"] = given_predictions(run, folder)
+    # Pictures and crops are there; what the encoders gave is made anew.
+    shutil.copytree(run, folder / "run", symlinks=True)
     config = configured(folder / "config.yaml", models)
-    snakemake(folder / "run", *TABLES, config=config)
-    return folder / "run", config, models
+    jobs = jobs_of(snakemake(folder / "run", *TABLES, config=config))
+    assert {name: jobs[f"import_{name}"] for name in ("vectors", "neighbors", "predictions")} == {
+        "vectors": 3,
+        "neighbors": 2,
+        "predictions": 2,
+    }
+    assert not {name for name in jobs if name.startswith("embed_")} and jobs["vote_labels"] == 4
+    return folder / "run", models
 
 
 def rows(folder, name, model):
@@ -129,22 +136,21 @@ def rows(folder, name, model):
 
 
 def test_encoders_are_measured_as_they_are_published(run):
-    scores = pl.read_csv(run[0] / TABLES[0])
+    scores = pl.read_csv(run / TABLES[0])
     assert set(scores["target_model"]) == set(TARGETS)
     assert set(scores["set"]) >= {"target", "control", "calibrated"}
     assert scores.filter(set="target", confident=1)["crops"].min() > 50
-    assert jobs_of(snakemake(run[0], "-n", *TABLES, config=run[1])) == {}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_vectors_that_exist_already_are_the_model_that_gave_them(run, imported, name):
-    wanted = rows(run[0], name, "dinov2")
+    wanted = rows(run, name, "dinov2")
     assert wanted and rows(imported[0], name, "dinov2") == wanted
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_neighbours_that_exist_already_give_byte_identical_rows(run, imported, name):
-    wanted = rows(run[0], name, "tuned")
+    wanted = rows(run, name, "tuned")
     assert wanted and rows(imported[0], name, "tuned") == wanted
 
 
@@ -153,14 +159,13 @@ def test_predictions_that_exist_already_score_as_the_model_that_made_them(run, i
     names += ["adjusted_accuracy", "adjusted_accuracy_high"]
     wanted, found = (
         pl.read_csv(folder / TABLES[0]).filter(target_model=model, confident=1).select(names)
-        for folder, model in ((run[0], "dinov2"), (imported[0], "said"))
+        for folder, model in ((run, "dinov2"), (imported[0], "said"))
     )
     assert len(wanted) > 3 and found.equals(wanted)
 
 
 def test_a_changed_file_reruns_its_model_alone(imported, tmp_path):
-    folder, config, models = imported
-    assert jobs_of(snakemake(folder, "-n", *TABLES, config=config)) == {}
+    folder, models = imported
     changed = pl.read_parquet(models["tuned"]["path"]).head(-1)
     changed.write_parquet(tmp_path / "n.parquet")
     models = {**models, "tuned": {**models["tuned"], "path": str(tmp_path / "n.parquet")}}
