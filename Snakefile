@@ -101,10 +101,10 @@ if "control" in config.get("vision", {}).get("sets", {}):
     include: "rules/vision/evidence.smk"
 
 
+include: "rules/embed.smk"
 include: "rules/lists.smk"
 include: "rules/index.smk"
 include: "rules/neighbors.smk"
-include: "rules/embed.smk"
 include: "rules/audits.smk"
 include: "rules/evidence.smk"
 include: "rules/membership.smk"

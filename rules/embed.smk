@@ -5,12 +5,12 @@ In: the records of a shard. Out: results/{domain}/embeddings/{model}/{input}/{se
 
 
 def domains_with_models(rule):
-    """A constraint on `domain` where `/embeddings/` and a model that a rule serves follow in a path.
+    """A constraint on `domain` where a model that a rule serves follows in a path.
 
     A name may stand for a model of another kind in the other domain.
     """
     return "|".join(
-        f"{domain}(?=/embeddings/(?:{served_by(domain, rule)})/)"
+        rf"{domain}(?=/(?:embeddings|neighbors)/(?:{served_by(domain, rule)})(?:@\d+)?/)"
         for domain in plan.configured(config)
     )
 

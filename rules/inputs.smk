@@ -168,6 +168,27 @@ def published_encoder(wildcards):
     return {key: kept[key] for key in kept if key not in sweeps.MARKS}, record.files
 
 
+def given_file(domain, query, wildcards):
+    """The file with the answers of a model that are given, for the samples of a set."""
+    settings = model_settings(domain, wildcards)
+    files = kinds.MODELS[settings["kind"]].files
+    source = source_of_set(domain, wildcards.set)
+    return paths.for_source(settings, files, BASE, source, query)["path"]
+
+
+def given_content(domain, query, wildcards):
+    """What tells that the answers of a model have changed, those for any set."""
+    settings = model_settings(domain, wildcards)
+    files = kinds.MODELS[settings["kind"]].files
+    asked = plan.answered(domain, config[domain])[model_name(domain)(wildcards)]
+    found = [
+        paths.for_source(settings, files, BASE, source_of_set(domain, name), query)["path"]
+        for each, name in asked
+        if each == query
+    ]
+    return [content_of(path) for path in dict.fromkeys(found)]
+
+
 def model_name(domain):
     """Parameter: the model that a path name stands for."""
     return lambda wildcards: replicates.model_of(wildcards.model, config[domain]["models"])

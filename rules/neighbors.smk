@@ -1,6 +1,6 @@
 """Neighbours: the nearest public samples of every query.
 
-In: embeddings of queries, the list of public's indexes. Out:
+In: embeddings of queries, the list of public's indexes; or a file that has them already. Out:
 results/{domain}/neighbors/{model}/{query}/{set}/{shard}.parquet.
 """
 
@@ -16,6 +16,10 @@ def list_of_indexes(wildcards):
     """The list of the indexes of all public shards, of what the query searches."""
     searched = domains.DOMAINS[wildcards.domain].queries[wildcards.query]
     return f"results/{wildcards.domain}/lists/index/{wildcards.model}/{searched}.json"
+
+
+# Where neighbours are given, nothing is searched.
+ruleorder: import_neighbors > find_neighbors
 
 
 rule find_neighbors:
@@ -46,3 +50,40 @@ rule find_neighbors:
         code=code_version("find_neighbors.py"),
     script:
         "../scripts/find_neighbors.py"
+
+
+rule import_neighbors:
+    """Take the nearest public samples of every caption or crop of one shard from a file."""
+    input:
+        records="results/{domain}/records/{set}/{shard}.parquet",
+        public=lambda wildcards: of_sets(
+            wildcards.domain,
+            f"results/{wildcards.domain}/records/{{set}}/{{shard}}.parquet",
+            ["public"],
+        ),
+    output:
+        "results/{domain}/neighbors/{model}{votes}/{query}/{set}/{shard}.parquet",
+    log:
+        "results/logs/import_neighbors/{domain}.{model}{votes}.{query}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/import_neighbors/{domain}.{model}{votes}.{query}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        domain=domains_with_models("import_neighbors"),
+        query=queries(),
+    conda:
+        "../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000, 3),
+        runtime=minutes(30, 30),
+    params:
+        # It asks for the output to rerun nothing where the file has moved.
+        file=lambda wildcards, output: from_base(
+            given_file(wildcards.domain, wildcards.query, wildcards)
+        ),
+        content=lambda wildcards: given_content(wildcards.domain, wildcards.query, wildcards),
+        k=lambda wildcards: votes_of(wildcards) or max(all_neighbors(wildcards)),
+        versions=versions("numpy", "polars"),
+        code=code_version("import_neighbors.py"),
+    script:
+        "../scripts/import_neighbors.py"

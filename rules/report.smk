@@ -35,6 +35,14 @@ def weights_of(domain, model):
     return [f"results/{domain}/models/{name}/model.safetensors" for name in names]
 
 
+def answers_of(domain, model):
+    """A file that tells the fingerprint of a model whose answers are given."""
+    query, name = plan.answered(domain, config[domain])[model][0]
+    if kinds.MODELS[config[domain]["models"][model]["kind"]].answers == "predictions":
+        return [layout.prediction_path(model, name)]
+    return [f"results/{domain}/neighbors/{model}/{query}/{name}/0000.parquet"]
+
+
 def preprocessing_of_classifiers():
     """What classifiers see of crops, by the files of their weights."""
     models = config.get("vision", {}).get("models", {})
@@ -56,6 +64,8 @@ def models_of_run():
             if model in searches:
                 searched = domain.queries[searches[model]]
                 files += embedded_by(key, model, searched, "public")
+            elif kinds.MODELS[settings["models"][model]["kind"]].answers:
+                files += answers_of(key, model)
             else:
                 files += weights_of(key, model)
         query = plan_vlm.headline(settings)["query"] if key == "vlm" else domain.asks

@@ -92,7 +92,8 @@ def model(path: str, preprocessing: dict[str, Any] | None) -> dict[str, Any]:
     place = Path(path)
     if place.suffix == ".parquet":
         facts = read_provenance(path)
-        told = {key: facts[key] for key in ("fingerprint", "dimension", "versions")}
+        told = {"fingerprint": facts["fingerprint"], "dimension": facts.get("dimension")}
+        told["versions"] = facts.get("versions", {})
         return {"domain": place.parts[1], "name": facts["model"], **told}
     assert preprocessing is not None, path
     told = {"fingerprint": weights_fingerprint(place, preprocessing), "dimension": None}

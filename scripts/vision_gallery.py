@@ -104,8 +104,10 @@ def examples(
     columns = ["id", "image", "width", "height", "label", "boxes", "crop", "tags"]
     rows = gallery.rows_of(job.input.samples, samples, columns)
     neighbors = layout.shards_of(job.input.neighbors)
-    paths = neighbors[job.params.predictors[group["shown"]], "crop", "A"]
+    # A pipeline whose predictions alone are given shows no neighbours.
+    paths = neighbors.get((job.params.predictors[group["shown"]], "crop", "A"), [])
     ranked = gallery.neighbors_of(paths, samples)[:, :SHOWN_NEIGHBORS]
+    ranked = ranked if paths else np.empty((len(samples), 0), dtype=np.int64)
     public = gallery.rows_of(job.input.public, ranked.ravel(), ["id", "image", "label"])
     lifts = typical(job.input.tags[:1], job.params.digest)
     asked = [group[role] for role in ("target_model",) if role in group] + references

@@ -5,6 +5,21 @@ results/vision/embeddings/{model}/{input}/{set}/{shard}.parquet.
 """
 
 
+def file_of_vectors(wildcards):
+    """The file with a model's embeddings of a set's images or crops."""
+    settings = model_settings("vision", wildcards)
+    files = kinds.MODELS[settings["kind"]].files
+    own = paths.for_source(settings, files, BASE, source_of_set("vision", wildcards.set))
+    return own["images" if wildcards.input == "image" else "crops"]
+
+
+def content_of_vectors(wildcards):
+    """What tells that imported embeddings, or their ids, have changed."""
+    path = Path(file_of_vectors(wildcards))
+    ids = [path.with_suffix(".txt")] if path.suffix == ".npy" else []
+    return [content_of(each) for each in (path, *ids)]
+
+
 rule embed_ssl:
     """Embed the images or background crops of a shard with a self-supervised model."""
     input:
@@ -68,3 +83,34 @@ rule embed_timm:
         code=code_version("embed_timm.py"),
     script:
         "../../scripts/embed_timm.py"
+
+
+rule import_vectors:
+    """Take the embeddings of the images or background crops of a shard from a file."""
+    input:
+        records="results/vision/records/{set}/{shard}.parquet",
+    output:
+        "results/vision/embeddings/{model}/{input}/{set}/{shard}.parquet",
+    log:
+        "results/logs/import_vectors/{model}.{input}.{set}.{shard}.log",
+    benchmark:
+        "results/benchmarks/import_vectors/{model}.{input}.{set}.{shard}.jsonl"
+    wildcard_constraints:
+        model=served_by("vision", "import_vectors"),
+        input="image|crop",
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000, 10),
+        runtime=minutes(60, 60),
+    params:
+        # It asks for the output to rerun nothing where the file has moved.
+        file=lambda wildcards, output: from_base(file_of_vectors(wildcards)),
+        content=content_of_vectors,
+        encoder=lambda wildcards: model_settings("vision", wildcards)["encoder"],
+        metric=config["vision"]["metric"],
+        versions=versions("numpy", "polars"),
+        code=code_version("import_vectors.py"),
+    script:
+        "../../scripts/import_vectors.py"

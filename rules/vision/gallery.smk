@@ -9,7 +9,11 @@ shown_predictors = {
     for name in plan_vision.predictors_in_tests(config["vision"])
 }
 shown_references = plan_vision.references(config["vision"])
-shown_models = [each["model"] for each in plan.searches("vision", config["vision"])]
+shown_models = [
+    name
+    for name in plan.models_in_tests("vision", config["vision"])
+    if name in plan.served_by("vote_labels", config["vision"])
+]
 
 
 rule vision_gallery:

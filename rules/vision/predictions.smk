@@ -1,6 +1,6 @@
 """Predictions: what each predictor says of the crops of a set.
 
-In: neighbours, or crops and a classifier, or tags. Out:
+In: neighbours, or crops and a classifier, or tags, or a file that has them already. Out:
 results/vision/predictions/{predictor}/{set}.parquet.
 """
 
@@ -102,3 +102,32 @@ rule predict_naive_bayes:
         code=code_version("predict_naive_bayes.py"),
     script:
         "../../scripts/predict_naive_bayes.py"
+
+
+rule import_predictions:
+    """Take the predicted labels of the crops of a set from a file."""
+    input:
+        records=records_of_set,
+    output:
+        "results/vision/predictions/{model}/{set}.parquet",
+    log:
+        "results/logs/import_predictions/{model}.{set}.log",
+    benchmark:
+        "results/benchmarks/import_predictions/{model}.{set}.jsonl"
+    wildcard_constraints:
+        model=served_by("vision", "import_predictions"),
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000, 3),
+        runtime=minutes(30, 30),
+    params:
+        # It asks for the output to rerun nothing where the file has moved.
+        file=lambda wildcards, output: from_base(given_file("vision", "crop", wildcards)),
+        content=lambda wildcards: given_content("vision", "crop", wildcards),
+        needs_confidence=min(config["vision"]["confident"]) < 1,
+        versions=versions("numpy", "polars"),
+        code=code_version("import_predictions.py"),
+    script:
+        "../../scripts/import_predictions.py"

@@ -100,3 +100,10 @@ def test_the_models_that_are_asked_for_are_there():
     assert {"vicreg", "barlow_twins", "dino", "backbone"} <= {
         model.get("format") for model in models().values()
     }
+
+
+@pytest.mark.parametrize("model", of_kind("timm"))
+def test_timm_lists_the_model_and_has_weights_for_it(model):
+    assert timm.is_model(model["model"])
+    weights = timm.get_pretrained_cfg(model["model"])
+    assert "checkpoint" in model or weights.hf_hub_id

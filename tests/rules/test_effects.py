@@ -261,6 +261,15 @@ ELSEWHERE = {
     "vision classifier train_on": f"{CHECKS}test_a_mistake_is_one_sentence",
     "vision checkpoint trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vlm clip train_on": "unit/config/test_checks.py::test_every_mistake_is_told_with_its_key_and",
+    **{
+        f"vision embeddings {key}": "workflow/test_own_models.py::test_vectors_that_exist_al"
+        for key in ("images", "crops", "encoder", "trained_on")
+    },
+    "vision neighbors path": "unit/search/test_given.py::test_neighbours_are_the_numbers_of_the_fi",
+    "vision neighbors trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
+    "vlm neighbors path": "unit/search/test_given.py::test_neighbours_are_the_numbers_of_the_first",
+    "vision predictions path": "unit/predictions/test_given.py::test_labels_are_those_of_the_file",
+    "vision predictions trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vision timm trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vision timm model": "unit/encoders/test_timm_models.py::test_embeddings_are_those_of_timm",
     "vision timm checkpoint": "unit/encoders/test_timm_models.py::test_embeddings_are_those_of",

@@ -10,23 +10,24 @@ from tests.rules.test_conventions import ROOT, RULES
 SCRIPTS = ROOT / "scripts"
 MODELS = ("clip", "ssl", "classifier")
 TRAININGS = {f"train_{model}" for model in MODELS}
-EMBEDDINGS = {name for name in RULES if name.startswith("embed_")} | {"import_embeddings"}
+IMPORTS = {"import_embeddings", "import_vectors"}
+EMBEDDINGS = {name for name in RULES if name.startswith("embed_")} | IMPORTS
 ALL, NONE = "all", "none"
 
 # An edited module; of trainings and embeddings those that run again; and how many other rules.
 REACH = [
-    ("errors", ALL, ALL, 92),
-    ("job", ALL, ALL, 92),
+    ("errors", ALL, ALL, 94),
+    ("job", ALL, ALL, 94),
     ("config.kinds", NONE, NONE, 0),
     ("config.domains", NONE, NONE, 0),
     ("config.plan", NONE, NONE, 0),
-    ("config.ranges", NONE, {"import_embeddings"}, 52),
-    ("files.parquet", ALL, ALL, 65),
+    ("config.ranges", NONE, IMPORTS, 54),
+    ("files.parquet", ALL, ALL, 67),
     ("files.csv", NONE, NONE, 59),
     ("files.csvw", ALL, NONE, 60),
-    ("files.arrays", NONE, ALL, 19),
+    ("files.arrays", NONE, ALL, 20),
     ("files.lists", NONE, NONE, 5),
-    ("files.neighbors", NONE, NONE, 6),
+    ("files.neighbors", NONE, NONE, 7),
     ("samples.naming", NONE, NONE, 1),
     ("samples.hashes", NONE, NONE, 52),
     ("sources.coco", NONE, NONE, 5),
@@ -38,7 +39,7 @@ REACH = [
     ("training.clip", {"train_clip"}, NONE, 0),
     ("training.loop", ALL, NONE, 1),
     ("search.exact", NONE, NONE, 2),
-    ("predictions.label_votes", NONE, NONE, 3),
+    ("predictions.label_votes", NONE, NONE, 4),
     ("predictions.object_votes", NONE, NONE, 3),
     ("scores.intervals", NONE, NONE, 27),
     ("scores.vlm", NONE, NONE, 5),
@@ -114,10 +115,10 @@ ALLOWED = {
         ({"files", "samples", "sources", "encoders", "training"}, {*STORED, "csvw", "weights"}),
     ),
     **dict.fromkeys(
-        sorted(EMBEDDINGS - {"import_embeddings"}),
+        sorted(EMBEDDINGS - IMPORTS),
         ({"files", "samples", "sources", "encoders"}, {*VECTORS, "weights"}),
     ),
-    "import_embeddings": ({"config", "files", "samples", "sources"}, VECTORS),
+    **dict.fromkeys(sorted(IMPORTS), ({"config", "files", "samples", "sources"}, VECTORS)),
     "train_index": ({"files", "search"}, VECTORS),
     "find_neighbors": ({"files", "search"}, {*VECTORS, "lists", "neighbors"}),
 }

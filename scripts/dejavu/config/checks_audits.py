@@ -57,6 +57,14 @@ def check(domain: Mapping[str, Any], where: str, targets: set[str], references: 
             f"Config key {where}.membership.similarity: it tells members from control: add"
             f" `control` to {where}.sets, or leave it out."
         )
+    if domain["membership"]["similarity"]:
+        for name in sorted(targets | references):
+            if not MODELS[models[name]["kind"]].embeds:
+                raise InputError(
+                    f"Config key {where}.membership.similarity: {name!r}, of kind"
+                    f" {models[name]['kind']}, has no embeddings whose similarity it could take:"
+                    " leave it out, or name a model that embeds."
+                )
     for name in plan.columns_grouped_by(where, domain):
         for set_name in plan.tells_members(where, domain):
             source = domain["sources"][domain["sets"][set_name]["source"]]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import paths
+from dejavu.config import paths, plan
 from dejavu.config.kinds import MODELS, SOURCES
 from dejavu.config.replicates import seeds
 from dejavu.config.sweeps import KINDS, sweeps_of
@@ -186,9 +186,31 @@ def check_files(domain: Mapping[str, Any], where: str, base: Path) -> None:
     sources = dict.fromkeys(settings["source"] for settings in domain["sets"].values())
     for name, model in domain["models"].items():
         files = MODELS[model["kind"]].files
+        if MODELS[model["kind"]].answers:
+            # Which of them are asked for, the tests tell: see `check_answers`.
+            continue
         for source in sources:
             settings = paths.for_source(model, files, base, source)
             paths.check(f"{where}.models.{name}", settings, files, base)
+
+
+def check_answers(domain: Mapping[str, Any], where: str, base: Path) -> None:
+    """Check that the files of given answers are there, for all that they are asked for."""
+    for name, asked in plan.answered(where, domain).items():
+        model, key = domain["models"][name], f"{where}.models.{name}"
+        queries = list(dict.fromkeys(query for query, _ in asked))
+        if len(queries) > 1 and paths.QUERY not in model["path"]:
+            raise InputError(
+                f"Config key {key}.path: the tests ask it by {' and '.join(queries)}, whose"
+                f" answers differ: put `{paths.QUERY}` into the path, with a file for each, or ask"
+                f" one alone in {where}.queries."
+            )
+        for query, set_name in asked:
+            source = domain["sets"][set_name]["source"]
+            files = MODELS[model["kind"]].files
+            paths.check(key, paths.for_source(model, files, base, source, query), files, base)
+        if Path(model["path"]).suffix != ".parquet":
+            raise InputError(f"Config key {key}.path: {model['path']} is no .parquet file.")
 
 
 def _check_parts(key: str, source: Mapping[str, Any], pattern: str, what: str, base: Path) -> None:

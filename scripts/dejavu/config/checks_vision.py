@@ -8,6 +8,7 @@ from typing import Any
 
 from dejavu.config import checks_audits, paths, plan_vision
 from dejavu.config.checks_common import (
+    check_answers,
     check_contrasts,
     check_files,
     check_index,
@@ -37,10 +38,11 @@ def check(vision: Mapping[str, Any], base: Path) -> None:
     check_index(vision, "vision")
     _check_apart(vision, base)
     _check_tags(vision, base)
-    _check_models(vision)
+    _check_models(vision, base)
     check_no_points(vision, "vision", _named(vision))
     _check_tests(vision)
     _check_sweeps(vision)
+    check_answers(vision, "vision", base)
     pairs, single = vision["tests"]["two_model"], vision["tests"]["one_model"]
     varied = [sweep.base for sweep in sweeps_of(vision)]
     targets = {pair["target"] for pair in pairs} | set(single["targets"])
@@ -106,7 +108,7 @@ def _check_apart(vision: Mapping[str, Any], base: Path) -> None:
         folders[folder] = name
 
 
-def _check_models(vision: Mapping[str, Any]) -> None:
+def _check_models(vision: Mapping[str, Any], base: Path) -> None:
     several = {}
     for name, model in vision["models"].items():
         where = f"Config key {key_of(name, vision, 'vision')}"
@@ -117,6 +119,8 @@ def _check_models(vision: Mapping[str, Any]) -> None:
             )
         _check_layer(where, model)
         record = MODELS[model["kind"]]
+        if model["kind"] == "embeddings":
+            _check_vectors(where, model, vision, base)
         if not record.trained:
             continue
         if model["train_on"] not in vision["sets"]:
@@ -160,6 +164,24 @@ def _check_models(vision: Mapping[str, Any]) -> None:
             f"Config key vision.models: models have different `seeds` ({told}); replicate r takes"
             " seed r of all: give them the same list, or a single seed."
         )
+
+
+def _check_vectors(
+    where: str, model: Mapping[str, Any], vision: Mapping[str, Any], base: Path
+) -> None:
+    """Check that files of embeddings are of a form that is read, and that arrays have their ids."""
+    for source in dict.fromkeys(settings["source"] for settings in vision["sets"].values()):
+        for key, path in (
+            (key, model[key].replace(paths.SOURCE, source)) for key in ("images", "crops")
+        ):
+            place = base / path
+            if place.suffix not in (".parquet", ".npy"):
+                raise InputError(f"{where}.{key}: {path} is neither a .parquet nor a .npy file.")
+            if place.suffix == ".npy" and not place.with_suffix(".txt").is_file():
+                raise InputError(
+                    f"{where}.{key}: {place} has no ids: put them, a line each, into"
+                    f" {place.with_suffix('.txt').name} beside it."
+                )
 
 
 def _check_layer(where: str, model: Mapping[str, Any]) -> None:
@@ -210,6 +232,11 @@ def _check_tests(vision: Mapping[str, Any]) -> None:
                 f"Config key vision.tests.one_model.references: {reference!r} is neither a"
                 f" classifier of vision.models ({', '.join(known) or 'there is none'}) nor"
                 " naive_bayes@ and a number of tags."
+            )
+        if models[reference].get("trained_on") == "A":
+            raise InputError(
+                f"Config key vision.tests.one_model.references: {reference!r} is told to be trained"
+                " on A, which a reference must not have seen: correct `trained_on` or the test."
             )
     if bool(single["targets"]) != bool(single["references"]):
         raise InputError(

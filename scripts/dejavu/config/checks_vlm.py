@@ -9,6 +9,7 @@ from typing import Any
 
 from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm, ranges
 from dejavu.config.checks_common import (
+    check_answers,
     check_contrasts,
     check_files,
     check_index,
@@ -41,6 +42,7 @@ def check(vlm: Mapping[str, Any], base: Path) -> None:
     _check_sweeps(vlm)
     _check_headline(vlm)
     _check_apart(vlm, base)
+    check_answers(vlm, "vlm", base)
     measured = [*vlm["tests"].values(), *_pairs_of_sweeps(vlm).values()]
     targets = {test["target"] for test in measured}
     references = {test["reference"] for test in measured if test["kind"] == "two_model"}

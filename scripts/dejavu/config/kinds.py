@@ -73,6 +73,7 @@ class Model:
         trained_on: the key that names the set which it was trained on, where its domain has one.
         loader: the module of `dejavu.encoders` that loads it, where it has one.
         source: the kind of source that its embeddings come with, where they are not in `files`.
+        answers: the stage whose results its `files` have, `neighbors` or `predictions`.
     """
 
     domains: tuple[str, ...]
@@ -85,6 +86,7 @@ class Model:
     trained_on: str | None = None
     loader: str | None = None
     source: str | None = None
+    answers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -275,12 +277,38 @@ MODELS = {
         trained_on="trained_on",
         loader="timm_models",
     ),
+    "embeddings": Model(
+        (VISION,),
+        ("import_vectors", "vote_labels"),
+        embeds=(IMAGE, CROP),
+        measured=True,
+        files=(File("images", of_source=True), File("crops", of_source=True)),
+        trained_on="trained_on",
+    ),
     "classifier": Model(
         (VISION,),
         ("train_classifier", "classify_crops"),
         baseline=True,
         trained=True,
         trained_on="train_on",
+    ),
+    "neighbors": Model(
+        (VLM, VISION),
+        ("import_neighbors", "vote_labels"),
+        measured=True,
+        baseline=True,
+        files=(File("path", of_source=True, of_query=True),),
+        trained_on="trained_on",
+        answers="neighbors",
+    ),
+    "predictions": Model(
+        (VISION,),
+        ("import_predictions",),
+        measured=True,
+        baseline=True,
+        files=(File("path", of_source=True),),
+        trained_on="trained_on",
+        answers="predictions",
     ),
     "pixels": Model((VLM, VISION), ("embed_pixels",), embeds=(IMAGE, CROP), loader="pixels"),
 }

@@ -12,7 +12,7 @@ from typing import Any
 from dejavu.config import contents
 from dejavu.errors import InputError
 
-SOURCE = "{source}"
+SOURCE, QUERY = "{source}", "{query}"
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class File:
         or_endings: of the one file that may stand in a folder's place.
         below: the folder inside it whose files tell a change.
         of_source: whether `{source}` in it stands for the name of a source.
+        of_query: whether `{query}` in it stands for that of a query.
     """
 
     key: str
@@ -36,6 +37,7 @@ class File:
     below: str = ""
     or_endings: tuple[str, ...] = ()
     of_source: bool = False
+    of_query: bool = False
 
     def inside(self, key: str) -> "File":
         """The same of a mapping that stands under a key."""
@@ -76,11 +78,16 @@ def replaced(
 
 
 def for_source(
-    settings: Mapping[str, Any], files: Sequence[File], base: Path, source: str
+    settings: Mapping[str, Any], files: Sequence[File], base: Path, source: str, query: str = QUERY
 ) -> dict[str, Any]:
-    """A copy of settings with the paths that they have for a source."""
+    """A copy of settings with the paths that they have for a source and a query."""
+
+    def named_for(file: File, path: str) -> str:
+        path = path.replace(SOURCE, source)
+        return path.replace(QUERY, query) if file.of_query else path
+
     differing = [file for file in files if file.of_source]
-    return replaced(settings, differing, base, lambda _, path: path.replace(SOURCE, source))
+    return replaced(settings, differing, base, named_for)
 
 
 def told(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> dict[str, Any]:

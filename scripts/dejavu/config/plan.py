@@ -79,6 +79,35 @@ def searches(domain: str, settings: Config) -> list[Plan]:
     ]
 
 
+def answered(domain: str, settings: Config) -> dict[str, list[tuple[str, str]]]:
+    """The queries and sets that each model whose answers are given is asked with, each once."""
+    models, found = settings["models"], dict[tuple[str, str, str], None]()
+    points = [point for sweep in SWEEPS[domain](settings) for point in sweep["points"]]
+    if domain == "vlm":
+        compared = [*plan_vlm.comparisons(settings), *points]
+        tallies = [tally for each in compared for tally in each["tallies"].values()]
+        tallies += [
+            tally
+            for each in compared
+            for nulls in each.get("nulls", {}).values()
+            for tally in nulls.values()
+        ]
+        for tally in tallies:
+            for role in ("target", "reference", "null"):
+                for name in tally.get(role, {}).get("models", ()):
+                    found[name, tally[role]["query"], tally["set"]] = None
+    else:
+        compared = [*plan_vision.comparisons(settings), *plan_vision.null_comparisons(settings)]
+        for side in (side for each in (*compared, *points) for side in each["sides"].values()):
+            for name in (*side["targets"], *side["references"]):
+                found[name.partition("@")[0], DOMAINS[domain].asks, side["set"]] = None
+    asked: dict[str, list[tuple[str, str]]] = {}
+    for name, query, set_name in found:
+        if name in models and MODELS[models[name]["kind"]].answers:
+            asked.setdefault(name, []).append((query, set_name))
+    return asked
+
+
 def trainings(domain: str, settings: Config) -> list[tuple[str, int, str]]:
     """Name, seed and path name of every training that a domain's tests ask for."""
     return trainings_of(settings["models"], models_in_tests(domain, settings))

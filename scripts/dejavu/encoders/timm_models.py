@@ -160,7 +160,7 @@ def _as_published(called: str, weights: Any, where: str, allow_download: bool) -
 def _of_file(called: str, path: str | Path) -> Any:
     """A model under the weights of a file, whose classifier tells how many classes there are."""
     state = checkpoints.state_dict(checkpoints.read(path), path)
-    bare = timm.create_model(called, pretrained=False, num_classes=0)
+    bare: Any = timm.create_model(called, pretrained=False, num_classes=0)
     state = checkpoints.network(state, list(bare.state_dict()), path)
     published: Any = bare.pretrained_cfg
     place = published.get("classifier")

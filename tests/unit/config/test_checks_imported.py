@@ -134,3 +134,26 @@ def test_samples_of_any_source_may_have_embeddings(base):
     del edited["vlm"]["models"]["first"]["path"]
     with pytest.raises(InputError, match="a `path` of its own, or another model"):
         checked(edited, base)
+
+
+def test_neighbours_that_are_given_have_a_file_for_each_query_that_is_asked(base):
+    edited = config()
+    edited["vlm"]["queries"] = ["t2i", "t2t"]
+    models, tests = edited["vlm"]["models"], edited["vlm"]["tests"]
+    models["ours"] = {"kind": "neighbors", "path": "ours.parquet"}
+    models["texts"] = {"kind": "neighbors", "path": "texts_{source}.parquet"}
+    tests["one"] = {"kind": "one_model", "target": "ours", "reference": "texts"}
+    for name in ("ours", "ours_t2i", "ours_t2t", "texts_a"):
+        (base / f"{name}.parquet").touch()
+    with pytest.raises(InputError, match="ask it by t2i and t2t, whose answers differ"):
+        checked(edited, base)
+    models["ours"]["path"] = "ours_{query}.parquet"
+    vlm = checked(edited, base)
+    assert plan.answered("vlm", vlm) == {
+        "ours": [(query, name) for query in ("t2i", "t2t") for name in ("target", "reference")],
+        "texts": [("t2t", "target"), ("t2t", "reference")],
+    }
+    assert {each["model"] for each in plan.searches("vlm", vlm)} == {"first", "second"}
+    (base / "ours_t2t.parquet").unlink()
+    with pytest.raises(InputError, match=r"vlm\.models\.ours\.path: there is no file .*ours_t2t"):
+        checked(edited, base)

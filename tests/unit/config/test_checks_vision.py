@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dejavu.config import checks, plan_vision, schema
+from dejavu.config import checks, plan, plan_vision, schema
 from dejavu.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -172,6 +172,8 @@ def test_comparisons_pair_seeds_and_change_places():
 
 
 FOLDER = {"kind": "transformers", "model": "./tower"}
+GIVEN = {"kind": "neighbors", "path": "given.parquet"}
+VECTORS = {"kind": "embeddings", "encoder": "x", "images": "v.npy", "crops": "given.parquet"}
 FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
 
 
@@ -197,11 +199,26 @@ FULL = {"kind": "checkpoint", "format": "vicreg", "checkpoint": "full.pth"}
         ({"kind": "timm", "model": "resnet18", "checkpoint": "no.pth"}, "there is no file"),
         ({"kind": "timm", "model": "resnet18", "trained_on": "B"}, "is trained on the set 'B'"),
         ({"kind": "timm", "model": "resnet18", "representation": "projector"}, "'projector'"),
+        (GIVEN, None),
+        (GIVEN | {"trained_on": "none"}, "'web' is trained on the set 'none'"),
+        (GIVEN | {"path": "no.parquet"}, "vision.models.web.path: there is no file"),
+        (GIVEN | {"path": "full.pth"}, "full.pth is no .parquet file"),
+        (GIVEN | {"path": "{source}.parquet"}, None),
+        (GIVEN | {"path": "{query}_{source}.parquet"}, "crop_foregrounds.parquet"),
+        (GIVEN | {"kind": "predictions"}, None),
+        (GIVEN | {"kind": "predictions", "trained_on": "B"}, "is trained on the set 'B'"),
+        (GIVEN | {"kind": "predictions", "path": "no.parquet"}, "there is no file"),
+        (VECTORS, None),
+        (VECTORS | {"images": "no.npy"}, "vision.models.web.images: there is no file"),
+        (VECTORS | {"crops": "lone.npy"}, "lone.npy has no ids: put them, a line each, into lone"),
+        (VECTORS | {"crops": "full.pth"}, "full.pth is neither a .parquet nor a .npy file"),
         (FOLDER | {"preprocessing": {}}, "it does not know preprocessing"),
     ],
 )
 def test_published_models_are_checked_like_others(tmp_path, changes, told):
     (tmp_path / "full.pth").touch()
+    for name in ("given.parquet", "foregrounds.parquet", "v.npy", "v.txt", "lone.npy"):
+        (tmp_path / name).touch()
     (tmp_path / "tower").mkdir()
     config = changed("models.web", changes if "kind" in changes else {**FULL, **changes})
     config["vision"]["tests"]["one_model"]["targets"] = ["web"]
@@ -213,3 +230,19 @@ def test_published_models_are_checked_like_others(tmp_path, changes, told):
         checked(config, tmp_path)
     assert told in str(found.value)
     assert "\n" not in str(found.value)
+
+
+def test_given_answers_serve_no_audit_and_no_reference_that_saw_the_members(tmp_path):
+    (tmp_path / "given.parquet").touch()
+    config = changed("models.web", GIVEN)
+    config["vision"]["tests"]["one_model"]["targets"] = ["web"]
+    for key, value, told in [
+        ("membership", {"similarity": True}, "'web', of kind neighbors, has no embeddings"),
+        ("blind.model", "web", "'web', of kind neighbors, can't embed a crop"),
+        ("tests.one_model.references", ["web"], "'web' is told to be trained on A"),
+    ]:
+        with pytest.raises(InputError) as found:
+            checked(changed(key, value, config), tmp_path)
+        assert told in str(found.value) and "\n" not in str(found.value)
+    [asked] = plan.answered("vision", checked(config, tmp_path)["vision"]).items()
+    assert asked == ("web", [("crop", "A"), ("crop", "control")])

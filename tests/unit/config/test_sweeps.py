@@ -442,3 +442,23 @@ def test_a_contrast_is_a_plan_of_two_points():
         ("one_model", {"model": "clip_a"}),
         ("one_model", {"model": "clip_c"}),
     ]
+
+
+def test_representations_of_a_published_encoder_are_those_that_its_kind_has():
+    changes = [
+        ("models.web", {"kind": "transformers", "model": "facebook/dinov2-base"}),
+        ("tests.one_model.targets", ["web"]),
+    ]
+    asked = {"s": {"target": "web", "representations": ["pooled", "mean_tokens"]}}
+    domains = expanded(asked, changes=changes, file=VISION_SMOKE)
+    [(name, point)] = added(domains).items()
+    assert name == "web_representation_mean_tokens"
+    assert point == domains[0]["models"]["web"] | {
+        "representation": "mean_tokens",
+        "weights_of": "web",
+    }
+    [plan] = plan_vision.sweeps(domains[1])
+    assert [each["target_model"] for each in plan["points"]] == ["web", name]
+    asked["s"]["representations"] = ["pooled", "layer3"]
+    with pytest.raises(InputError, match="'layer3' is none of pooled, class_token, mean_tokens"):
+        expanded(asked, changes=changes, file=VISION_SMOKE)

@@ -1,0 +1,165 @@
+"""What somebody's own pipeline says of samples, by their ids: Parquet files, or arrays with ids.
+
+A file may hold more samples than are asked for, in any order. Those that are asked for stand in it
+once each.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dejavu.errors import InputError, first_line, system_fault
+from dejavu.samples.texts import normalised_column
+from dejavu.sources.clip_retrieval import FLOATS
+from dejavu.sources.columns import readable
+from dejavu.sources.regular import check_regular, read_regular
+
+SAMPLE, EMBEDDING = "sample", "embedding"
+
+
+def of_samples(path: Path, ids: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows of a Parquet file that are of some samples, in their order.
+
+    Args:
+        path: the file, whose column `sample` has ids.
+        ids: of n samples, unique.
+        columns: further columns, those with a question mark only where the file has them.
+
+    Returns:
+        The columns that there are, and `row`, each row's place in the file, from 0.
+
+    Raises:
+        InputError: the file can't be read, lacks a column or a sample, or has one twice.
+    """
+    with readable(path):
+        table = _scanned(path)
+        present = table.collect_schema().names()
+    wanted = [SAMPLE, *(name for name in columns if not name.endswith("?"))]
+    for name in wanted:
+        if name not in present:
+            raise InputError(
+                f"{path} has no column {name!r}, but {', '.join(present)[:300]}: give it one."
+            )
+    optional = [name.removesuffix("?") for name in columns if name.endswith("?")]
+    kept = [*wanted[1:], *(name for name in optional if name in present)]
+    with readable(path):
+        rows = table.select(
+            normalised_column(pl.col(SAMPLE).cast(pl.String)).alias(SAMPLE),
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+            *kept,
+        )
+        asked = pl.DataFrame({SAMPLE: ids, "place": np.arange(len(ids))})
+        found = rows.join(asked.lazy(), on=SAMPLE).sort("place", "row").collect()
+    _check_once(path, ids, found["place"].to_numpy(), found["row"].to_numpy())
+    return found.drop(SAMPLE, "place")
+
+
+def vectors(path: Path, ids: pl.Series) -> NDArray[Any]:
+    """Embeddings of samples in their order, [n, d].
+
+    Args:
+        path: a Parquet file with the columns `sample` and `embedding`, lists of floats of one
+            length; or an array `.npy`, floats [rows, d], beside a `.txt` of the same name that has
+            an id a line.
+        ids: of n samples, unique.
+
+    Returns:
+        Float16 or float32 as they are stored, others rounded to float32.
+
+    Raises:
+        InputError: a file can't be read or is of another form, lacks a sample, or has one twice.
+    """
+    found = _of_array(path, ids) if path.suffix == ".npy" else _of_lists(path, ids)
+    kept = found.dtype if found.dtype in FLOATS else np.dtype(np.float32)
+    return found.astype(kept, copy=False)
+
+
+def ids_file(path: Path) -> Path:
+    """Where the ids of an array's rows stand, a line each."""
+    return path.with_suffix(".txt")
+
+
+def _of_array(path: Path, ids: pl.Series) -> NDArray[Any]:
+    try:
+        check_regular(path)
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        lines = read_regular(ids_file(path)).decode().splitlines()
+    except (OSError, ValueError) as error:
+        raise system_fault(error, path, "be read") or InputError(
+            f"{path}, or its ids in {ids_file(path).name}, can't be read ({first_line(error)}):"
+            " write the array by numpy.save, and an id a line as UTF-8."
+        ) from error
+    if mapped.ndim != 2 or mapped.dtype.kind != "f":
+        raise InputError(
+            f"{path} is no matrix of floats, but {mapped.dtype} of shape {mapped.shape}: write a"
+            " row for each sample."
+        )
+    if len(lines) != len(mapped):
+        raise InputError(
+            f"{path} has {len(mapped)} rows, and {ids_file(path).name} {len(lines)} ids: give each"
+            " row its id."
+        )
+    held = pl.DataFrame({SAMPLE: pl.Series(lines, dtype=pl.String)}).select(
+        normalised_column(pl.col(SAMPLE)), row=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
+    asked = pl.DataFrame({SAMPLE: ids, "place": np.arange(len(ids))})
+    found = held.join(asked, on=SAMPLE).sort("place", "row")
+    rows = found["row"].to_numpy()
+    _check_once(path, ids, found["place"].to_numpy(), rows)
+    gathered: NDArray[Any] = mapped[rows]
+    return gathered
+
+
+def _of_lists(path: Path, ids: pl.Series) -> NDArray[Any]:
+    found = of_samples(path, ids, [EMBEDDING])
+    column = found[EMBEDDING]
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    if not isinstance(column.dtype, pl.List) or not column.dtype.inner.is_float():
+        raise InputError(
+            f"{path}: the column {EMBEDDING!r} holds {str(column.dtype)[:80]}, no lists of floats:"
+            " write a list for each sample."
+        )
+    with readable(path):
+        # Whatever is asked for, the first row tells the width.
+        first = _scanned(path).select(EMBEDDING).head(1).collect()[EMBEDDING]
+    width = len(first[0]) if len(first) and first[0] is not None else 0
+    lengths = column.list.len()
+    wrong = (lengths.fill_null(0) != width).arg_true()
+    if len(wrong):
+        row = found["row"][int(wrong[0])]
+        raise InputError(
+            f"{path}: the embedding of row {row} has not {width} values, as the first has: all must"
+            " have the same number."
+        )
+    values = column.explode().to_numpy() if len(column) else np.empty(0, np.float32)
+    return values.reshape(len(column), width)
+
+
+def _scanned(path: Path) -> pl.LazyFrame:
+    check_regular(path)
+    # A path is a path: neither a pattern nor a folder of partitions.
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+def _check_once(
+    path: Path, ids: pl.Series, places: NDArray[np.integer], rows: NDArray[np.integer]
+) -> None:
+    """Check that each sample has one row: `places` of n samples, rising, and the file's `rows`."""
+    twice = np.flatnonzero(np.diff(places) == 0)
+    if len(twice):
+        first = int(twice[0])
+        raise InputError(
+            f"{path}: the rows {rows[first]} and {rows[first + 1]} are both of"
+            f" {ids[int(places[first])]!r}: keep one."
+        )
+    if len(places) < len(ids):
+        lost = np.setdiff1d(np.arange(len(ids)), places)
+        raise InputError(
+            f"{path} lacks {len(lost)} of the {len(ids)} samples that are asked for,"
+            f" {ids[int(lost[0])]!r} for one: add their rows, or take them out of the data."
+        )
