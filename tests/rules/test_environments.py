@@ -1,5 +1,12 @@
-"""The pip locks and the conda environment hold one and the same set of pins."""
+"""The locks, the conda environment and the package of the core ask for one and the same."""
 
+import ast
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -7,7 +14,12 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ENVS = Path(__file__).parents[2] / "envs"
+from dejavu.report.checkout import VERSION
+
+ROOT = Path(__file__).parents[2]
+ENVS = ROOT / "envs"
+CORE = ROOT / "scripts/dejavu"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def requirements(name):
@@ -56,7 +68,7 @@ def test_conda_environment_has_the_pins_of_the_lock():
 
 def test_hooks_have_the_locked_versions():
     lock = requirements("requirements-dev.lock")
-    hooks = yaml.safe_load((ENVS.parent / ".pre-commit-config.yaml").read_text())
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     revisions = {Path(repo["repo"]).name: repo["rev"] for repo in hooks["repos"]}
     for package, repo in {
         "ruff": "ruff-pre-commit",
@@ -84,3 +96,51 @@ def test_each_platform_gets_its_faiss_and_its_cuda_libraries(platform, machine, 
         if lock[package].marker is None or lock[package].marker.evaluate(here)
     }
     assert chosen == expected
+
+
+def imported(files):
+    """Names of the packages outside Python's own that some modules import, wherever they do."""
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names} - {"dejavu", *sys.stdlib_module_names}
+
+
+def test_the_package_asks_for_what_the_core_imports_in_versions_that_are_locked():
+    holders = packages_distributions()
+    needed = {
+        canonicalize_name(holder)
+        for name in imported(CORE.rglob("*.py"))
+        for holder in holders[name]
+        # Either gives `faiss`, and only one can be installed.
+    } - {"faiss-gpu"} | {"faiss-cpu"}
+    asked = by_name([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["all"]])
+    assert asked.keys() == needed
+    lock = requirements("requirements.lock")
+    for package, wanted in asked.items():
+        [least] = wanted.specifier
+        assert least.operator == ">="
+        [pin] = lock[package].specifier
+        assert wanted.specifier.contains(pin.version), package
+
+
+def test_the_wheel_holds_the_core_with_its_data_and_nothing_else(tmp_path):
+    pytest.importorskip("setuptools")
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "scripts", source / "scripts", ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy2(ROOT / name, source / name)
+    options = ["--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", tmp_path]
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", *map(str, options), str(source)]
+    subprocess.run(pip, check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    assert wheel.name == f"dejavu_memorization-{VERSION}-py3-none-any.whl"
+    told = f"dejavu_memorization-{VERSION}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if not name.startswith(told)}
+        metadata = archive.read(f"{told}/METADATA").decode()
+    files = [path for path in CORE.rglob("*") if path.is_file() and "__pycache__" not in str(path)]
+    assert held == {str(path.relative_to(CORE.parent)) for path in files}
+    assert f"Version: {VERSION}\n" in metadata
+    assert "License-Expression: MIT\n" in metadata
