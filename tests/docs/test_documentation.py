@@ -50,6 +50,12 @@ def commands():
     return [pytest.param(shlex.split(line), id=f"{page}: {line}") for line, page in found.items()]
 
 
+def without_cuda():
+    """The commands that make an environment without CUDA."""
+    [text] = [text for _, text in blocks("sh") if "/whl/cpu" in text]
+    return [shlex.split(line) for line in text.splitlines()]
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory, smoke_run, vision_smoke_run):
     """A copy of what git tracks, with the smoke-test configs and their finished results."""
@@ -118,6 +124,9 @@ def test_a_documented_command_does_what_it_should(clone, words):
         assert (ROOT / arguments[0]).is_file()
         if arguments[0] == "docs/config_reference.py":
             run(clone, sys.executable, *arguments)
+    elif program in ("python3", ".venv/bin/pip", "sed"):
+        # tests/rules/test_environments.py follows them to an environment without CUDA.
+        assert words in without_cuda()
     else:
         assert words == [".", ".venv/bin/activate"], "this command has no test: add one"
 

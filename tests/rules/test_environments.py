@@ -1,6 +1,8 @@
 """The locks, the conda environment and the package of the core ask for one and the same."""
 
 import ast
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -144,3 +146,68 @@ def test_the_wheel_holds_the_core_with_its_data_and_nothing_else(tmp_path):
     assert held == {str(path.relative_to(CORE.parent)) for path in files}
     assert f"Version: {VERSION}\n" in metadata
     assert "License-Expression: MIT\n" in metadata
+
+
+PYTHONS = ("3.11", "3.12", "3.13")
+# Their makers have none, but they are Python alone.
+WITHOUT_WHEELS = {"antlr4-python3-runtime", "connection-pool"}
+CUDA = re.compile(r"cuda|nvidia|triton|faiss-gpu")
+
+
+def test_every_place_names_the_same_pythons():
+    first, last = PYTHONS[0], PYTHONS[-1]
+    after = f"3.{int(last[2:]) + 1}"
+    assert PROJECT["requires-python"] == f">={first},<{after}"
+    makefile = (ROOT / "Makefile").read_text()
+    ends = tuple(f"({version.replace('.', ', ')})" for version in (first, last))
+    assert f"not {ends[0]} <= sys.version_info[:2] <= {ends[1]}" in makefile
+    assert " ".join(f"python{version}" for version in PYTHONS) in makefile
+    assert f"--python-version {first} " in makefile
+    listed = f"Python {', '.join(PYTHONS[:-1])} or {last}"
+    assert listed in makefile
+    assert listed in (ROOT / "README.md").read_text()
+    assert f"Python {first} to {last}" in (ROOT / "docs/python.md").read_text()
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
+    runs = ci["jobs"]["test"]["strategy"]["matrix"]["include"]
+    for part in ("unit", "workflow"):
+        tested = {run.get("python", first) for run in runs if part in run["parts"].split()}
+        assert tested == set(PYTHONS)
+
+
+def resolved(lines, python):
+    """What uv says of pins, without what they need, and whether it finds a wheel of each."""
+    options = ["--no-deps", "--only-binary", ":all:", "--no-python-downloads", "--python-version"]
+    platform = ["--python-platform", "x86_64-manylinux_2_28"]
+    return subprocess.run(
+        [sys.executable, "-m", "uv", "pip", "compile", *options, python, *platform, "-"],
+        input="\n".join(lines), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_pin_has_a_wheel_for_every_python(python):
+    pytest.importorskip("uv")
+    pins = {**requirements("requirements.lock"), **requirements("requirements-dev.lock")}
+    if resolved([str(pins["packaging"])], python).returncode:
+        pytest.skip("no package index can be reached")
+    asked = [str(pin) for name, pin in pins.items() if name not in WITHOUT_WHEELS]
+    done = resolved(asked, python)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 150
+
+
+def test_an_environment_without_cuda_has_all_other_pins(tmp_path):
+    [command] = re.findall(r"^sed -E .*$", (ROOT / "README.md").read_text(), re.M)
+    words = shlex.split(command)
+    assert words[-3:] == ["envs/requirements.lock", ">", "cpu.txt"]
+    done = subprocess.run(words[:-2], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = (line.partition("#")[0].strip() for line in done.stdout.splitlines())
+    left = by_name(line for line in lines if line)
+    lock = requirements("requirements.lock")
+    gone = {name for name in lock if CUDA.match(name)}
+    assert lock.keys() - left.keys() == gone | {"torch", "torchvision"}
+    assert left["faiss-cpu"].marker is None
+    assert left["faiss-cpu"].specifier == lock["faiss-gpu"].specifier
+    same = left.keys() - {"faiss-cpu"}
+    assert {name: left[name] for name in same} == {name: lock[name] for name in same}
