@@ -1,14 +1,14 @@
 # Everything runs from .venv/bin by path: no activation needed.
 
 CORES ?= all
-PYTHON ?= $(firstword $(foreach p,python3.11 python3,$(shell $(p) -c $(is_3_11) 2>/dev/null && echo $(p))))
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) -c $(is_served) 2>/dev/null && echo $(p))))
 LOCK_FLAGS ?=
 # The longest first: two processes take a file at a time, in this order.
 PARTS ?= workflow cluster docs rules unit
 
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
-is_3_11 := 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
+is_served := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 # Where it is set, as in many containers, every process compiles every module that it imports anew:
 # three times the time of a job.
@@ -69,16 +69,16 @@ lock: install ## Regenerate the locks and the conda environment from envs/*.in
 	mv envs/dejavu.yaml.new envs/dejavu.yaml
 
 .venv/bin/python:
-	@$(or $(PYTHON),false) -c $(is_3_11) 2>/dev/null || { \
-	    echo "Python 3.11 was not found: install it, or name it, as in: make install PYTHON=/path/to/python3.11" >&2; \
+	@$(or $(PYTHON),false) -c $(is_served) 2>/dev/null || { \
+	    echo "Python 3.11, 3.12 or 3.13 was not found: install one, or name it, as in: make install PYTHON=/path/to/python3.11" >&2; \
 	    exit 1; }
 	$(PYTHON) -m venv .venv
 
 # pip would compile on one core alone, and jobs compile what they import for themselves alone where
 # the environment says so. Some packages hold sources of later Pythons, which do not compile.
 .venv/.installed: envs/requirements.lock envs/requirements-dev.lock | .venv/bin/python
-	@$(BIN)/python -c $(is_3_11) || { \
-	    echo "The Python of .venv is not 3.11: remove .venv and run make install again" >&2; exit 1; }
+	@$(BIN)/python -c $(is_served) || { \
+	    echo "The Python of .venv is not 3.11, 3.12 or 3.13: remove .venv and run make install again" >&2; exit 1; }
 	$(BIN)/python -m pip --require-virtualenv install --no-compile $(foreach lock,$^,-r $(lock))
 	$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null || true
 	@touch $@

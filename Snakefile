@@ -29,6 +29,7 @@ include: "rules/jobs.smk"
 
 try:
     faults.check_options(sys.argv)
+    faults.check_core(BASE / "scripts")
     faults.check_folder(FOLDER)
     written, config = complete_config(config)
     # Where sources lie changes no result, as long as they hold the same.

@@ -3,10 +3,9 @@
 import functools
 import json
 import os
-import sys
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 
 from dejavu.config import (
     checks,
@@ -37,7 +36,8 @@ RESULTS = str(workflow.modifier.modify_path("results"))
 FOLDER = os.path.dirname(RESULTS) or "."
 # What jobs read it from.
 PICTURES = "DEJAVU_PICTURES"
-FAISS = "faiss-gpu" if sys.platform == "linux" and os.uname().machine == "x86_64" else "faiss-cpu"
+# Either gives `faiss`; only one can be installed.
+FAISS = "faiss-gpu" if any(distributions(name="faiss-gpu")) else "faiss-cpu"
 
 
 # What turns a table into a figure.

@@ -50,6 +50,12 @@ def commands():
     return [pytest.param(shlex.split(line), id=f"{page}: {line}") for line, page in found.items()]
 
 
+def without_cuda():
+    """The commands that make an environment without CUDA."""
+    [text] = [text for _, text in blocks("sh") if "/whl/cpu" in text]
+    return [shlex.split(line) for line in text.splitlines()]
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory, smoke_run, vision_smoke_run):
     """A copy of what git tracks, with the smoke-test configs and their finished results."""
@@ -106,16 +112,21 @@ def test_a_documented_command_does_what_it_should(clone, words):
         # After the program's name: --configfile takes every name that follows it.
         run(clone, *settings, sys.executable, "-m", "snakemake", *planned, *arguments)
     elif program == "pip":
-        assert arguments[:2] == ["install", "-r"]
-        run(
-            clone, sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", *arguments[1:]
-        )
+        assert arguments[0] == "install"
+        options = ["--dry-run", "--no-index"]
+        if arguments[1] != "-r":
+            # tests/rules/test_environments.py looks after what the core needs.
+            options += ["--no-deps", "--no-build-isolation"]
+        run(clone, sys.executable, "-m", "pip", "install", *options, *arguments[1:])
     elif program == "PYTHONPATH=scripts":
         run(clone, "env", program, sys.executable, *arguments[1:])
     elif program in ("python", "bash"):
         assert (ROOT / arguments[0]).is_file()
         if arguments[0] == "docs/config_reference.py":
             run(clone, sys.executable, *arguments)
+    elif program in ("python3", ".venv/bin/pip", "sed"):
+        # tests/rules/test_environments.py follows them to an environment without CUDA.
+        assert words in without_cuda()
     else:
         assert words == [".", ".venv/bin/activate"], "this command has no test: add one"
 

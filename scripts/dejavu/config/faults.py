@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from dejavu.errors import InputError
@@ -46,6 +48,24 @@ def check_folder(folder: str | Path) -> None:
                 f"The disk of {place.resolve()} is full: free some space and run again; what is"
                 " finished is kept."
             )
+
+
+def check_core(scripts: Path) -> None:
+    """Stop if jobs would run an installed core, and rules hash this one.
+
+    Snakemake puts the folder of a script behind all else that Python looks through.
+
+    Raises:
+        InputError: the environment has a package `dejavu`.
+    """
+    own = scripts.resolve(), Path.cwd()
+    found = PathFinder.find_spec("dejavu", [at for at in sys.path if Path(at).resolve() not in own])
+    if found is not None and found.origin is not None:
+        raise InputError(
+            f"Jobs would run {Path(found.origin).parent}, which is installed here, and not"
+            f" {scripts / 'dejavu'}: uninstall it from the workflow's environment (pip uninstall"
+            " dejavu-memorization, or whatever package it is of), or take it out of PYTHONPATH."
+        )
 
 
 def check_options(arguments: Sequence[str]) -> None:
