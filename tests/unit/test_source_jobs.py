@@ -60,7 +60,7 @@ def test_a_part_of_a_set_that_is_too_small_for_a_model_is_told_before_it_is_trai
     model = {"train_on": "target", "train_fraction": 0.5, "extra": 0, "batch": 40}
     check(tmp_path, 1, 0, {"a": model, "text": {}})
     with pytest.raises(
-        InputError, match=r"Model a's `train_fraction` is 0.1, .* less than a `batc"
+        InputError, match=r"Model a's `train_fraction` is 0.1, .* on 10 samples: raise it"
     ):
         check(tmp_path, 1, 0, {"a": {**model, "train_fraction": 0.1}})
     check(tmp_path, 1, 0, {"a": {**model, "train_fraction": 0.1, "extra": 1}})

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from dejavu.errors import InputError
 from dejavu.files.parquet import column_strings, read_parquet
+from dejavu.job import warn
 
 # So that 0.1 of 30 samples are 3, whatever its binary form.
 ROUNDING = 1e-9
+# Samples without which there is nothing to learn from: losses compare those of a batch.
+LEAST = 16
 
 
 def part_of(samples: int, fraction: float) -> int:
@@ -37,7 +40,7 @@ def first_of_classes(labels: Sequence[str], fraction: float) -> NDArray[np.bool_
 
 
 def check_batch(model: str, fraction: float, samples: int, batch: int) -> None:
-    """Stop on a part of a set with which a model's batches would shrink.
+    """Warn of a part of a set with which a model's batches shrink; stop where too few are left.
 
     Args:
         model: what it is called.
@@ -46,14 +49,17 @@ def check_batch(model: str, fraction: float, samples: int, batch: int) -> None:
         batch: the config's size of a batch.
 
     Raises:
-        InputError: they are less than a batch.
+        InputError: they are fewer than a model learns from.
     """
-    if fraction < 1 and samples < batch:
-        raise InputError(
-            f"{model}'s `train_fraction` is {fraction:g}, for which it is trained on {samples}"
-            f" samples, less than a `batch` of {batch}: raise it, or lower `batch`, and that of the"
-            " models that it is compared with."
-        )
+    if fraction == 1 or samples >= batch:
+        return
+    told = f"{model}'s `train_fraction` is {fraction:g}, for which it is trained on {samples}"
+    if samples < LEAST:
+        raise InputError(f"{told} samples: raise it, for at least {LEAST} are needed.")
+    warn(
+        f"{told} samples, less than a `batch` of {batch}: its batches are smaller than those of"
+        " the models that it is compared with, unless these have a lower `batch`, too."
+    )
 
 
 def check_classes(model: str, fraction: float, labels: Sequence[str]) -> None:

@@ -421,6 +421,7 @@ WITHOUT_DEFAULT = {
     "contamination",
     "blind",
     "utility",
+    "images",
 }
 
 

@@ -63,12 +63,16 @@ def test_a_part_in_which_a_class_has_no_share_is_told_with_its_size(shards):
         fractions.read_images(shards[0], 1e-9, [], None)
 
 
-def test_a_part_that_is_less_than_a_batch_is_told_with_its_size():
+def test_a_part_that_is_less_than_a_batch_is_told_with_its_size(capsys):
     fractions.check_batch("Model a", 0.1, 64, 64)
     # The whole of a small set is one batch, as ever.
     fractions.check_batch("Model a", 1, 10, 64)
-    with pytest.raises(InputError, match=r"Model a's .* 0.1, .* trained on 63 samples, less than"):
-        fractions.check_batch("Model a", 0.1, 63, 64)
+    assert capsys.readouterr().err == ""
+    fractions.check_batch("Model a", 0.1, 63, 64)
+    told = "Warning: Model a's `train_fraction` is 0.1, for which it is trained on 63 samples, less"
+    assert capsys.readouterr().err.startswith(told)
+    with pytest.raises(InputError, match=r"trained on 15 samples: raise it, for at least 16"):
+        fractions.check_batch("Model a", 0.1, 15, 64)
 
 
 def test_pairs_are_the_first_of_the_set_and_so_many_times_its_size_of_the_further_one(shards):
