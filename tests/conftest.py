@@ -86,8 +86,8 @@ def runs(process, script):
 
 
 def jobs_of(done):
-    """Rules and how many of their jobs a dry-run lists."""
-    lines = done.stdout.splitlines()
+    """Rules and how many of their jobs a run, or a dry-run, lists."""
+    lines = (done.stdout + done.stderr).splitlines()
     if not any(line.startswith("Job stats") for line in lines):
         return {}
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("Job stats")) + 3 :]
