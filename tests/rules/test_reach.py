@@ -15,15 +15,15 @@ ALL, NONE = "all", "none"
 
 # An edited module; of trainings and embeddings those that run again; and how many other rules.
 REACH = [
-    ("errors", ALL, ALL, 91),
-    ("job", ALL, ALL, 91),
+    ("errors", ALL, ALL, 92),
+    ("job", ALL, ALL, 92),
     ("config.kinds", NONE, NONE, 0),
     ("config.domains", NONE, NONE, 0),
     ("config.plan", NONE, NONE, 0),
-    ("config.ranges", NONE, {"import_embeddings"}, 50),
+    ("config.ranges", NONE, {"import_embeddings"}, 51),
     ("files.parquet", ALL, ALL, 64),
     ("files.csv", NONE, NONE, 59),
-    ("files.csvw", ALL, NONE, 60),
+    ("files.csvw", ALL, NONE, 61),
     ("files.arrays", NONE, ALL, 18),
     ("files.lists", NONE, NONE, 5),
     ("files.neighbors", NONE, NONE, 6),
@@ -43,6 +43,7 @@ REACH = [
     ("scores.intervals", NONE, NONE, 27),
     ("scores.vlm", NONE, NONE, 5),
     ("audits.blind", NONE, NONE, 6),
+    ("report.archive", NONE, NONE, 1),
     ("report.figures", NONE, NONE, 19),
     ("report.shown", NONE, NONE, 21),
     ("report.verdict", NONE, NONE, 4),
