@@ -113,6 +113,7 @@ include: "rules/groups.smk"
 include: "rules/utility.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/archive.smk"
 
 
 # Jobs check nothing again, and no more does what only tends the folder.

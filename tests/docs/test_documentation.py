@@ -76,6 +76,10 @@ def clone(tmp_path_factory, smoke_run, vision_smoke_run):
     for run in (smoke_run[0], vision_smoke_run):
         for part in ("results", ".snakemake"):
             shutil.copytree(run / part, folder / part, dirs_exist_ok=True)
+    # What the documented comparison reads.
+    for name, run in (("a", vision_smoke_run), ("b", smoke_run[0])):
+        (folder / "runs" / name).mkdir(parents=True)
+        (folder / "runs" / name / "results").symlink_to(run / "results")
     for name in ("photo_scenes", "imagenet_small"):
         photographs = ROOT.parent / "shared/data" / name
         if photographs.is_dir():

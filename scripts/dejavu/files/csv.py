@@ -27,7 +27,10 @@ TO_CODE = re.compile(rf"{CONTROLS}|\\(?=u[0-9a-f]{{4}})")
 
 
 def write_csv(
-    path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any], digest: str
+    path: str | Path,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, Any],
+    digest: str | None,
 ) -> None:
     """Write rows as CSV with a header, and its description; a missing value is an empty cell.
 
@@ -35,7 +38,7 @@ def write_csv(
         path: the file to appear.
         rows: one mapping a row; what a row lacks stays empty.
         columns: the columns in their order, with their Polars types.
-        digest: of the config that made the rows.
+        digest: of the config that made the rows; None where they are of no one config.
 
     Raises:
         ValueError: a row has a key that is no column, which Polars would leave out.
@@ -48,7 +51,7 @@ def write_csv(
     write_csv_parts(path, [frame], digest)
 
 
-def write_csv_parts(path: str | Path, parts: Iterable[pl.DataFrame], digest: str) -> None:
+def write_csv_parts(path: str | Path, parts: Iterable[pl.DataFrame], digest: str | None) -> None:
     """Write frames of the same columns, at least one, as one CSV, and its description."""
     csvw.write_frames(path, (part.with_columns(_texts(marked)) for part in parts), digest)
 

@@ -43,9 +43,21 @@ GROUPS = {
 
 def render(content: Mapping[str, Any]) -> str:
     """Fill the template; the same content gives the same text."""
-    import jinja2
     import markupsafe
     import vl_convert
+
+    code = {
+        "js": (TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        "bundle": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+    }
+    marked = {name: markupsafe.Markup(text) for name, text in code.items()}
+    return filled("page.html", {**content, **marked}, theme=figures.THEME, dark=figures.DARK)
+
+
+def filled(template: str, content: Mapping[str, Any], **others: Any) -> str:
+    """Fill a template of this folder, whose style is the report's; all content is escaped."""
+    import jinja2
+    import markupsafe
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -57,17 +69,8 @@ def render(content: Mapping[str, Any]) -> str:
     environment.filters.update(
         figure=shown_number, slug=slug, heading=heading, expected=false_entries
     )
-    code = {
-        name: markupsafe.Markup(text)
-        for name, text in {
-            "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
-            "js": (TEMPLATES / "page.js").read_text(encoding="utf-8"),
-            "bundle": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
-        }.items()
-    }
-    return environment.get_template("page.html").render(
-        **content, **code, theme=figures.THEME, dark=figures.DARK
-    )
+    style = markupsafe.Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    return environment.get_template(template).render(**content, **others, css=style)
 
 
 def shown_number(value: float) -> str:

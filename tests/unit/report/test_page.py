@@ -1,10 +1,13 @@
 """The page in a real browser: quiet, offline, narrow, sortable, and unmoved by hostile data."""
 
+import re
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
+import yaml
 
 import figure_vision_classes
 import report_page
@@ -15,6 +18,7 @@ from dejavu.report.verdict import HOLDS, MEMORIZES, Check, Primary, Score, Verdi
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[3]
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium: apt-get install it"
@@ -103,6 +107,13 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     (folder / "index.html").write_text(page.render(content(folder)))
     return folder / "index.html"
+
+
+def test_the_page_tells_how_it_is_cited(written):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    [author] = citation["authors"]
+    told = " ".join(re.sub("<[^>]*>", "", written.read_text()).split())
+    assert f"{author['name']}. {citation['title']}, version 1.2.3, commit abc123; run of" in told
 
 
 @pytest.fixture(scope="module")
