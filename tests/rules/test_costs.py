@@ -10,6 +10,7 @@ import yaml
 
 from dejavu.costs import __main__ as costs
 from dejavu.costs import jobs
+from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from tests.conftest import SMOKE, snakemake, written
 
@@ -156,6 +157,15 @@ def test_one_pilot_says_where_its_sizes_tell_no_growth(told, asked, pilots):
     text = told(pilots[0], "--configfile", asked(30000, shards=3))
     row = next(row for row in text.splitlines() if row.startswith("train_clip"))
     assert row.endswith("pilot, one size")
+
+
+def test_a_config_that_cannot_run_is_told_as_the_workflow_tells_it(tmp_path):
+    smoke = yaml.safe_load(SMOKE.read_text())
+    smoke["vlm"]["sources"]["world"] = {"kind": "table", "path": "nowhere.csv"}
+    with pytest.raises(
+        InputError, match=r"c.yaml can't be planned: Config key vlm\.sources\.world"
+    ):
+        jobs.dry_run(written(tmp_path / "c.yaml", smoke))
 
 
 @pytest.mark.parametrize(

@@ -75,14 +75,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"Error: {error}")
     rows = by_rule(found)
     if asked.csv:
-        with asked.csv.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS)
-            table.writeheader()
-            table.writerows(rows)
+        write(asked.csv, rows)
     for line in told(rows, found, asked.cores, asked.gpus, on_gpu):
         print(line)
     for line in of_sweeps(found, config):
         print(line)
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows of all rules as CSV."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, COLUMNS)
+            table.writeheader()
+            table.writerows(rows)
+    except OSError as error:
+        sys.exit(f"Error: {path} can't be written ({error.strerror}): name another file.")
 
 
 def gpu_rules() -> frozenset[str]:

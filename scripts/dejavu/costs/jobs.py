@@ -22,6 +22,8 @@ BASE = Path(__file__).parents[3]
 RULE = re.compile(r"(?:local)?rule (?P<name>\w+):")
 FIELD = re.compile(r"    (?P<key>input|output|benchmark|wildcards): (?P<value>.*)")
 SHARD = re.compile(r"\d{4}")
+# How Snakemake tells what is wrong.
+FAULT = re.compile(r"^\w*(?:Error|Exception)\b.*:\n(?P<sentence>.+)", re.MULTILINE)
 # Rules that compare the samples of a shard with all that are searched.
 SEARCHING = ("find_neighbors", "find_duplicates")
 TRAINING = ("train_clip", "train_ssl", "train_classifier")
@@ -67,9 +69,9 @@ def dry_run(config: str | Path, targets: Sequence[str] = (), called: str = "") -
         command += ["--configfile", str(Path(config).resolve())]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InputError(
-            f"{called or config} can't be planned: {done.stderr.strip().splitlines()[-1]}"
-        )
+        said = FAULT.search(done.stdout) or FAULT.search(done.stderr)
+        told = said["sentence"] if said else (done.stderr + done.stdout).strip()[-500:]
+        raise InputError(f"{called or config} can't be planned: {told}")
     return done.stdout
 
 
