@@ -56,8 +56,12 @@ def planned(tmp_path_factory):
     return dry_run
 
 
+# Hours by the clock to an hour of the CPU: what such a job waits for is a GPU.
+WAITING = {"embed_text": 3}
+
+
 def seconds(rule, work):
-    """What a job takes in the made-up runs."""
+    """What a job takes of the CPU in the made-up runs."""
     rates = {"find_neighbors": 1e-6, "train_clip": 1e-3, "embed_clip": 5e-3}
     return 2 + rates.get(rule, 1e-4) * work
 
@@ -80,8 +84,9 @@ def pilot(folder, config, planned):
         time = seconds(job.rule, jobs.work(job, sizes, completed))
         memory = 100 + 0.1 * jobs.held(job, sizes)
         # Long jobs are looked at for the last time before they end.
-        cpu = time * costs.fits.looked_at(time) / time
-        path.write_text(json.dumps({"s": time, "cpu_time": cpu, "max_rss": memory}) + "\n")
+        clock = time * WAITING.get(job.rule, 1)
+        cpu = time * costs.fits.looked_at(clock) / clock
+        path.write_text(json.dumps({"s": clock, "cpu_time": cpu, "max_rss": memory}) + "\n")
     return folder
 
 
@@ -118,17 +123,32 @@ def test_a_plan_gives_back_what_the_made_up_run_takes(told, tmp_path, asked, pil
     rows = {row["rule"]: row for row in csv.DictReader((tmp_path / "plan.csv").open())}
     assert rows.keys() == took.keys()
     for rule, row in rows.items():
-        expected = sum(each["s"] for each in took[rule])
+        expected = sum(each["s"] for each in took[rule]) / WAITING.get(rule, 1)
         assert int(row["jobs"]) == len(took[rule])
         assert row["source"] == "pilot", rule
         assert 3600 * float(row["hours"]) == pytest.approx(expected, rel=0.02), rule
         assert float(row["peak_mb"]) == pytest.approx(
             max(each["max_rss"] for each in took[rule]), rel=0.02
         )
-    hours = sum(each["s"] for several in took.values() for each in several) / 3600
+    hours = sum(float(row["hours"]) for row in rows.values())
     line = text.splitlines()[-1]
     assert line.startswith(f"{sum(map(len, took.values()))} jobs, {hours:.2g} hours of jobs")
     assert "on 4 cores at least" in line
+
+
+def test_rules_on_gpus_take_hours_by_the_clock(asked, pilots, planned, monkeypatch):
+    monkeypatch.setattr(jobs, "dry_run", planned)
+    path = asked(30000, shards=3)
+    assert "embed_text" in costs.gpu_rules() and "vlm_ppg" not in costs.gpu_rules()
+    hours = [
+        {row["rule"]: row["hours"] for row in costs.by_rule(found)}
+        for found in (
+            costs.costs(pilots, costs.completed(path), path, [], on_gpu)
+            for on_gpu in (frozenset(), costs.gpu_rules())
+        )
+    ]
+    for rule, alone in hours[0].items():
+        assert hours[1][rule] == pytest.approx(alone * WAITING.get(rule, 1), rel=0.02)
 
 
 def test_the_longest_chain_bounds_what_cores_save(asked, pilots, planned, monkeypatch):
