@@ -73,6 +73,9 @@ def clone(tmp_path_factory, smoke_run, vision_smoke_run):
         for name in ("smoke", "vision_smoke")
     ]
     (folder / "config.yaml").write_text(yaml.safe_dump(smoke[0] | smoke[1], sort_keys=False))
+    for _, text in blocks("yaml"):
+        if named := re.match(r"# (\w+\.yaml)\n", text):
+            (folder / named[1]).write_text(text)
     for run in (smoke_run[0], vision_smoke_run):
         for part in ("results", ".snakemake"):
             shutil.copytree(run / part, folder / part, dirs_exist_ok=True)
