@@ -78,10 +78,15 @@ def snakemake(directory, *arguments, check=True, **settings):
     return done
 
 
+# Of a process, as the system keeps it.
+LONGEST_NAME = 15
+
+
 def runs(process, script):
     """Whether a process, which may end any moment, runs a script."""
     with suppress(psutil.NoSuchProcess):
-        return any(part.endswith(script) for part in process.cmdline())
+        is_fork = process.name() == Path(script).stem[:LONGEST_NAME]
+        return is_fork or any(part.endswith(script) for part in process.cmdline())
     return False
 
 

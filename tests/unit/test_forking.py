@@ -39,6 +39,7 @@ import json, os, sys, beside
 names = ("TOLD", "OMP_NUM_THREADS", "TMPDIR")
 facts = [os.getcwd(), sys.argv, __name__, beside.VALUE, *map(os.environ.get, names)]
 facts += ["polars" in sys.modules, sys.stdin.read(), os.getpid()]
+facts += [open("/proc/self/comm").read()]
 with open("facts.json", "w") as file:
     json.dump(facts, file)
 """
@@ -52,7 +53,7 @@ with open("facts.json", "w") as file:
     facts = json.loads((folder / "facts.json").read_text())
     script = str(folder / "job.py")
     told = [str(folder), [script], "__main__", 1, "here", "3", str(folder / "temporary")]
-    assert facts == [*told, False, "", *numbers]
+    assert facts == [*told, False, "", *numbers, "job\n"]
     # An edited module of the workflow counts; packages that are asked for are there.
     (folder / "beside.py").write_text("VALUE = 22")
     run(folder, lines, packages=["polars", "no_such_package"], threads=3)
