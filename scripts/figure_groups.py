@@ -13,6 +13,7 @@ MOST = 12
 
 
 GAP = "adjusted gap"
+ENDS = ("low", "high", "shrunk")
 COLOURS = {GAP: figures.GREEN, **figures.ROLES}
 
 
@@ -78,13 +79,22 @@ def drawn(rows: figures.Rows) -> Any:
             alt.Tooltip("q_value:Q", format=".2g"),
         ],
     )
-    x = alt.X("low:Q").title(None).axis(grid=True, tickCount=5)
-    layers = alt.layer(
-        alt.Chart().mark_rule(style="zero").encode(x=alt.datum(0)),
-        base.mark_rule(style="interval").encode(x=x, x2="high:Q"),
-        base.mark_point(style="estimate").encode(x="value:Q"),
-        alt.Chart().mark_tick(color=figures.VERMILLION, thickness=2).encode(y=y, x="shrunk:Q"),
-    ).properties(width=270, height=alt.Step(18))
+    x = alt.X("start:Q").title(None).axis(grid=True, tickCount=5)
+    # Results have no interval and are not shrunk; a field without a number would have no scale.
+    start, end, shrunk = (f"isValid(datum.{name}) ? datum.{name} : datum.value" for name in ENDS)
+    shown = alt.expr(f"datum.panel == '{GAP}' ? 1 : 0")
+    layers = (
+        alt.layer(
+            alt.Chart().mark_rule(style="zero").encode(x=alt.datum(0)),
+            base.mark_rule(style="interval").encode(x=x, x2="end:Q"),
+            base.mark_point(style="estimate").encode(x="value:Q"),
+            alt.Chart()
+            .mark_tick(color=figures.VERMILLION, thickness=2, opacity=shown)
+            .encode(y=y, x="tick:Q"),
+        )
+        .transform_calculate(start=start, end=end, tick=shrunk)
+        .properties(width=270, height=alt.Step(18))
+    )
     panels = list(dict.fromkeys(row["panel"] for row in rows))
     chart = figures.panels(layers, rows, "panel", 2, panels)
     if not rows:

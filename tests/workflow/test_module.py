@@ -39,11 +39,15 @@ def test_a_module_with_a_prefix_gives_the_same_bytes_below_it(tmp_path, small_ru
     assert f"audit/{SMALL_TABLES[0]} was edited" in told.stdout + told.stderr
 
 
+IN_FOLDER = """
+def in_folder(path):
+    source = {"kind": "img2dataset", "path": path, "objects": "objects", "parts": 1}
+    return {"vlm": {**settings["vlm"], "sources": {"world": source}}}
+"""
 TWICE = """
 module {name}:
     snakefile: "{snakefile}"
-    config: {{"vlm": {{**settings["vlm"], "sources": {{"world": {{
-        "kind": "img2dataset", "path": "{path}", "objects": "objects", "parts": 1}}}}}}}}
+    config: in_folder("{path}")
     prefix: "{name}"
 
 use rule * from {name} as {name}_*
@@ -58,6 +62,6 @@ def test_two_modules_whose_sources_share_a_name_are_told_apart(tmp_path):
         path = tmp_path / name / "shards"
         uses += TWICE.format(name=name, snakefile=ROOT / "Snakefile", path=path)
     snakefile = tmp_path / "Snakefile"
-    snakefile.write_text(MODULE.split("module dejavu")[0] + uses)
+    snakefile.write_text(MODULE.split("module dejavu")[0] + IN_FOLDER + uses)
     told = snakemake(tmp_path, "-n", snakefile=snakefile, check=False)
     assert "vlm.sources.world is the name of sources in two folders" in told.stdout + told.stderr

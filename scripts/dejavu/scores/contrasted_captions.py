@@ -19,8 +19,15 @@ PRIMARY = {"two_model": "ppg", "one_model": "adjusted_precision"}
 
 
 def has_one_reference(points: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the gaps of all points are adjusted for the same results of a reference."""
-    known = [(point["tallies"]["target"]["reference"], point["setting"]) for point in points]
+    """Whether the gaps of all points are adjusted for the same results of a reference.
+
+    One of a single seed stands there once for each of its target's seeds.
+    """
+    sides = [point["tallies"]["target"]["reference"] for point in points]
+    known = [
+        ({**side, "models": list(dict.fromkeys(side["models"]))}, point["setting"])
+        for side, point in zip(sides, points, strict=True)
+    ]
     return all(each == known[0] for each in known)
 
 

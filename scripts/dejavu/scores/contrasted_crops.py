@@ -18,8 +18,11 @@ ROLES = ("targets", "references")
 
 
 def has_one_reference(points: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the gaps of all points are adjusted for the same results of a reference."""
-    known = [point["sides"]["A"]["references"] for point in points]
+    """Whether the gaps of all points are adjusted for the same results of a reference.
+
+    One of a single seed stands there once for each of its target's seeds.
+    """
+    known = [list(dict.fromkeys(point["sides"]["A"]["references"])) for point in points]
     return all(each == known[0] for each in known)
 
 

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from dejavu.errors import InputError
 from dejavu.training import processes, views
 from dejavu.training import ssl as training
 from dejavu.training.loop import Checkpoint
@@ -120,9 +119,3 @@ def test_the_views_of_a_batch_do_not_depend_on_who_cuts_them(change):
 )
 def test_there_are_as_many_processes_as_divide_a_batch(devices, batch, count):
     assert processes.process_count(devices, batch) == count
-
-
-def test_what_would_gather_outputs_twice_is_one_sentence(images, tmp_path):
-    settings = {**settings_of("vicreg"), "loss": {"gather_distributed": True}}
-    with pytest.raises(InputError, match="remove `gather_distributed`"):
-        training.train(settings, images, 0, tmp_path / "a.pt", torch.device("cpu"))
