@@ -1,6 +1,8 @@
 """How jobs start on this machine: as forks of a process that has imported their packages.
 
-On a cluster, in containers and in conda environments they start as Snakemake starts them.
+On a cluster, in containers and in conda environments they start as Snakemake starts them. So do those
+that may use a GPU where there is one: CUDA does not survive a fork, and some packages look for cards
+when they are imported.
 """
 
 import contextlib
@@ -11,13 +13,19 @@ from snakemake.script import PythonScript
 from dejavu import forking
 
 
+HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
+
+
 def as_fork(otherwise):
     """What runs a job's script: a fork where it is one of the workflow's own, and may be one."""
 
     def execute_script(self, fname, edit=False):
-        name = os.path.basename(self.path.get_path_or_uri(secret_free=True))
+        folder, name = os.path.split(os.path.realpath(self.path.get_path_or_uri(secret_free=True)))
         elsewhere = self.conda_env or self.container_img or self.env_modules or self.shadow_dir
-        if edit or elsewhere or not self.is_local or not (SCRIPTS / name).is_file():
+        if edit or elsewhere or not self.is_local or folder != os.path.realpath(SCRIPTS):
+            return otherwise(self, fname, edit=edit)
+        packages = reruns.packages(SCRIPTS, name)
+        if HAS_GPU and {"torch", "faiss"} & set(packages):
             return otherwise(self, fname, edit=edit)
 
         def measured(process):
@@ -27,7 +35,7 @@ def as_fork(otherwise):
 
         forking.run_script(
             fname,
-            ["snakemake.script", *reruns.packages(SCRIPTS, name)],
+            ["snakemake.script", *packages],
             self.threads,
             self.resources.tmpdir,
             measured,

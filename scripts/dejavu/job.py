@@ -175,7 +175,7 @@ def take_cards(
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     files = list(Path(devices).glob("nvidia[0-9]*"))
-    cards = visible.split(",") if visible else [f"{number}" for number in range(len(files))]
+    cards = [f"{number}" for number in range(len(files))] if visible is None else visible.split(",")
     if not 0 < asked < len(cards):
         return
     Path(folder).mkdir(parents=True, exist_ok=True)

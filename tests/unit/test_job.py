@@ -414,9 +414,9 @@ def test_each_job_takes_cards_that_no_other_has_and_waits_for_them(tmp_path):
 
 
 def test_cards_that_are_all_a_jobs_own_or_that_nobody_asked_for_are_left_alone(tmp_path):
-    asked = [(1, "5"), (1, "5"), (0, None), (3, None)]
+    asked = [(1, "5"), (1, "5"), (0, None), (3, None), (1, "")]
     processes = [take(tmp_path, *each) for each in asked]
-    assert [sees(each) for each in processes] == ["5", "5", "None", "None"]
+    assert [sees(each) for each in processes] == ["5", "5", "None", "None", ""]
     end(*processes)
 
 
