@@ -5,19 +5,16 @@ of CLIP and SigLIP. Pictures and crops go through the folder's own image process
 safetensors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 from transformers import AutoImageProcessor
 
+from dejavu.encoders.as_published import ImageEncoder
 from dejavu.encoders.transformers import Opening
 from dejavu.errors import InputError, first_line, refusal
-from dejavu.files import fingerprints
 
 POOLED, CLASS_TOKEN = "pooled", "class_token"
 # The types of models, and whether their sequences begin with a token of the class.
@@ -34,8 +31,8 @@ FAMILIES = {
 }
 
 
-class ImageEncoder:
-    """A model with its image processor, and the fingerprint of both."""
+class Tower(ImageEncoder):
+    """A model with its image processor."""
 
     def __init__(
         self,
@@ -57,57 +54,36 @@ class ImageEncoder:
             normalise: whether vectors are scaled to length 1.
             device: where to compute.
         """
-        self.model = model.eval().to(device)
         self.processor = processor
-        self.representation = representation
-        self.normalise = normalise
-        self.device = device
         self.is_masked = model.config.model_type == "vit_mae"
         has_class = FAMILIES[model.config.model_type]
         self.before_patches = has_class + getattr(model.config, "num_register_tokens", 0)
-        weights = (
-            (key, value.detach().cpu().contiguous().numpy())
-            for key, value in model.state_dict().items()
-        )
         settings = {
             "architecture": model.config.to_diff_dict(),
             "preprocessing": processor.to_dict(),
-            "representation": representation,
-            "normalised": normalise,
         }
-        self.facts = {
-            "model": name,
-            "fingerprint": fingerprints.fingerprint(weights, settings),
-            "normalised": normalise,
-            "versions": fingerprints.versions("torch", "torchvision", "transformers"),
-        }
-        blank = self.prepare_image(Image.new("RGB", (32, 32)))
-        self.dimension = self.encode_images([blank]).shape[1]
+        super().__init__(name, model, settings, representation, normalise, device, "transformers")
 
     def prepare_image(self, image: Image.Image, part: str = "image") -> torch.Tensor:
         """The pixels of an image or crop of any size as the model takes them, float32 [3, h, w]."""
-        return self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        pixels: torch.Tensor = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return pixels
 
-    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
-        """Embed prepared images: float32 [n, d]."""
-        pixels = torch.stack(list(prepared)).to(self.device)
+    def represented(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What represents each image of a batch [n, 3, h, w]: [n, d]."""
         given: dict[str, torch.Tensor] = {}
         if self.is_masked:
             # Patches are kept in the order of this noise: all of them, as they lie.
             patches = self.model.embeddings.patch_embeddings.num_patches
             given["noise"] = torch.arange(patches, device=self.device).expand(len(pixels), -1)
-        with torch.inference_mode():
-            found = self.model(pixel_values=pixels, **given)
-            if self.representation == POOLED:
-                vectors = found.pooler_output
-            elif self.representation == CLASS_TOKEN:
-                vectors = found.last_hidden_state[:, 0]
-            else:
-                vectors = found.last_hidden_state[:, self.before_patches :].mean(dim=1)
-            vectors = vectors.float()
-            if self.normalise:
-                vectors = nn.functional.normalize(vectors)
-        return vectors.cpu().numpy()
+        found = self.model(pixel_values=pixels, **given)
+        if self.representation == POOLED:
+            vectors: torch.Tensor = found.pooler_output
+        elif self.representation == CLASS_TOKEN:
+            vectors = found.last_hidden_state[:, 0]
+        else:
+            vectors = found.last_hidden_state[:, self.before_patches :].mean(dim=1)
+        return vectors
 
 
 def load(
@@ -116,7 +92,7 @@ def load(
     normalise: bool,
     device: torch.device,
     allow_download: bool,
-) -> ImageEncoder:
+) -> Tower:
     """Load a model from a folder, or by name from the machine's cache or the hub.
 
     Args:
@@ -157,7 +133,7 @@ def load(
     if family == "vit_mae":
         model.config.mask_ratio = 0.0
     try:
-        return ImageEncoder(name, model, processor, representation, normalise, device)
+        return Tower(name, model, processor, representation, normalise, device)
     except Exception as error:
         raise refusal(
             error,

@@ -4,28 +4,25 @@ Pictures and crops are prepared as the model's own data config says (`timm.data`
 interpolation, mean and standard deviation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import timm
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
-from torch import nn
 
 from dejavu.encoders import backbones, checkpoints, hub
+from dejavu.encoders.as_published import ImageEncoder
 from dejavu.encoders.published import fit
 from dejavu.errors import InputError, first_line, refusal
-from dejavu.files import fingerprints
 
 BACKBONE, LOGITS = "backbone", "logits"
 
 
-class TimmEncoder:
-    """A model with its own preprocessing, and the fingerprint of both."""
+class TimmEncoder(ImageEncoder):
+    """A model with its own preprocessing."""
 
     def __init__(
         self, name: str, model: Any, representation: str, normalise: bool, device: torch.device
@@ -39,47 +36,22 @@ class TimmEncoder:
             normalise: whether vectors are scaled to length 1.
             device: where to compute.
         """
-        self.model = model.eval().to(device)
-        self.representation = representation
-        self.normalise = normalise
-        self.device = device
         data = resolve_model_data_config(model)
         self.transform: Any = create_transform(**data, is_training=False)
-        weights = (
-            (key, value.detach().cpu().contiguous().numpy())
-            for key, value in model.state_dict().items()
-        )
         settings = {
             # Without its tag, which is that of some weights.
             "architecture": model.pretrained_cfg["architecture"],
             "preprocessing": {key: str(value) for key, value in data.items()},
-            "representation": representation,
-            "normalised": normalise,
         }
-        self.facts = {
-            "model": name,
-            "fingerprint": fingerprints.fingerprint(weights, settings),
-            "normalised": normalise,
-            "versions": fingerprints.versions("torch", "torchvision", "timm"),
-        }
-        blank = self.prepare_image(Image.new("RGB", (32, 32)))
-        self.dimension = self.encode_images([blank]).shape[1]
+        super().__init__(name, model, settings, representation, normalise, device, "timm")
 
     def prepare_image(self, image: Image.Image, part: str = "image") -> torch.Tensor:
         """The pixels of an image or crop of any size as the model takes them, float32 [3, h, w]."""
         pixels: torch.Tensor = self.transform(image)
         return pixels
 
-    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
-        """Embed prepared images: float32 [n, d]."""
-        pixels = torch.stack(list(prepared)).to(self.device)
-        with torch.inference_mode():
-            vectors = self._represented(pixels).float()
-            if self.normalise:
-                vectors = nn.functional.normalize(vectors)
-        return vectors.cpu().numpy()
-
-    def _represented(self, pixels: torch.Tensor) -> torch.Tensor:
+    def represented(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What represents each image of a batch [n, 3, h, w]: [n, d]."""
         if self.representation == LOGITS:
             logits: torch.Tensor = self.model(pixels)
             return logits
