@@ -14,7 +14,7 @@ from dejavu.files.csv import write_csv
 from dejavu.files.parquet import read_parquet
 from dejavu.job import run
 from dejavu.samples.images import read_crops
-from dejavu.scores.judged import Classes, read_comparison
+from dejavu.scores.judged import Classes, names_of, read_comparison
 
 NAMES = ("test", "target_model", "reference_model")
 COLUMNS = {
@@ -33,7 +33,6 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     images = duplicates.without(read_crops(job.input.records), left_out)
     classes = Classes.of(images)
-    shown = {row[0]: row[1:] for row in images.select("sample", "id", "label").iter_rows()}
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
@@ -42,6 +41,7 @@ def main(job: Any) -> None:
         target, reference = members.targets[0], members.references[0]
         order = reference.order[reference.correct[reference.order]][: job.params.memorized]
         samples = target.samples[order]
+        shown = names_of(images, samples)
         told = said(predictions[side["targets"][0], side["set"]], samples)
         for rank, (place, sample) in enumerate(zip(order, samples.tolist(), strict=True), 1):
             identifier, label = shown[sample]

@@ -9,7 +9,7 @@ from dejavu.config import layout
 from dejavu.files.csv import write_csv
 from dejavu.job import run
 from dejavu.samples.images import read_crops
-from dejavu.scores.judged import Classes, read_comparison
+from dejavu.scores.judged import Classes, names_of, read_comparison
 from dejavu.scores.vision import expected_false, memorized
 
 NAMES = ("test", "target_model", "reference_model")
@@ -29,7 +29,6 @@ def main(job: Any) -> None:
     left_out = duplicates.contaminated(job.input.left_out, job.params.digest)
     images = duplicates.without(read_crops(job.input.records), left_out)
     classes = Classes.of(images)
-    shown = {row[0]: row[1:] for row in images.select("sample", "id", "label").iter_rows()}
     predictions = layout.predictions_of(job.input.predictions)
     rows = []
     for each in job.params.comparisons:
@@ -40,10 +39,11 @@ def main(job: Any) -> None:
         }
         members = sides["A"]
         found, confidence = memorized(members.targets[0], members.references[0])
-        samples = members.targets[0].samples[found][: job.params.memorized].tolist()
+        samples = members.targets[0].samples[found][: job.params.memorized]
+        shown = names_of(images, samples)
         false = expected_false(confidence, members, sides.get("control"))
         for rank, (sample, sure, expected) in enumerate(
-            zip(samples, confidence, false, strict=False), 1
+            zip(samples.tolist(), confidence, false, strict=False), 1
         ):
             identifier, label = shown[sample]
             rows.append(

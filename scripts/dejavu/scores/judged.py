@@ -212,3 +212,14 @@ def among_top5(path: str, crops: pl.DataFrame) -> Bools:
         np.isin(table["sample"].to_numpy(), crops["sample"].to_numpy())
     )["top5"]
     return pl.select(best.list.contains(crops["label"])).to_series().to_numpy()
+
+
+def names_of(images: pl.DataFrame, samples: NDArray[np.int64]) -> dict[int, tuple[str, str]]:
+    """Id and label of some images, by their numbers.
+
+    Args:
+        images: with the columns `sample`, `id` and `label`.
+        samples: the numbers of those that are listed.
+    """
+    listed = images.filter(pl.col("sample").is_in(pl.Series(samples).implode()))
+    return {row[0]: row[1:] for row in listed.select("sample", "id", "label").iter_rows()}
