@@ -107,7 +107,8 @@ def run_script(
 def _run(call: dict[str, Any], output: int, errors: int) -> None:
     """Do what `python script` would; this process is a fork's."""
     # What `top` and `ps -o comm` show: the script's name, without what Snakemake puts before it.
-    Path("/proc/self/comm").write_text(Path(call["script"]).stem.rpartition(".")[2])
+    called = Path(call["script"]).stem.rpartition(".")[2]
+    Path("/proc/self/comm").write_bytes(called.encode())
     os.chdir(call["folder"])
     os.environ.clear()
     os.environ.update(call["environment"])
