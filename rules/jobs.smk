@@ -12,7 +12,6 @@ from snakemake.script import PythonScript
 
 from dejavu import forking
 
-
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
 
 
