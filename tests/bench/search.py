@@ -1,21 +1,27 @@
-"""Exact search against FAISS's flat index: seconds in turns, and the same neighbours.
+"""Exact search against its limit, the products alone, and against FAISS's flat index, in turns.
 
-Then on a part of the rows, as on a machine without bfloat16; and over the files of several shards
-against shards in memory: what reading and checking them costs.
+Products are taken where the search takes them, on the processor or on a GPU, in the search's own
+precision and in the blocks in which they are fastest. Then on a part of the rows, as on a machine
+without bfloat16; and over the files of several shards against shards in memory: what reading and
+checking them costs.
 """
 
 import argparse
+import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import faiss
 import numpy as np
+import torch
 
-from dejavu.search import reduced
+from dejavu.search import gpu, reduced
 from dejavu.search.exact import top_k
 from dejavu.search.indexes import PublicIndex, build_index, read_index, write_index
 from tests.bench.pairs import timed
@@ -24,6 +30,8 @@ QUERIES, ROWS, DIMENSION, THREADS = 4096, 1_000_000, 512, 2
 # Of the rows, the part that is searched without bfloat16, and from files.
 PART = 4
 SHARDS, K = 8, 10
+# Fastest of the blocks of 1,024 to 8,192 rows.
+ROWS_OF_PRODUCTS = 4096
 OWN_BLOCK = faiss.cvar.distance_compute_blas_database_bs
 
 
@@ -32,6 +40,57 @@ def unit_vectors(rng: np.random.Generator, rows: int, d: int) -> np.ndarray:
     vectors = rng.standard_normal((rows, d), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
+
+
+def products_alone(queries: np.ndarray, public: np.ndarray, threads: int) -> Callable[[], None]:
+    """All products of the search, and nothing else."""
+    on = gpu.device()
+    if on is None:
+        reduce, rows = reduced.is_fast(), ROWS_OF_PRODUCTS
+        parts = [part.copy() for part in np.array_split(queries, threads)]
+    else:
+        reduce, rows = True, gpu.Sizes.rows
+        starts = range(0, len(queries), gpu.sizes_for(on).queries)
+        parts = [queries[start : start + gpu.sizes_for(on).queries] for start in starts]
+    kind = torch.bfloat16 if reduce else torch.float32
+    asked = [torch.from_numpy(part).to(on or "cpu", kind) for part in parts]
+    vectors = torch.from_numpy(public).to(on or "cpu", kind).split(rows)
+
+    def multiply(part: torch.Tensor) -> None:
+        if on is None:
+            torch.set_num_threads(1)
+        out = torch.empty(len(part) * rows, dtype=kind, device=part.device)
+        for some in vectors:
+            torch.mm(part, some.T, out=out[: len(part) * len(some)].view(len(part), len(some)))
+
+    def work() -> None:
+        if on is None:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(multiply, asked))
+        else:
+            for part in asked:
+                multiply(part)
+            torch.cuda.synchronize(on)
+
+    return work
+
+
+def limit(flat: PublicIndex, queries: np.ndarray, threads: int) -> None:
+    """Print which part of the rate of products alone the search reaches."""
+    alone = products_alone(queries, flat.vectors, threads)
+    alone()
+    operations = 2.0 * len(queries) * flat.vectors.size
+    for k in (10, 100):
+        taken = timed(
+            alone,
+            lambda k=k: top_k(queries, [lambda: flat], k, threads=threads),
+            clock=time.perf_counter,
+        )
+        rate = operations / statistics.median(taken.first) / 1e9
+        print(
+            f"k = {k}: {taken.line('products alone', 'ours')} of their {rate:.0f} GFLOP/s",
+            flush=True,
+        )
 
 
 def compare(flat: PublicIndex, queries: np.ndarray, k: int, threads: int) -> None:
@@ -92,10 +151,15 @@ def main() -> None:
     )
     del public
     print(f"{sizes.queries} queries, {sizes.rows} rows, {DIMENSION} dimensions", flush=True)
+    limit(flat, queries, sizes.threads)
     for k in (10, 100):
         compare(flat, queries, k, sizes.threads)
     print(f"without bfloat16, {sizes.rows // PART} rows")
-    with mock.patch.object(reduced, "device", return_value=None):
+    with (
+        mock.patch.object(reduced, "is_fast", return_value=False),
+        mock.patch.object(gpu, "device", return_value=None),
+    ):
+        limit(part, queries, sizes.threads)
         for k in (10, 100):
             compare(part, queries, k, sizes.threads)
     del flat

@@ -7,9 +7,10 @@ that was left out; otherwise the query goes round again and leaves out less. So 
 neither on the pass nor on threads, shards or block sizes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import faiss
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from dejavu.search import ranking, scoring
 from dejavu.search.indexes import COSINE, EUCLIDEAN, OpenShard, PublicIndex, too_few
 from dejavu.search.proposals import Proposals, SinglePrecision
-from dejavu.search.ranking import TIE, Candidates, Floats, Numbers
+from dejavu.search.ranking import TIE, Candidates, Floats, Found, Numbers
 
 # How far below the k-th best score a run of ties is followed, the first time and later; of
 # distances, as a part of them.
@@ -31,6 +32,8 @@ DENSE_RATIO = 64
 REDUCED_QUERIES, REDUCED_WORK = 256, 2**37
 
 Vectors = NDArray[np.float32]
+Way = Callable[[Vectors, Sequence[OpenShard], int, str, float, int], list[Found]]
+"""Where to search. It takes the slack before the threads, and may leave queries out."""
 
 
 class Pass(Protocol):
@@ -79,20 +82,38 @@ def top_k(
         # A zero vector is equally far from everything: one run of ties.
         numbers[~wanted.any(axis=1)] = _lowest_numbers(shards, k)
         pending = np.flatnonzero(wanted.any(axis=1))
-    for slack in SLACKS:
+    ways: list[tuple[Way, float]] = [(_stream, slack) for slack in SLACKS]
+    if len(pending) >= REDUCED_QUERIES:
+        shards, size = _peeked(shards)
+        if len(pending) * size * len(shards) >= REDUCED_WORK:
+            # PyTorch takes a second to import, which smaller searches don't.
+            from dejavu.search import gpu
+
+            if (on := gpu.device()) is not None:
+                ways.insert(0, (partial(gpu.search, on=on, sizes=gpu.sizes_for(on)), SLACKS[0]))
+    for way, slack in ways:
         if not len(pending):
             break
-        waiting = []
-        for block in _stream(wanted[pending], shards, k, metric, slack, threads):
-            left_out = ranking.limit(block.floor, slack, metric)
-            places, exact, settled = ranking.settle(block.best, k, left_out, metric)
-            asked = pending[block.place]
-            numbers[asked[settled]] = places[settled]
-            scores[asked[settled]] = exact[settled]
-            waiting.append(asked[~settled])
-        pending = np.concatenate(waiting)
+        settled = np.zeros(len(pending), dtype=bool)
+        for found in way(wanted[pending], shards, k, metric, slack, threads):
+            left_out = ranking.limit(found.floor, slack, metric)
+            places, exact, proven = ranking.settle(found.best, k, left_out, metric)
+            asked = found.place[proven]
+            numbers[pending[asked]] = places[proven]
+            scores[pending[asked]] = exact[proven]
+            settled[asked] = True
+        pending = pending[~settled]
     with np.errstate(over="ignore"):
         return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
+
+
+def _peeked(shards: Sequence[OpenShard]) -> tuple[Sequence[OpenShard], int]:
+    """The same shards, of which the first is open already, and how many values that holds."""
+    held = [open_shard() for open_shard in shards[:1]]
+    size = sum(shard.vectors.size for shard in held)
+    # Held until it is asked for, so that it is not in memory beside the next one.
+    first = [lambda: held.pop() if held else shards[0]()]
+    return [*first[: len(shards)], *shards[1:]], size
 
 
 @dataclass
@@ -111,8 +132,8 @@ class _Block:
 
 def _stream(
     queries: Vectors, shards: Sequence[OpenShard], k: int, metric: str, slack: float, threads: int
-) -> list[_Block]:
-    """The queries in blocks, with their candidates from all shards."""
+) -> list[Found]:
+    """Search on the processor."""
     size = min(QUERY_BLOCK, -(-len(queries) // threads))
     blocks = [
         _Block(slice(start, start + size), queries[start : start + size])
@@ -133,7 +154,8 @@ def _stream(
             del shard
     if total < k:
         raise too_few(k, total)
-    return blocks
+    place = np.arange(len(queries))
+    return [Found(place[block.place], block.floor, block.best) for block in blocks]
 
 
 @dataclass(frozen=True)
@@ -203,8 +225,8 @@ def _choose(
         # PyTorch takes a second to import, which smaller searches don't.
         from dejavu.search import reduced
 
-        if (on := reduced.device()) is not None:
-            return reduced.ReducedPrecision(queries, shard.vectors, k, metric, most, on, pool)
+        if reduced.is_fast():
+            return reduced.ReducedPrecision(queries, shard.vectors, k, metric, most, pool)
     return SinglePrecision(queries, shard, k, metric)
 
 

@@ -39,6 +39,18 @@ class Candidates:
         return np.searchsorted(self.queries, np.arange(count + 1))
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found for some of the queries."""
+
+    place: Numbers
+    """Which of them, int64 [n]."""
+    floor: Floats
+    """Lower bounds of their k-th best scores, float64 [n]."""
+    best: Candidates
+    """All whose score is not below these by more than the slack, by their place among the n."""
+
+
 def limit(scores: Floats, slack: float, metric: str) -> Floats:
     """What lies a slack below scores, which is a fraction of them for distances; float64 [n].
 

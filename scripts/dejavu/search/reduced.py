@@ -1,7 +1,7 @@
 """The reduced pass: products in bfloat16, and a proof of which rows they rule out.
 
 A CPU with matrix instructions for bfloat16 multiplies twice as fast in it as in float32, tensor
-cores many times. A product of rounded vectors q', x' is near the exact one:
+cores many times (`gpu`). A product of rounded vectors q', x' is near the exact one:
 
     |q'x' - qx| <= |q - q'| |x| + |q'| |x - x'| + (rounding of the sum),
 
@@ -43,36 +43,44 @@ HIGHEST = np.iinfo(np.int16).max
 Keys = NDArray[np.int16]
 
 
-def device() -> torch.device | None:
-    """Where products in bfloat16 are fast, if anywhere."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
+def is_fast() -> bool:
+    """Whether this processor multiplies faster in bfloat16."""
     able = torch.cpu.get_capabilities()
     fast = able.get("avx512_bf16") or able.get("amx_bf16")
-    return torch.device("cpu") if fast and torch.backends.mkldnn.is_available() else None
+    return bool(fast and torch.backends.mkldnn.is_available())
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """What bounds need to know of encoded vectors, float64 [n] each on their device."""
+
+    whole: torch.Tensor
+    """At least the vector's length."""
+    residual: torch.Tensor
+    """At least the length of what rounding took from it."""
+    halves: torch.Tensor
+    """Half the squared length, in the further columns; 0 without these."""
+    missing: torch.Tensor
+    """What these columns lack of it."""
+
+    def largest(self) -> "Lengths":
+        """The largest of each, of one vector or more: float64 []."""
+        return Lengths(*(each.amax() for each in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Vectors in bfloat16 [n, width] and, float64 [n] each, what bounds need to know of them."""
+    """Vectors in bfloat16 [n, width], and their lengths."""
 
     values: torch.Tensor
-    length: Floats
-    """At least the vector's length."""
-    residual: Floats
-    """At least the length of what rounding took from it."""
-    halves: Floats
-    """Half the squared length, in the further columns; 0 without these."""
-    missing: Floats
-    """What these columns lack of it."""
+    lengths: Lengths
 
 
-def encode(vectors: NDArray[np.float32], halves: bool, on: torch.device) -> Encoded:
-    """Round vectors [n, d] to bfloat16, with minus half their squared lengths if asked for."""
-    exact = torch.from_numpy(vectors).to(on)
+def encode(exact: torch.Tensor, halves: bool) -> Encoded:
+    """Round vectors, float32 [n, d], to bfloat16; `halves` adds half their squared lengths."""
     values = exact.bfloat16()
     residual = _lengths(values.float().sub_(exact))
-    half = missing = torch.zeros(len(vectors), dtype=torch.float64, device=on)
+    half = missing = torch.zeros(len(exact), dtype=torch.float64, device=exact.device)
     if halves:
         half = missing = exact.double().square().sum(dim=1) / 2
         columns = []
@@ -80,15 +88,46 @@ def encode(vectors: NDArray[np.float32], halves: bool, on: torch.device) -> Enco
             columns.append(missing.bfloat16())
             missing = missing - columns[-1].double()
         values = torch.cat([values, -torch.stack(columns, dim=1)], dim=1)
-    facts = [half.cpu().numpy(), missing.abs().cpu().numpy()]
-    return Encoded(values, _lengths(exact), residual, *facts)
+    return Encoded(values, Lengths(_lengths(exact), residual, half, missing.abs()))
 
 
-def _lengths(vectors: torch.Tensor) -> Floats:
+def encode_queries(exact: torch.Tensor, euclidean: bool) -> Encoded:
+    """Queries, float32 [n, d], as the products take them: with ones for the further columns."""
+    encoded = encode(exact, euclidean)
+    if euclidean:
+        encoded.values[:, -3:] = 1
+    return encoded
+
+
+def _lengths(vectors: torch.Tensor) -> torch.Tensor:
     """Lengths, rounded up."""
-    lengths = torch.linalg.vector_norm(vectors, dim=1).double().cpu().numpy()
-    lengths = lengths * (1 + 1e-3) + SHORTEST
-    return np.where(lengths < LONGEST, lengths, np.inf)
+    lengths = torch.linalg.vector_norm(vectors, dim=1).double() * (1 + 1e-3) + SHORTEST
+    return torch.where(lengths < LONGEST, lengths, torch.inf)
+
+
+def error_bound(asked: Lengths, rows: Lengths, width: int, euclidean: bool) -> torch.Tensor:
+    """How far a product before rounding may be from the exact one.
+
+    Args:
+        asked: of the queries, [n].
+        rows: the largest of all rows, [].
+        width: columns of the encoded vectors.
+        euclidean: whether the products stand for squared distances.
+
+    Returns:
+        float64 [n]; inf where nothing is known.
+    """
+    rounded = asked.whole + asked.residual
+    bound = (
+        asked.residual * rows.whole
+        + rounded * rows.residual
+        + width * SUM_UNIT * (rounded * (rows.whole + rows.residual) + rows.halves)
+        + rows.missing
+        + 1e-14 * asked.halves
+    )
+    # What underflows: of products smaller than any tie, of distances smaller than this.
+    bound = bound * (1 + 1e-3) + (1e-30 if euclidean else 1e-15)
+    return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)
 
 
 class ReducedPrecision:
@@ -101,35 +140,30 @@ class ReducedPrecision:
         k: int,
         metric: str,
         most: float,
-        on: torch.device,
         pool: Executor,
     ) -> None:
         """Encode a shard [rows, d]; a query with more than `most` rows in question is given up."""
-        self.queries, self.k, self.most, self.on = queries, k, most, on
+        self.queries, self.k, self.most = queries, k, most
         self.metric, self.euclidean = metric, metric == EUCLIDEAN
         edges = np.linspace(0, len(vectors), -(-len(vectors) // ROWS) + 1).astype(int)
         self.starts = edges[:-1]
         parts = [vectors[start:end] for start, end in pairwise(edges)]
         encoded = list(pool.map(self._encode, parts))
         self.parts = [part.values for part in encoded]
-        self.length = max(part.length.max() for part in encoded)
-        self.residual = max(part.residual.max() for part in encoded)
-        self.halves = max(part.halves.max() for part in encoded)
-        self.missing = max(part.missing.max() for part in encoded)
+        facts = zip(*(vars(part.lengths).values() for part in encoded), strict=True)
+        self.lengths = Lengths(*(torch.cat(parts).amax() for parts in facts))
 
     def _encode(self, vectors: NDArray[np.float32]) -> Encoded:
         # The threads are the blocks of queries; inside one, more would only wait for each other.
         torch.set_num_threads(1)
-        return encode(vectors, self.euclidean, self.on)
+        return encode(torch.from_numpy(vectors), self.euclidean)
 
     def _encode_queries(self, queries: NDArray[np.float32]) -> Encoded:
-        """Queries [n, d] as the products take them: with ones for the further columns."""
+        torch.set_num_threads(1)
         # Matrix kernels want more than a few rows; zeros do no harm.
         padding = np.zeros((-len(queries) % PADDED, queries.shape[1]), np.float32)
-        encoded = self._encode(np.concatenate([queries, padding]))
-        if self.euclidean:
-            encoded.values[:, -3:] = 1
-        return encoded
+        padded = torch.from_numpy(np.concatenate([queries, padding]))
+        return encode_queries(padded, self.euclidean)
 
     @np.errstate(over="ignore", invalid="ignore")
     def propose(self, block: slice, floor: Floats, slack: float) -> Proposals:
@@ -138,7 +172,7 @@ class ReducedPrecision:
         count = len(floor)
         error = self._error(asked)[:count]
         # From scores to products and back: the score is scale x product - offset.
-        scale, offset = (2.0 if self.euclidean else 1.0), 2 * asked.halves[:count]
+        scale, offset = (2.0 if self.euclidean else 1.0), 2 * asked.lengths.halves[:count].numpy()
         floor = (floor + offset) / scale
 
         def least() -> Keys:
@@ -180,16 +214,9 @@ class ReducedPrecision:
 
     def _error(self, asked: Encoded) -> Floats:
         """How far a product before rounding may be from the exact one, [n]."""
-        width, rounded = self.parts[0].shape[1], asked.length + asked.residual
-        error = (
-            asked.residual * self.length
-            + rounded * self.residual
-            + width * SUM_UNIT * (rounded * (self.length + self.residual) + self.halves)
-            + self.missing
-            + 1e-14 * asked.halves
-        )
-        # What underflows: of products smaller than any tie, of distances smaller than this.
-        return np.nan_to_num(error * (1 + 1e-3) + (1e-30 if self.euclidean else 1e-15), nan=np.inf)
+        width = self.parts[0].shape[1]
+        found: Floats = error_bound(asked.lengths, self.lengths, width, self.euclidean).numpy()
+        return found
 
 
 class _Filter:
@@ -201,14 +228,10 @@ class _Filter:
         self.count = count
 
     def packed(self, queries: torch.Tensor, part: torch.Tensor, start: int, cut: Keys) -> Numbers:
-        """Hits of a part of the rows, packed: query, inverted key and row, int64 [hits]."""
-        if queries.device.type == "cpu":
-            return pack(*self._on_cpu(queries, part, cut), start)
-        return pack(*hits_on_device(queries[: self.count], part, cut), start)
+        """Hits of a part of the rows: query, inverted key and row in one integer, int64 [hits].
 
-    def _on_cpu(
-        self, queries: torch.Tensor, part: torch.Tensor, cut: Keys
-    ) -> tuple[Numbers, Numbers, Keys]:
+        Their order is: by query, then the highest first, then by row.
+        """
         shape = (len(queries), len(part))
         bits = self.products[: shape[0] * shape[1]].reshape(shape)
         torch.mm(queries, part.T, out=torch.from_numpy(bits).view(torch.bfloat16))
@@ -223,23 +246,8 @@ class _Filter:
         words = np.flatnonzero(flags.view(np.int64) != 0)
         word, flag = np.nonzero(flags.reshape(-1, 8)[words])
         query, row = np.divmod(words[word] * 8 + flag, bits.shape[1])
-        return query, row, _in_order(bits[query, row])
-
-
-def pack(query: Numbers, row: Numbers, keys: Keys, start: int) -> Numbers:
-    """Hits as one integer each, whose order is: by query, then the highest first, then by row."""
-    return (query << QUERY_AT) | ((HIGHEST - keys.astype(np.int64)) << KEY_AT) | (row + start)
-
-
-def hits_on_device(
-    queries: torch.Tensor, part: torch.Tensor, cut: Keys
-) -> tuple[Numbers, Numbers, Keys]:
-    """Queries, rows and keys of the products that are at least the cut, found on their device."""
-    products = queries @ part.T
-    least = torch.from_numpy(_values(cut)).to(products)
-    query, row = (products >= least[:, None]).nonzero(as_tuple=True)
-    bits = products[query, row].view(torch.int16).cpu().numpy()
-    return query.cpu().numpy(), row.cpu().numpy(), _in_order(bits)
+        inverted = HIGHEST - _in_order(bits[query, row]).astype(np.int64)
+        return (query << QUERY_AT) | (inverted << KEY_AT) | (row + start)
 
 
 def _in_order(bits: Keys) -> Keys:

@@ -3,6 +3,7 @@
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dejavu.search import exact, reduced, scoring
+from dejavu.search import exact, gpu, reduced, scoring
 from dejavu.search.exact import top_k
 from dejavu.search.indexes import PublicIndex, build_index
 
@@ -25,34 +26,40 @@ WAYS = {
     "single, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": np.inf},
     "reduced": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
     "reduced, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
-    "reduced, as on a GPU": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
+    # The code for a GPU, on the processor.
+    "gpu": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
+    "gpu, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
 }
+
+
+# Of a simulated GPU: several blocks of each, and queries that it gives up.
+GROUP = 4
+SMALL = gpu.Sizes(queries=3, rows=10 * GROUP, groups=5, values=1000)
 
 
 @contextmanager
 def only(way):
     """Search in one way alone, with small blocks."""
+    sizes = replace(SMALL, spare=-7) if way == "gpu, given up" else SMALL
     with (
         mock.patch.multiple(exact, QUERY_BLOCK=3, **WAYS[way]),
-        mock.patch.multiple(reduced, ROWS=16, device=lambda: ON_CPU),
+        mock.patch.multiple(reduced, ROWS=16, is_fast=lambda: True),
+        mock.patch.multiple(
+            gpu,
+            GROUP=GROUP,
+            device=lambda: ON_CPU if "gpu" in way else None,
+            sizes_for=lambda on: sizes,
+        ),
         mock.patch.object(scoring, "DENSE_VALUES", 256),
         mock.patch("dejavu.search.proposals.SPARE", 0 if way == "single, given up" else 32),
     ):
         if way == "reduced, given up":
             made = reduced.ReducedPrecision
 
-            def give_up(queries, vectors, k, metric, most, on, pool):
-                return made(queries, vectors, k, metric, k + 1, on, pool)
+            def give_up(queries, vectors, k, metric, most, pool):
+                return made(queries, vectors, k, metric, k + 1, pool)
 
             with mock.patch.object(reduced, "ReducedPrecision", give_up):
-                yield
-        elif way == "reduced, as on a GPU":
-
-            def packed(self, queries, part, start, cut):
-                found = reduced.hits_on_device(queries[: self.count], part, cut)
-                return reduced.pack(*found, start)
-
-            with mock.patch.object(reduced._Filter, "packed", packed):
                 yield
         else:
             yield
@@ -175,7 +182,7 @@ def test_the_reduced_pass_rules_out_most_rows_and_not_one_that_matters():
     public, queries = unit_vectors(rng, 5000), unit_vectors(rng, 40)
     scores = queries.astype(np.float64) @ public.T.astype(np.float64)
     with ThreadPoolExecutor(1) as pool:
-        made = reduced.ReducedPrecision(queries, public, 10, "cosine", 5000, ON_CPU, pool)
+        made = reduced.ReducedPrecision(queries, public, 10, "cosine", 5000, pool)
     proposals = made.propose(slice(0, 40), np.full(40, -np.inf), 1e-6)
     assert proposals.complete.all() and len(proposals.rows) < 40 * 30
     assert (scores[proposals.queries, proposals.rows] <= proposals.upper).all()
@@ -184,11 +191,71 @@ def test_the_reduced_pass_rules_out_most_rows_and_not_one_that_matters():
         assert set(rows) <= set(proposals.rows[proposals.queries == query])
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_gpu_keeps_what_matters_of_every_query_and_little_else(metric):
+    rng = np.random.default_rng(0)
+    public, queries = unit_vectors(rng, 5000), unit_vectors(rng, 40)
+    scores = queries.astype(np.float64) @ public.T.astype(np.float64)
+    shards = sharded(np.arange(5000) + 7, public, [1700, 1700, 3100], metric)
+    sizes = gpu.Sizes(queries=16, rows=1024, groups=100, values=10**4)
+    found = gpu.search(queries, shards, 10, metric, 1e-6, 2, ON_CPU, sizes)
+    assert np.concatenate([part.place for part in found]).tolist() == list(range(40))
+    best = np.concatenate([part.best.numbers for part in found])
+    # With what lies within the slack of the tenth, of the 5,000.
+    assert 400 <= len(best) < 420
+    for part in found:
+        for query, place in enumerate(part.place):
+            mine = part.best.where(part.best.queries == query)
+            nearest = np.argsort(-scores[place])[:10] + 7
+            np.testing.assert_array_equal(mine.numbers[:10], nearest)
+            exact_scores = np.sort(scores[place])[::-1][: len(mine.scores)]
+            if metric == "euclidean":
+                squares = (queries[place].astype(np.float64) ** 2).sum()
+                others = (public[mine.numbers - 7].astype(np.float64) ** 2).sum(axis=1)
+                exact_scores = 2 * exact_scores - squares - others
+            np.testing.assert_allclose(mine.scores, exact_scores, rtol=0, atol=1e-14)
+            assert part.floor[query] == mine.scores[9]
+
+
+def test_a_gpu_scores_no_mass_of_equal_rows(monkeypatch):
+    rng = np.random.default_rng(7)
+    public = np.concatenate(
+        [np.repeat(unit_vectors(rng, 1), 2000, axis=0), unit_vectors(rng, 2000)]
+    )
+    scored = []
+    pair_scores = gpu.pair_scores
+
+    def counted(first, *rest):
+        scored.append(len(first))
+        return pair_scores(first, *rest)
+
+    monkeypatch.setattr(gpu, "pair_scores", counted)
+    shards = sharded(np.arange(4000), public, [], "cosine")
+    sizes = gpu.Sizes(spare=0)
+    (found,) = gpu.search(public[[0, 3000]], shards, 5, "cosine", 1e-6, 1, ON_CPU, sizes)
+    assert found.place.tolist() == [1] and sum(scored) <= sizes.most(5)
+
+
+def test_a_score_depends_on_its_pair_alone_whatever_is_summed_beside_it():
+    rng = np.random.default_rng(6)
+    first, second = (torch.from_numpy(unit_vectors(rng, 50, 37)) for _ in range(2))
+    whole = gpu.pair_scores(first, second, euclidean=False)
+    single = torch.cat(
+        [gpu.pair_scores(first[i : i + 1], second[i : i + 1], False) for i in range(50)]
+    )
+    assert whole.tolist() == single.tolist()
+    expected = [
+        np.longdouble(a) @ np.longdouble(b)
+        for a, b in zip(first.numpy(), second.numpy(), strict=True)
+    ]
+    np.testing.assert_allclose(whole.numpy(), np.array(expected, float), rtol=0, atol=1e-16 * 4)
+
+
 def test_bounds_hold_for_every_product_and_are_not_idle():
     rng = np.random.default_rng(1)
     public, queries = unit_vectors(rng, 2000, 64), unit_vectors(rng, 64, 64)
     with ThreadPoolExecutor(1) as pool:
-        made = reduced.ReducedPrecision(queries, public, 1, "cosine", 2000, ON_CPU, pool)
+        made = reduced.ReducedPrecision(queries, public, 1, "cosine", 2000, pool)
     asked = made._encode_queries(queries)
     products = np.concatenate([(asked.values.float() @ part.float().T) for part in made.parts], 1)
     apart = np.abs(products - queries.astype(np.float64) @ public.T.astype(np.float64))
@@ -233,7 +300,8 @@ def test_zero_queries_need_no_product(monkeypatch):
     assert found.tolist() == [list(range(7))] * 4 and not scores.any()
 
 
-def test_one_shard_at_a_time_is_in_memory():
+@pytest.mark.parametrize(("way", "held"), [("single", 1), ("reduced", 1), ("gpu", 2)])
+def test_few_shards_at_a_time_are_in_memory(way, held):
     alive, most = weakref.WeakSet(), []
 
     def open_shard(start):
@@ -244,8 +312,9 @@ def test_one_shard_at_a_time_is_in_memory():
         return shard
 
     shards = [lambda start=start: open_shard(start) for start in range(0, 500, 50)]
-    top_k(unit_vectors(np.random.default_rng(9), 20), shards, 3)
-    assert most == [1] * 10
+    with only(way):
+        top_k(unit_vectors(np.random.default_rng(9), 20), shards, 3)
+    assert len(most) == 10 and max(most) <= held
 
 
 @pytest.mark.parametrize("way", ["dense", "single", "reduced"])
