@@ -4,7 +4,7 @@ CORES ?= all
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) -c $(is_served) 2>/dev/null && echo $(p))))
 LOCK_FLAGS ?=
 # The longest first: two processes take a file at a time, in this order.
-PARTS ?= workflow cluster docs rules unit
+PARTS ?= workflow cluster docs rules unit gpu
 
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
