@@ -38,9 +38,10 @@ def weights_of(domain, model):
 def answers_of(domain, model):
     """A file that tells the fingerprint of a model whose answers are given."""
     query, name = plan.answered(domain, config[domain])[model][0]
-    if kinds.MODELS[config[domain]["models"][model]["kind"]].answers == "predictions":
+    stage = kinds.MODELS[config[domain]["models"][model]["kind"]].answers
+    if (domain, stage) == ("vision", "predictions"):
         return [layout.prediction_path(model, name)]
-    return [f"results/{domain}/neighbors/{model}/{query}/{name}/0000.parquet"]
+    return [f"results/{domain}/{stage}/{model}/{query}/{name}/0000.parquet"]
 
 
 def preprocessing_of_classifiers():

@@ -3,19 +3,18 @@
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from dejavu.errors import InputError
 from dejavu.files.facts import read_json
 from dejavu.files.lists import listed
 from dejavu.files.neighbors import read_neighbors
-from dejavu.files.parquet import column_strings, read_parquet, rows_of
+from dejavu.files.parquet import read_parquet, rows_of
 from dejavu.job import run
 from dejavu.predictions import object_votes
+from dejavu.samples.clusters import clusters_of, image_ids_of
 from dejavu.samples.hashes import in_first_half, row_of, shard_of
 from dejavu.samples.schemas import LABEL_LEAVES
-from dejavu.samples.texts import image_ids
 from dejavu.scores import recovered
 
 
@@ -34,8 +33,7 @@ def main(job: Any) -> None:
         public, rows = public_objects(shards, ranking.neighbors, vocabulary)
     truth = object_votes.LabelLists(*object_votes.label_codes(samples, "objects", vocabulary))
     named = object_votes.LabelLists(*object_votes.label_codes(samples, "named", vocabulary))
-    nothing = object_votes.LabelLists(np.zeros(len(samples) + 1, np.int64), np.empty(0, np.int32))
-    hidden = {"all": nothing, "unnamed": named}
+    hidden = {"all": object_votes.nothing(len(samples)), "unnamed": named}
     counts = object_votes.count_recovered(
         rows,
         public,
@@ -62,17 +60,6 @@ def main(job: Any) -> None:
         clusters=clusters_of(images) if job.params.captions == "each" else None,
         provenance={key: ranking.metadata[key] for key in ("model", "fingerprint", "query")},
     )
-
-
-def image_ids_of(samples: pa.Table, captions: str) -> pl.Series:
-    """The image's id of each sample; samples of one image stand one after the other."""
-    ids = pl.DataFrame({"id": column_strings(samples, "id")})
-    return ids.select(image_ids(pl.col("id"), captions))["id"]
-
-
-def clusters_of(images: pl.Series) -> np.ndarray:
-    """Number of each sample's image, from 0, int64 [n]."""
-    return images.rle_id().to_numpy().astype(np.int64)
 
 
 def public_objects(

@@ -85,12 +85,20 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
                 "sides": [],
             }
         )
-    neighbors = layout.shards_of(job.input.neighbors)
+    neighbors, given = map(layout.shards_of, (job.input.neighbors, job.input.predictions))
     for role in ("target", "reference"):
         side = comparison["tallies"]["target"][role]
-        ranked = gallery.neighbors_of(
-            neighbors[side["models"][0], side["query"], "target"], samples
-        )
+        answers = side["models"][0], side["query"], "target"
+        if answers in given:
+            # A pipeline whose predictions alone are given shows no neighbours.
+            lists = gallery.rows_of(given[answers], samples, ["prediction"])
+            most = object_votes.TOP_SIZES.get(headline["predict"])
+            for example, unseen in zip(found, named, strict=True):
+                said = lists[example["sample"]]["prediction"]
+                guessed = [label for label in said if label not in unseen][:most]
+                example["sides"].append(side_of(comparison, role, guessed, example, []))
+            continue
+        ranked = gallery.neighbors_of(neighbors[answers], samples)
         needed, positions = np.unique(ranked, return_inverse=True)
         public = gallery.rows_of(job.input.public, needed, PUBLIC_COLUMNS)
         predicted = object_votes.predicted_labels(
@@ -103,20 +111,31 @@ def examples(job: Any, comparison: dict[str, Any], samples: np.ndarray) -> list[
         )
         for example, mask, nearest in zip(found, predicted, ranked.tolist(), strict=True):
             guessed = [labels[code] for code in np.flatnonzero(mask)]
-            side_shown = {
-                "role": role,
-                "model": comparison[f"{role}_model"],
-                **judged(guessed, example["objects"]),
-                "neighbors": [
-                    {
-                        **{name: public[each][name] for name in ("id", "caption")},
-                        "image": gallery.thumbnail(public[each]["image"]),
-                    }
-                    for each in nearest[:SHOWN_NEIGHBORS]
-                ],
-            }
-            example["sides"].append(side_shown)
+            near = [public[each] for each in nearest[:SHOWN_NEIGHBORS]]
+            example["sides"].append(side_of(comparison, role, guessed, example, near))
     return found
+
+
+def side_of(
+    comparison: dict[str, Any],
+    role: str,
+    guessed: list[str],
+    example: dict[str, Any],
+    nearest: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """What target or reference says of a caption, with its nearest public samples."""
+    return {
+        "role": role,
+        "model": comparison[f"{role}_model"],
+        **judged(guessed, example["objects"]),
+        "neighbors": [
+            {
+                **{name: row[name] for name in ("id", "caption")},
+                "image": gallery.thumbnail(row["image"]),
+            }
+            for row in nearest
+        ],
+    }
 
 
 def judged(guessed: list[str], true: list[str]) -> dict[str, Any]:

@@ -10,16 +10,21 @@ shown_comparisons = [
 ]
 
 
-def neighbors_by(comparisons):
-    """Neighbours, in every shard of target, of the first replicates that comparisons speak of."""
+def answers_by(comparisons, stage):
+    """What the first replicates that comparisons speak of answer, in every shard of target.
+
+    These are their neighbours; of models whose predictions are given, these.
+    """
     sides = [
         (side["models"][0], side["query"])
         for comparison in comparisons
         for side in (comparison["tallies"]["target"][role] for role in ("target", "reference"))
     ]
+    given = plan.served_by("import_objects", config["vlm"])
     return [
-        f"results/vlm/neighbors/{model}/{query}/target/{shard}.parquet"
+        f"results/vlm/{stage}/{model}/{query}/target/{shard}.parquet"
         for model, query in dict.fromkeys(sides)
+        if (model in given) == (stage == "predictions")
         for shard in shards("vlm", "target")
     ]
 
@@ -30,7 +35,8 @@ rule vlm_gallery:
         memorized=described("vlm_memorized"),
         evidence=described("vlm_evidence") if plan.weighed_tests("vlm", config["vlm"]) else [],
         recovered=recovered_by(shown_comparisons, ["target"]),
-        neighbors=neighbors_by(shown_comparisons),
+        neighbors=answers_by(shown_comparisons, "neighbors"),
+        predictions=answers_by(shown_comparisons, "predictions"),
         samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
         public=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
         vocabulary="results/vlm/vocabulary.json",

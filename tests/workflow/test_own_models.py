@@ -1,9 +1,11 @@
 """Encoders and pipelines of others as targets: from a model, or what it gave, to the tables."""
 
+import json
 import shutil
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 import timm
 import torch
@@ -221,6 +223,69 @@ def test_captions_neighbours_of_target_and_reference_give_byte_identical_scores(
     wanted, found = ((each / PPG).read_bytes() for each in (folder, tmp_path / "run"))
     assert found == wanted
     # Nothing of the rest, the page with it, needs a model.
+    rest = jobs_of(snakemake(tmp_path / "run", "-n", config=path))
+    assert rest["report_page"] == 1
+    needing = ("embed_", "train_", "find_neighbors", "build_index")
+    assert not [name for name in {*jobs, *rest} if name.startswith(needing)]
+
+
+def voted(folder, name, query, k, path):
+    """A file of the objects that k neighbours of a captions' run vote for, the best first."""
+    samples = pl.concat(
+        pl.read_parquet(folder / f"results/vlm/samples/{each}/0000.parquet")
+        for each in ("target", "control", "public")
+    )
+    objects = dict(samples.select("sample", "objects").iter_rows())
+    ids = dict(samples.select("sample", "id").iter_rows())
+    rows = {"sample": [], "prediction": [], "distance": []}
+    for part in ("target", "control"):
+        shard = f"results/vlm/neighbors/{name}/{query}/{part}/0000.parquet"
+        found = pl.read_parquet(folder / shard)
+        for sample, nearest, scores in found.select("sample", "neighbors", "score").iter_rows():
+            votes, first = {}, {}
+            for rank, neighbour in enumerate(nearest[:k]):
+                for label in objects[neighbour]:
+                    votes[label] = votes.get(label, 0) + 1
+                    first.setdefault(label, rank)
+            rows["sample"].append(ids[sample])
+            rows["prediction"].append(sorted(votes, key=lambda x: (-votes[x], first[x], x)))
+            rows["distance"].append(1 - scores[0])
+    pl.DataFrame(rows).write_parquet(path)
+
+
+def test_captions_objects_that_are_predicted_already_give_the_rows_of_their_votes(
+    small_run, tmp_path
+):
+    folder = small_run[0]
+    voted(folder, "clip_a_s0", "t2i", 10, tmp_path / "clip_t2i.parquet")
+    voted(folder, "minilm", "t2t", 10, tmp_path / "minilm.parquet")
+    config = yaml.safe_load((ROOT / "tests/workflow/small.yaml").read_text())
+    config["vlm"]["models"] = {
+        "clip_a": {"kind": "predictions", "path": str(tmp_path / "clip_{query}.parquet")},
+        "minilm": {"kind": "predictions", "path": str(tmp_path / "minilm.parquet")},
+    }
+    shutil.copytree(folder, tmp_path / "run", symlinks=True)
+    path = written(tmp_path / "config.yaml", config)
+    done = snakemake(tmp_path / "run", PPG, "results/galleries/vlm.json", config=path)
+    jobs = jobs_of(done)
+    assert jobs["import_objects"] == jobs["count_objects"] == 4
+    assert "recover_objects" not in jobs
+    # But for what is corrected over all settings, of which others are another here.
+    of_all = cs.starts_with("p_family") | cs.contains("simultaneous")
+    wanted, found = (
+        pl.read_csv(each / PPG).filter(k=10).select(~of_all) for each in (folder, tmp_path / "run")
+    )
+    assert len(wanted) and "precision_target" in wanted.columns
+    assert_frame_equal(found, wanted)
+    shown = json.loads((tmp_path / "run/results/galleries/vlm.json").read_text())
+    sides = [
+        side
+        for group in shown["tests"][0]["groups"]
+        for example in group["examples"]
+        for side in example["sides"]
+    ]
+    assert sides and not any(side["neighbors"] for side in sides)
+    assert any(side["recovered"] for side in sides)
     rest = jobs_of(snakemake(tmp_path / "run", "-n", config=path))
     assert rest["report_page"] == 1
     needing = ("embed_", "train_", "find_neighbors", "build_index")

@@ -45,6 +45,11 @@ class LabelLists:
         return np.ascontiguousarray(label_bits.packed(offsets, self.codes, labels).T)
 
 
+def nothing(size: int) -> LabelLists:
+    """Empty lists."""
+    return LabelLists(np.zeros(size + 1, np.int64), np.empty(0, np.int32))
+
+
 def concatenated(lists: Sequence[LabelLists]) -> LabelLists:
     """Lists one after the other."""
     sizes = np.cumsum([0] + [len(each.codes) for each in lists])
@@ -140,6 +145,55 @@ def count_recovered(
                             chosen = label_bits.best(chosen, preferences, TOP_SIZES[size])
                         found.predicted[k, size][place] = label_bits.sizes(chosen)
                         found.correct[k, size][place] = label_bits.sizes(chosen & true)
+    return counts
+
+
+def count_given(
+    ranked: LabelLists,
+    truth: LabelLists,
+    hidden: Mapping[str, LabelLists],
+    labels: int,
+    ks: Sequence[int],
+    predict: Sequence[str],
+) -> dict[str, Counts]:
+    """Count the right ones of objects that are predicted already, the best first.
+
+    Args:
+        ranked: the labels predicted for each of n samples; codes that are no object's count as
+            wrong.
+        truth: the objects in each of the n samples.
+        hidden: by variant, the labels that are neither predicted nor asked for.
+        labels: codes are below it.
+        ks: numbers of neighbours, which make no difference.
+        predict: of `top1`, `top10`, `all`.
+
+    Returns:
+        By variant, counts of the labels that are not hidden.
+    """
+    kind = np.int16 if labels <= np.iinfo(np.int16).max else np.int32
+    size = len(ranked)
+
+    def pairs(lists: LabelLists) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        places = np.repeat(np.arange(size), np.diff(lists.offsets))
+        return places, places * labels + lists.codes
+
+    def counted(places: NDArray[np.int64]) -> NDArray[np.signedinteger]:
+        return np.bincount(places, minlength=size).astype(kind)
+
+    (guesses, guessed), (objects, true) = pairs(ranked), pairs(truth)
+    counts = {}
+    for variant, lists in hidden.items():
+        _, unseen = pairs(lists)
+        shown, asked = ~np.isin(guessed, unseen), ~np.isin(true, unseen)
+        places, is_right = guesses[shown], np.isin(guessed[shown], true)
+        rank = np.arange(len(places)) - np.searchsorted(places, places)
+        predicted, correct = {}, {}
+        for name in predict:
+            first = rank < TOP_SIZES.get(name, labels)
+            for k in ks:
+                predicted[k, name] = counted(places[first])
+                correct[k, name] = counted(places[first & is_right])
+        counts[variant] = Counts(counted(objects[asked]), predicted, correct)
     return counts
 
 
