@@ -39,6 +39,17 @@ def config(tmp_path_factory):
         for name, value in module.state_dict().items()
     }
     torch.save({"epoch": 1, "model": state}, folder / "fullckpt.pth")
+    # DejaVu's training has the same layers in blocks, and names them otherwise.
+    names = {"backbone.": "net.", **{f"projector.{i}.": f"projector.0.{i}." for i in (0, 1)}}
+    names["projector.3."] = "projector.1."
+    renamed = {
+        f"module.{names[start]}{rest}": value
+        for start in names
+        for name, value in state.items()
+        for rest in [name.removeprefix(f"module.{start}")]
+        if rest != name
+    }
+    torch.save({"epoch": 100, "model": renamed}, folder / "model_ep100.pth")
     sources = {
         name.lower(): {
             "kind": "imagenet",
@@ -64,6 +75,13 @@ def config(tmp_path_factory):
                     "backbone": {"library": "torchvision", "name": "resnet18"},
                     "preprocessing": preprocessing,
                 },
+                "dejavu": {
+                    "kind": "checkpoint",
+                    "format": "dejavu",
+                    "checkpoint": str(folder / "model_ep100.pth"),
+                    "backbone": {"library": "torchvision", "name": "resnet18"},
+                    "preprocessing": preprocessing,
+                },
                 "resnet": {
                     "kind": "classifier",
                     "train_on": "B",
@@ -77,7 +95,10 @@ def config(tmp_path_factory):
             },
             "k": 5,
             "tests": {
-                "one_model": {"targets": ["vicreg"], "references": ["resnet", "naive_bayes@2"]}
+                "one_model": {
+                    "targets": ["vicreg", "dejavu"],
+                    "references": ["resnet", "naive_bayes@2"],
+                }
             },
         }
     }
@@ -101,6 +122,9 @@ def test_the_whole_chain_runs_without_training_the_target(run):
     assert set(scores["set"]) == {"target", "control", "calibrated", "placebo"}
     correlation = pl.read_csv(folder / "results/tables/vision_correlation.csv")
     assert correlation["on"].to_list() == ["all", "all"]
+    # The same network in two layouts.
+    rows = [scores.filter(target_model=name).drop("target_model") for name in ("vicreg", "dejavu")]
+    assert rows[0].equals(rows[1], null_equal=True)
     assert jobs_of(snakemake(folder, "-n", config=path)) == {}
 
 
