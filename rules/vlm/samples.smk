@@ -266,12 +266,16 @@ rule split_source:
 rule check_sets:
     """Count the sets, and stop if two share an id or one is too small."""
     input:
-        records=of_sets("vlm", "results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
-        annotated=of_sets("vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()),
+        records=lambda wildcards: of_sets(
+            "vlm", "results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")
+        ),
+        annotated=lambda wildcards: of_sets(
+            "vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()
+        ),
         labels=[
             f"results/vlm/annotations/{name}.parquet" for name in sources_with_files_of_labels()
         ],
-        parts=of_sources(
+        parts=lambda wildcards: of_sources(
             "vlm",
             "results/vlm/sources/{source}/{part}.parquet",
             sources_with_files_of_labels(),
@@ -308,7 +312,7 @@ rule check_sets:
 rule collect_vocabulary:
     """List the labels of all sources: the codes of objects, and what captions may name."""
     input:
-        labelled_files(),
+        lambda wildcards: labelled_files(),
     output:
         "results/vlm/vocabulary.json",
     log:
