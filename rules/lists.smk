@@ -7,8 +7,11 @@ it was, by the hashes of the shards, reruns nothing.
 
 
 def shards_of_folder(wildcards):
-    """The shards of a folder of samples, embeddings or indexes."""
+    """The shards of a folder of samples, embeddings or indexes, or the parts of a source."""
     kind, *_, last = wildcards.folder.split("/")
+    if kind == "sources":
+        folder = f"results/{wildcards.domain}/sources/{{source}}"
+        return of_sources(wildcards.domain, f"{folder}/{{part}}.parquet", [last])
     set_name, suffix = ("public", "faiss") if kind == "index" else (last, "parquet")
     folder = f"results/{wildcards.domain}/{wildcards.folder}"
     return [f"{folder}/{shard}.{suffix}" for shard in shards(wildcards.domain, set_name)]
@@ -25,7 +28,7 @@ rule list_shards:
     benchmark:
         "results/benchmarks/list_shards/{domain}/{folder}.jsonl"
     wildcard_constraints:
-        folder=r"samples/\w+|index/\w+/\w+|embeddings/\w+/\w+/\w+",
+        folder=r"sources/\w+|samples/\w+|index/\w+/\w+|embeddings/\w+/\w+/\w+",
     conda:
         "../envs/dejavu.yaml"
     threads: 1

@@ -83,6 +83,17 @@ def models_of_run():
     return list(dict.fromkeys(files))
 
 
+def samples_of_run():
+    """Samples of all sets of all domains."""
+    return [
+        path
+        for domain in plan.configured(config)
+        for path in of_sets(
+            domain, f"results/{domain}/samples/{{set}}/{{shard}}.parquet", sets_of(domain)
+        )
+    ]
+
+
 def answers_of_tests():
     """What the tests' tables are made from: recovered objects and predictions of the models."""
     files = []
@@ -111,15 +122,9 @@ rule describe_run:
     input:
         tables=expand("results/tables/{table}.csv", table=plan.tables(config)),
         descriptions=expand("results/tables/{table}.csv-metadata.json", table=plan.tables(config)),
-        samples=[
-            path
-            for domain in plan.configured(config)
-            for path in of_sets(
-                domain, f"results/{domain}/samples/{{set}}/{{shard}}.parquet", sets_of(domain)
-            )
-        ],
-        models=models_of_run(),
-        answers=answers_of_tests(),
+        samples=lambda wildcards: samples_of_run(),
+        models=lambda wildcards: models_of_run(),
+        answers=lambda wildcards: answers_of_tests(),
     output:
         "results/run.json",
     log:

@@ -13,9 +13,9 @@ rule vision_contrasts:
             [point for sweep in contrasted_predictors for point in sweep["points"]],
             ["A", "B", "control"],
         ),
-        A=image_records("A"),
-        B=image_records("B"),
-        control=image_records("control"),
+        A=lambda wildcards: image_records("A"),
+        B=lambda wildcards: image_records("B"),
+        control=lambda wildcards: image_records("control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:

@@ -27,7 +27,7 @@ rule weigh_crops:
             for name in weighing_predictors(wildcards)
             for set_name in ("A", "control")
         ],
-        records=image_records("A", "control"),
+        records=lambda wildcards: image_records("A", "control"),
         A_embeddings=blind_vectors("vision", "A"),
         control_embeddings=blind_vectors("vision", "control"),
         blind=described("vision_blind") if "blind" in config["vision"] else [],

@@ -30,8 +30,8 @@ rule vision_gallery:
             for name in shown_models
             for shard in shards("vision", "A")
         ],
-        samples=image_samples("A"),
-        public=image_records("public"),
+        samples=lambda wildcards: image_samples("A"),
+        public=lambda wildcards: image_records("public"),
         left_out=left_out("vision"),
     output:
         "results/galleries/vision.json",

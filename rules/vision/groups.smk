@@ -8,7 +8,7 @@ rule vision_groups:
     """Adjusted gaps of the levels of every group of crops."""
     input:
         predictions=predicted(plan_vision.compared_sets(config["vision"]), ["A", "control"]),
-        records=image_records("A", "control"),
+        records=lambda wildcards: image_records("A", "control"),
         copies=lambda wildcards: found_copies("vision"),
         odds=lambda wildcards: odds_of_groups("vision"),
         checked="results/vision/sets.json",

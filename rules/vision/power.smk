@@ -8,7 +8,7 @@ rule vision_power:
     """The smallest score that each test can tell, and the crops that a score asks for."""
     input:
         predictions=predicted(plan_vision.compared_sets(config["vision"])),
-        records=image_records("A", "B", "control"),
+        records=lambda wildcards: image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:

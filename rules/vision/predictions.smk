@@ -25,7 +25,7 @@ rule vote_labels:
     input:
         neighbors=neighbors_to_vote,
         records=records_of_set,
-        public=image_records("public"),
+        public=lambda wildcards: image_records("public"),
     output:
         "results/vision/predictions/{model}{votes}/{set}.parquet",
     log:
@@ -81,7 +81,7 @@ rule classify_crops:
 rule predict_naive_bayes:
     """Predict the labels of the crops of a set from their tags."""
     input:
-        fitted_on=image_samples(config["vision"]["naive_bayes"]["fit_on"]),
+        fitted_on=lambda wildcards: image_samples(config["vision"]["naive_bayes"]["fit_on"]),
         samples=lambda wildcards: image_samples(wildcards.set),
     output:
         "results/vision/predictions/naive_bayes@{tags}/{set}.parquet",

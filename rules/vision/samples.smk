@@ -150,7 +150,7 @@ rule assign_sets:
 rule name_classes:
     """Give the class folders of all sets their readable names."""
     input:
-        image_records(*sets_of("vision")),
+        lambda wildcards: image_records(*sets_of("vision")),
     output:
         "results/vision/class_names.json",
     log:
@@ -204,7 +204,7 @@ rule crop_images:
 rule check_images:
     """Count images and crops of the sets, and stop if they can't give a measurement."""
     input:
-        image_samples(*sets_of("vision")),
+        lambda wildcards: image_samples(*sets_of("vision")),
     output:
         sets="results/vision/sets.json",
         data="results/vision/data.json",
@@ -231,7 +231,7 @@ rule check_images:
 rule fit_words:
     """Cluster the patches of the crops of B into visual words."""
     input:
-        image_records(config["vision"]["naive_bayes"]["fit_on"]),
+        lambda wildcards: image_records(config["vision"]["naive_bayes"]["fit_on"]),
     output:
         "results/vision/words.npz",
     log:

@@ -13,9 +13,9 @@ rule vision_sweeps:
         utility=utility_of_points(vision_sweeps),
         histories=histories_of_points(vision_sweeps, "training.csv"),
         descriptions=histories_of_points(vision_sweeps, "training.csv-metadata.json"),
-        A=image_records("A"),
-        B=image_records("B"),
-        control=image_records("control"),
+        A=lambda wildcards: image_records("A"),
+        B=lambda wildcards: image_records("B"),
+        control=lambda wildcards: image_records("control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:

@@ -45,7 +45,7 @@ rule vision_dejavu:
     input:
         predictions=predicted([*pairs_of_predictors, *nulls]),
         blind=blind_vectors("vision"),
-        records=image_records("A", "B", "control"),
+        records=lambda wildcards: image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -116,7 +116,7 @@ rule vision_correlation:
     """How well the references infer the labels of A's crops."""
     input:
         predictions=predicted_alone(references),
-        records=image_records("A"),
+        records=lambda wildcards: image_records("A"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -152,7 +152,7 @@ rule vision_quadrants:
     """Who is right about the label of a crop, target or reference."""
     input:
         predictions=predicted(pairs_of_predictors, ["A", "B", "control"]),
-        records=image_records("A", "B", "control"),
+        records=lambda wildcards: image_records("A", "B", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -185,7 +185,7 @@ rule vision_classes:
     """The classes that each reference predicts best."""
     input:
         predictions=predicted_alone(references, first=True),
-        records=image_records("A"),
+        records=lambda wildcards: image_records("A"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -250,7 +250,7 @@ rule vision_memorized:
     """The crops with the largest memorization confidence."""
     input:
         predictions=predicted(pairs_of_predictors, ["A", "control"]),
-        records=image_records("A", "control"),
+        records=lambda wildcards: image_records("A", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -284,7 +284,7 @@ rule vision_correlated:
     """The crops whose labels a reference infers, too, and what the target says of them."""
     input:
         predictions=predicted(pairs_of_predictors, ["A"]),
-        records=image_records("A"),
+        records=lambda wildcards: image_records("A"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -318,7 +318,7 @@ rule vision_confidence:
     """How many crops are memorized with which confidence."""
     input:
         predictions=predicted(pairs_of_predictors, ["A", "control"]),
-        records=image_records("A", "control"),
+        records=lambda wildcards: image_records("A", "control"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:
@@ -350,7 +350,7 @@ rule vision_confidence:
 rule vision_crops:
     """How many images have a background crop, and why others have none."""
     input:
-        records=image_records(*sets_of("vision")),
+        records=lambda wildcards: image_records(*sets_of("vision")),
         left_out=left_out("vision"),
     output:
         report(
@@ -413,7 +413,7 @@ rule vision_tags:
     """The tags that are the most typical of the classes predicted best."""
     input:
         predictions=[layout.prediction_path(most_tags, "A")] if most_tags else [],
-        samples=image_samples("A"),
+        samples=lambda wildcards: image_samples("A"),
         checked="results/vision/sets.json",
         left_out=left_out("vision"),
     output:

@@ -7,7 +7,7 @@ In: the records of public, and a model. Out: results/vision/utility/linear_probe
 rule linear_probe:
     """Fit a linear classifier to the backbone's features of public images, and test it on others."""
     input:
-        records=image_records("public"),
+        records=lambda wildcards: image_records("public"),
         weights=weights_file("vision", "model.safetensors"),
         settings=weights_file("vision", "model.json"),
     output:

@@ -9,7 +9,7 @@ contrasted_models = plan.contrasted("vlm", config["vlm"])
 rule vlm_contrasts:
     """Differences and trends of sweeps' scores, on the same samples."""
     input:
-        recovered=recovered_by(
+        recovered=lambda wildcards: recovered_by(
             [point for sweep in contrasted_models for point in sweep["points"]],
             ["target", "reference", "control"],
         ),

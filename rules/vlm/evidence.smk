@@ -24,10 +24,14 @@ rule weigh_captions:
     """Weigh what speaks for each caption having been memorized."""
     input:
         recovered=recovered_first,
-        target_samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
-        control_samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["control"]),
-        target_embeddings=blind_vectors("vlm", "target"),
-        control_embeddings=blind_vectors("vlm", "control"),
+        target_samples=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]
+        ),
+        control_samples=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["control"]
+        ),
+        target_embeddings=lambda wildcards: blind_vectors("vlm", "target"),
+        control_embeddings=lambda wildcards: blind_vectors("vlm", "control"),
         blind=described("vlm_blind") if "blind" in config["vlm"] else [],
         left_out=left_out("vlm"),
     output:

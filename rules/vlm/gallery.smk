@@ -34,11 +34,15 @@ rule vlm_gallery:
     input:
         memorized=described("vlm_memorized"),
         evidence=described("vlm_evidence") if plan.weighed_tests("vlm", config["vlm"]) else [],
-        recovered=recovered_by(shown_comparisons, ["target"]),
-        neighbors=answers_by(shown_comparisons, "neighbors"),
-        predictions=answers_by(shown_comparisons, "predictions"),
-        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
-        public=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
+        recovered=lambda wildcards: recovered_by(shown_comparisons, ["target"]),
+        neighbors=lambda wildcards: answers_by(shown_comparisons, "neighbors"),
+        predictions=lambda wildcards: answers_by(shown_comparisons, "predictions"),
+        samples=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]
+        ),
+        public=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]
+        ),
         vocabulary="results/vlm/vocabulary.json",
         left_out=left_out("vlm"),
     output:

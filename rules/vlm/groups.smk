@@ -20,11 +20,13 @@ def records_with_columns():
 rule vlm_groups:
     """Adjusted gaps of the levels of every group of captions."""
     input:
-        recovered=recovered_by(plan_vlm.at_headline(config["vlm"]), ["target", "control"]),
-        members=samples_of("target"),
-        controls=samples_of("control"),
-        public=samples_of("public", "rarity" in config["vlm"]["groups"]),
-        records=records_with_columns(),
+        recovered=lambda wildcards: recovered_by(
+            plan_vlm.at_headline(config["vlm"]), ["target", "control"]
+        ),
+        members=lambda wildcards: samples_of("target"),
+        controls=lambda wildcards: samples_of("control"),
+        public=lambda wildcards: samples_of("public", "rarity" in config["vlm"]["groups"]),
+        records=lambda wildcards: records_with_columns(),
         copies=lambda wildcards: found_copies("vlm"),
         odds=lambda wildcards: odds_of_groups("vlm"),
         checked="results/vlm/sets.json",

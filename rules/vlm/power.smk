@@ -7,7 +7,7 @@ In: results/vlm/recovered/. Out: results/tables/vlm_power.csv.
 rule vlm_power:
     """The smallest score that each test can tell, and the samples that a score asks for."""
     input:
-        recovered=recovered_by(plan_vlm.at_headline(config["vlm"])),
+        recovered=lambda wildcards: recovered_by(plan_vlm.at_headline(config["vlm"])),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:

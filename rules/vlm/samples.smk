@@ -87,6 +87,28 @@ def set_source_checked(wildcards):
     return f"results/vlm/sources/{source_of_set('vlm', wildcards.set)}.json"
 
 
+def parts_of_shard(wildcards):
+    """What a shard's records are taken from: all parts of its source, or what was gathered of them."""
+    settings = config["vlm"]["sets"][wildcards.set]
+    source = config["vlm"]["sources"][settings["source"]]
+    if not plan_vlm.is_gathered(source["parts"], settings["shards"]):
+        return parts_of_set("vlm")(wildcards)
+    group = layout.shard_name(int(wildcards.shard) // plan_vlm.GATHERED)
+    return [f"results/vlm/gathered/{wildcards.set}/{group}.parquet"]
+
+
+def list_of_parts(wildcards):
+    """The list of the parts of a set's source."""
+    return f"results/vlm/lists/sources/{source_of_set('vlm', wildcards.set)}.json"
+
+
+def gathered_hashes(wildcards):
+    """First hash of each shard that is gathered, and the first one after them."""
+    settings = config["vlm"]["sets"][wildcards.set]
+    hashes = hash_ranges_of_sources()[settings["source"]][wildcards.set]
+    return plan_vlm.gathered_hashes(hashes, int(wildcards.group), settings["shards"])
+
+
 def holds_one_caption(wildcards):
     """Whether a set takes one of an image's captions, or copies, though its source gives each."""
     if wildcards.set == "public" and captions_of_set(wildcards) == "each":
@@ -234,10 +256,37 @@ rule check_source:
         "../../scripts/check_source.py"
 
 
+rule gather_shards:
+    """Take the records of successive shards of a set out of very many parts of its source."""
+    input:
+        parts=list_of_parts,
+        checked=set_source_checked,
+    output:
+        "results/vlm/gathered/{set}/{group}.parquet",
+    log:
+        "results/logs/gather_shards/{set}.{group}.log",
+    benchmark:
+        "results/benchmarks/gather_shards/{set}.{group}.jsonl"
+    wildcard_constraints:
+        group=r"\d{4}",
+    priority: 100
+    conda:
+        "../../envs/dejavu.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(60),
+    params:
+        bounds=gathered_hashes,
+        code=code_version("gather_shards.py"),
+    script:
+        "../../scripts/gather_shards.py"
+
+
 rule split_source:
     """Take the records of one shard of a set out of its source, by their hashes, and number them."""
     input:
-        records=parts_of_set("vlm"),
+        records=parts_of_shard,
         checked=set_source_checked,
     output:
         records="results/vlm/records/{set}/{shard}.parquet",
@@ -266,12 +315,16 @@ rule split_source:
 rule check_sets:
     """Count the sets, and stop if two share an id or one is too small."""
     input:
-        records=of_sets("vlm", "results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")),
-        annotated=of_sets("vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()),
+        records=lambda wildcards: of_sets(
+            "vlm", "results/vlm/records/{set}/{shard}.parquet", sets_of("vlm")
+        ),
+        annotated=lambda wildcards: of_sets(
+            "vlm", "results/vlm/objects/{set}/{shard}.parquet", annotated_sets()
+        ),
         labels=[
             f"results/vlm/annotations/{name}.parquet" for name in sources_with_files_of_labels()
         ],
-        parts=of_sources(
+        parts=lambda wildcards: of_sources(
             "vlm",
             "results/vlm/sources/{source}/{part}.parquet",
             sources_with_files_of_labels(),
@@ -308,7 +361,7 @@ rule check_sets:
 rule collect_vocabulary:
     """List the labels of all sources: the codes of objects, and what captions may name."""
     input:
-        labelled_files(),
+        lambda wildcards: labelled_files(),
     output:
         "results/vlm/vocabulary.json",
     log:

@@ -10,7 +10,7 @@ vlm_sweeps = plan.sweeps("vlm", config["vlm"])
 rule vlm_sweeps:
     """Primary scores of every point, with what the model is good for and how its training ended."""
     input:
-        recovered=recovered_by(points_of(vlm_sweeps)),
+        recovered=lambda wildcards: recovered_by(points_of(vlm_sweeps)),
         utility=utility_of_points(vlm_sweeps),
         histories=histories_of_points(vlm_sweeps, "training.csv"),
         descriptions=histories_of_points(vlm_sweeps, "training.csv-metadata.json"),

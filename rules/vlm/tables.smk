@@ -20,8 +20,8 @@ def recovered_by_pairs(pairs):
 rule vlm_ppg:
     """Population scores of every test, setting and set, with their intervals."""
     input:
-        recovered=recovered_by(comparisons),
-        blind=blind_vectors("vlm"),
+        recovered=lambda wildcards: recovered_by(comparisons),
+        blind=lambda wildcards: blind_vectors("vlm"),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -93,7 +93,7 @@ rule vlm_checks:
 rule vlm_samples:
     """Gaps over the first records, ordered by how memorized they look."""
     input:
-        recovered=recovered_by(comparisons, ["target", "control"]),
+        recovered=lambda wildcards: recovered_by(comparisons, ["target", "control"]),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -128,7 +128,7 @@ rule vlm_samples:
 rule vlm_distributions:
     """Distributions of recall of target and reference."""
     input:
-        recovered=recovered_by(comparisons, ["target"]),
+        recovered=lambda wildcards: recovered_by(comparisons, ["target"]),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -163,7 +163,7 @@ rule vlm_distributions:
 rule vlm_agreement:
     """How often two references are right or wrong on the same targets."""
     input:
-        recovered=recovered_by_pairs(agreements),
+        recovered=lambda wildcards: recovered_by_pairs(agreements),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -198,8 +198,10 @@ rule vlm_agreement:
 rule vlm_memorized:
     """The targets with the largest surplus of recovered objects."""
     input:
-        recovered=recovered_by(comparisons, ["target", "control"]),
-        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]),
+        recovered=lambda wildcards: recovered_by(comparisons, ["target", "control"]),
+        samples=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["target"]
+        ),
         checked="results/vlm/sets.json",
         left_out=left_out("vlm"),
     output:
@@ -235,7 +237,7 @@ rule vlm_memorized:
 rule vlm_rejected:
     """Every item of the sources that was left out, and why."""
     input:
-        all_rejected("vlm"),
+        lambda wildcards: all_rejected("vlm"),
     output:
         report(
             "results/tables/vlm_rejected.csv",

@@ -5,13 +5,19 @@ results/vlm/utility/{task}/{model}.json.
 """
 
 
+def public_images(wildcards):
+    """Embeddings of the public images by a model."""
+    pattern = f"results/vlm/embeddings/{wildcards.model}/image/{{set}}/{{shard}}.parquet"
+    return of_sets("vlm", pattern, ["public"])
+
+
 rule zero_shot:
     """Tell the class of public images by the prompt whose embedding is the nearest."""
     input:
-        embeddings=of_sets(
-            "vlm", "results/vlm/embeddings/{{model}}/image/{set}/{shard}.parquet", ["public"]
+        embeddings=public_images,
+        samples=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]
         ),
-        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
         model=trained_weights,
     output:
         "results/vlm/utility/zero_shot/{model}.json",
@@ -44,10 +50,10 @@ rule zero_shot:
 rule probe_embeddings:
     """Fit a linear classifier to embeddings of public images, and test it on others."""
     input:
-        embeddings=of_sets(
-            "vlm", "results/vlm/embeddings/{{model}}/image/{set}/{shard}.parquet", ["public"]
+        embeddings=public_images,
+        samples=lambda wildcards: of_sets(
+            "vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]
         ),
-        samples=of_sets("vlm", "results/vlm/samples/{set}/{shard}.parquet", ["public"]),
     output:
         "results/vlm/utility/linear_probe/{model}.json",
     log:

@@ -6,8 +6,8 @@ environment when they are imported. Standard library only.
 
 As a program it takes one request a message from the socket that is its standard input, as JSON:
 `script`, `folder`, `environment`, and `packages`, which it imports first. With it come the
-descriptors of the job's output, of its errors and of a pipe, which gets the job's process number
-and, at its end, its exit status, a line each.
+descriptors of the job's output, of its errors and of a pipe, which gets the job's exit status, CPU
+seconds and peak of memory, at its end.
 """
 
 import atexit
@@ -17,7 +17,6 @@ import json
 import os
 import random
 import runpy
-import select
 import signal
 import socket
 import subprocess
@@ -25,8 +24,9 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,15 @@ from typing import Any
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 FOLDERS = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 LONGEST_MESSAGE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a job used: CPU seconds, and megabytes (2^20 bytes) of memory at its peak."""
+
+    cpu_seconds: float
+    megabytes: float
+
 
 _processes: dict[int, socket.socket] = {}
 _starting = threading.Lock()
@@ -63,16 +72,14 @@ def run_script(
     packages: Sequence[str],
     threads: int,
     temporary: str,
-    measured: Callable[[int], AbstractContextManager[Any]],
-) -> None:
-    """Run a script in this folder, as `python script` would, and wait for its end.
+) -> Used:
+    """Run a script in this folder, as `python script` would, and tell at its end what it used.
 
     Args:
         script: its path.
         packages: that the process imports before it forks, where it has not.
         threads: of its libraries.
         temporary: folder for its temporary files.
-        measured: is given the script's process number, and entered as long as it runs.
 
     Raises:
         CalledProcessError: it failed, or was killed, or the process that was to fork it was.
@@ -89,19 +96,15 @@ def run_script(
         socket.send_fds(process_for(threads), [json.dumps(call).encode()], [1, 2, writing])
     finally:
         os.close(writing)
-    status = None
     with os.fdopen(reading) as answers:
-        number = answers.readline()
-        if number:
-            with measured(int(number)):
-                status = answers.readline()
-    if not status:
+        answer = answers.read()
+    if not answer:
         with _starting:
             _processes.pop(threads, None)
-    if not status or int(status):
-        raise subprocess.CalledProcessError(
-            int(status or -signal.SIGKILL), f"{sys.executable} {call['script']}"
-        )
+    status, seconds, megabytes = json.loads(answer or f"[{-signal.SIGKILL}, 0, 0]")
+    if status:
+        raise subprocess.CalledProcessError(status, f"{sys.executable} {call['script']}")
+    return Used(seconds, megabytes)
 
 
 def _run(call: dict[str, Any], output: int, errors: int) -> None:
@@ -139,7 +142,7 @@ def _status_of(call: dict[str, Any], output: int, errors: int) -> int:
 
 
 def _look_after(call: dict[str, Any], output: int, errors: int, answers: int) -> None:
-    """Start a job and tell its end."""
+    """Start a job and tell its end, and what it used."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if not (job := os.fork()):
         os.close(answers)
@@ -151,16 +154,10 @@ def _look_after(call: dict[str, Any], output: int, errors: int, answers: int) ->
             sys.stderr.flush()
         # Taking all packages down again takes longer than most jobs.
         os._exit(status)
-    os.write(answers, f"{job}\n".encode())
-    end = os.waitid(os.P_PID, job, os.WEXITED | os.WNOWAIT)
-    assert end is not None
-    status = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+    _, status, used = os.wait4(job, 0)
+    told = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     with suppress(BrokenPipeError):
-        os.write(answers, f"{status}\n".encode())
-    # Who asked may still look at the process, as at one of its own that it has not waited for.
-    asker = select.poll()
-    asker.register(answers, 0)
-    asker.poll()
+        os.write(answers, json.dumps(told).encode())
 
 
 def _import(packages: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -24,11 +23,11 @@ def folder(tmp_path, monkeypatch):
         each.close()
 
 
-def run(folder, lines, packages=(), threads=1, measured=lambda number: nullcontext()):
+def run(folder, lines, packages=(), threads=1):
     """Run lines as a script."""
     script = folder / "job.py"
     script.write_text(lines)
-    forking.run_script(script, packages, threads, str(folder / "temporary"), measured)
+    return forking.run_script(script, packages, threads, str(folder / "temporary"))
 
 
 def test_a_job_sees_what_a_process_of_its_own_would(folder, monkeypatch):
@@ -38,22 +37,16 @@ def test_a_job_sees_what_a_process_of_its_own_would(folder, monkeypatch):
 import json, os, sys, beside
 names = ("TOLD", "OMP_NUM_THREADS", "TMPDIR")
 facts = [os.getcwd(), sys.argv, __name__, beside.VALUE, *map(os.environ.get, names)]
-facts += ["polars" in sys.modules, sys.stdin.read(), os.getpid()]
+facts += ["polars" in sys.modules, sys.stdin.read()]
 facts += [open("/proc/self/comm").read()]
 with open("facts.json", "w") as file:
     json.dump(facts, file)
 """
-    numbers = []
-
-    def measured(number):
-        numbers.append(number)
-        return nullcontext()
-
-    run(folder, lines, threads=3, measured=measured)
+    run(folder, lines, threads=3)
     facts = json.loads((folder / "facts.json").read_text())
     script = str(folder / "job.py")
     told = [str(folder), [script], "__main__", 1, "here", "3", str(folder / "temporary")]
-    assert facts == [*told, False, "", *numbers, "job\n"]
+    assert facts == [*told, False, "", "job\n"]
     # An edited module of the workflow counts; packages that are asked for are there.
     (folder / "beside.py").write_text("VALUE = 22")
     run(folder, lines, packages=["polars", "no_such_package"], threads=3)
@@ -80,6 +73,20 @@ def test_a_job_that_fails_fails_as_its_own_process_would(folder, lines, status, 
     assert failure.value.returncode == alone.returncode == status
     said = capfd.readouterr().err
     assert said.splitlines()[-1:] == alone.stderr.splitlines()[-1:]
+
+
+def test_what_a_job_used_is_told_with_what_its_own_processes_used(folder):
+    busy = "import time\nwhile time.process_time() < .3: pass"
+    lines = f"""
+import subprocess, sys
+held = bytearray(b"x") * (200 * 2**20)
+subprocess.run([sys.executable, "-c", {busy!r}], check=True)
+{busy}
+"""
+    used = run(folder, lines)
+    assert 0.6 <= used.cpu_seconds < 3
+    assert 200 < used.megabytes < 300
+    assert run(folder, "").megabytes < 100
 
 
 def test_what_ends_with_a_process_ends_with_a_job(folder):
@@ -120,9 +127,8 @@ def test_where_the_process_is_killed_the_job_fails_and_the_next_has_another(fold
 def test_the_process_ends_with_whoever_asked(folder):
     lines = """
 import sys
-from contextlib import nullcontext
 from dejavu import forking
-forking.run_script(sys.argv[1], [], 1, '.', lambda number: nullcontext())
+forking.run_script(sys.argv[1], [], 1, '.')
 """
     (folder / "job.py").write_text(f"{PARENTS}\nopen('process', 'w').write(str(process))")
     scripts = Path(forking.__file__).parents[1]

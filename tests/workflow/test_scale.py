@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import polars as pl
+import yaml
 
 from dejavu.files.embeddings import read_embeddings
 from dejavu.files.neighbors import read_neighbors
-from tests.conftest import ROOT
+from dejavu.files.parquet import read_parquet
+from tests.conftest import ROOT, SMALL, jobs_of, snakemake, written
 
 
 def test_a_rehearsal_builds_the_tables_and_sums_up_its_jobs(tmp_path):
@@ -37,3 +39,18 @@ def test_a_rehearsal_builds_the_tables_and_sums_up_its_jobs(tmp_path):
     assert len(ppg) == 18 and ppg["targets"].to_list() == [150] * 18
     # The target model is the sharper one.
     assert ppg.filter(k=20, predict="top10", objects="all")["ppg"].item() > 0
+
+
+def test_a_shard_of_very_many_is_gathered_from_its_source_with_others(tmp_path):
+    config = yaml.safe_load(SMALL.read_text())
+    config["vlm"]["sets"]["control"]["shards"] = 5000
+    # One that holds two records.
+    asked = "results/vlm/records/control/0566.parquet"
+    done = snakemake(tmp_path, asked, config=written(tmp_path / "config.yaml", config))
+    jobs = jobs_of(done)
+    assert [jobs[rule] for rule in ("list_shards", "gather_shards", "split_source")] == [1, 1, 1]
+    source = read_parquet(tmp_path / "results/vlm/sources/world/0000.parquet")
+    # Control begins at .8 and has a fifth of all hashes.
+    places = np.floor((source["hash"].to_numpy() / 2**64 - 0.8) / 0.2 * 5000)
+    own = source.filter(places == 566)["id"].to_pylist()
+    assert len(own) == 2 and read_parquet(tmp_path / asked)["id"].to_pylist() == own

@@ -7,10 +7,27 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from dejavu.config import paths
+from dejavu.config import paths, ranges
 from dejavu.config.kinds import MODELS
 from dejavu.config.replicates import Config, Plan, path_names, replicated, replicates, seeds
 from dejavu.config.sweeps import planned
+
+# Successive shards of a set that are taken out of its source together, where shards would else read
+# parts more often than its square.
+GATHERED = 64
+
+
+def is_gathered(parts: int, shards: int) -> bool:
+    """Whether the shards of a set are taken out of the parts of its source in groups."""
+    return parts * shards > GATHERED**2
+
+
+def gathered_hashes(hashes: tuple[int, int], group: int, shards: int) -> list[int]:
+    """First hash of each shard of a group of a set with that range, and the first one after it."""
+    first = group * GATHERED
+    after = min(first + GATHERED, shards)
+    starts = [ranges.shard_range(hashes, shard, shards)[0] for shard in range(first, after)]
+    return [*starts, ranges.shard_range(hashes, after - 1, shards)[1]]
 
 
 def models_in_tests(domain: Config) -> list[str]:

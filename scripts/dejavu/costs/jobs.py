@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dejavu.config import kinds, replicates, sweeps
+from dejavu.config import kinds, plan_vlm, replicates, sweeps
 from dejavu.config.domains import DOMAINS
 from dejavu.config.replicates import Config
 from dejavu.errors import InputError
@@ -205,6 +205,11 @@ def samples_in(path: str, sizes: Mapping[str, Sizes]) -> float:
     if len(parts) < 3 or parts[1] not in sizes:
         return 0
     of, name = sizes[parts[1]], parts[-1].partition(".")[0]
+    if parts[2] == "gathered":
+        start = int(name) * plan_vlm.GATHERED
+        return sum(of.sets[parts[3]][start : start + plan_vlm.GATHERED])
+    if parts[2] == "lists" and parts[3] == "sources":
+        return of.sources[name][0]
     if parts[2] == "lists":
         return sum(of.sets["public"] if parts[3] == "index" else of.sets.get(name, ()))
     if SHARD.fullmatch(name):
@@ -287,7 +292,7 @@ def alike(job: Job, config: Config) -> Iterator[tuple[str, ...]]:
     domain, _ = model_of(job, config)
     kept = {key: each for key, each in _settings(job, config).items() if key not in LEARNING}
     network = json.dumps(kept, sort_keys=True)
-    several = {"set", "shard", "part", "model", "source", "votes"}
+    several = {"set", "shard", "part", "group", "model", "source", "votes"}
     # What else tells jobs of a rule apart, as the part of a sample that is embedded.
     apart = [value for key, value in job.wildcards.items() if key not in several and value]
     if job.rule == "list_shards":

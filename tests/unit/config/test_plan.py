@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
-from dejavu.config import layout, plan, plan_vision, plan_vlm, replicates
+from dejavu.config import layout, plan, plan_vision, plan_vlm, ranges, replicates
 
 CLIP = {"kind": "clip"}
 TEXT = {"kind": "sentence_transformers"}
@@ -372,3 +373,19 @@ def test_targets_and_classifiers_of_unlike_pixels_are_told():
     ]
     assert told[0]["preprocessing"] == {"crop_side": [224, 64]}
     assert told[2]["preprocessing"] == {"interpolation": ["bicubic", "bilinear"]}
+
+
+@pytest.mark.parametrize("shards", [1, 64, 65, 4000])
+def test_gathered_shards_are_all_shards_of_a_set(shards):
+    hashes = (2**60 + 7, 2**64)
+    groups = [
+        plan_vlm.gathered_hashes(hashes, group, shards)
+        for group in range(-(-shards // plan_vlm.GATHERED))
+    ]
+    found = [bounds for group in groups for bounds in pairwise(group)]
+    assert found == [ranges.shard_range(hashes, shard, shards) for shard in range(shards)]
+
+
+def test_shards_of_few_parts_are_taken_from_these():
+    pairs = [(1, 1), (64, 64), (1, 4000), (65, 64), (4000, 4000)]
+    assert [plan_vlm.is_gathered(*pair) for pair in pairs] == [False, False, False, True, True]

@@ -56,6 +56,10 @@ def test_cpu_seconds_that_nobody_looked_at_are_added(tmp_path):
     path.write_text(json.dumps({"s": 40.0, "cpu_time": 12.0, "max_rss": 900.0}) + "\n")
     # Twelve of the first fifteen.
     assert took(path) == {"cpu": pytest.approx(32), "seconds": 40, "megabytes": 900}
+    # Of a fork all is known.
+    told = {"s": 40.0, "cpu_time": 12.0, "max_rss": 900.0, "max_uss": None}
+    path.write_text(json.dumps(told) + "\n")
+    assert took(path) == {"cpu": 12, "seconds": 40, "megabytes": 900}
 
 
 def test_a_job_that_ended_at_once_took_nothing(tmp_path):

@@ -48,6 +48,8 @@ def test_a_printed_job_is_read_and_what_only_asks_is_not():
         ("results/vlm/sources/w/0003.parquet", 500),
         ("results/vlm/sources/w/0003.rejected.parquet", 0),
         ("results/vlm/sources/w.json", 2000),
+        ("results/vlm/lists/sources/w.json", 2000),
+        ("results/vlm/gathered/target/0000.parquet", 220),
         ("results/vlm/models/m_s0/training.csv", 0),
         ("results/figures/verdicts.svg", 0),
     ],

@@ -4,11 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import crop_images
+import gather_shards
 import split_source
-from dejavu.config import ranges
+from dejavu.config import plan_vlm, ranges
+from dejavu.errors import DamagedFile
+from dejavu.files.lists import write_list
 from dejavu.files.parquet import read_parquet, write_parquet
 from dejavu.samples.hashes import keyed_hash
 from dejavu.samples.schemas import IMAGES, RECORDS
@@ -82,3 +86,75 @@ def test_samples_and_their_order_are_the_same_whatever_the_parts_and_shards(
         )
         assert rows == whole
         assert numbers == sorted(numbers)
+
+
+def gathered(folder, paths, group, shards):
+    """The file of a group of the set's shards, and the hashes that bound these."""
+    write_list(folder / "list.json", map(str, paths))
+    bounds = plan_vlm.gathered_hashes(SET, group, shards)
+    job = SimpleNamespace(
+        input=SimpleNamespace(parts=folder / "list.json"),
+        output=[folder / f"group {group} of {shards}.parquet"],
+        params=SimpleNamespace(bounds=bounds),
+    )
+    gather_shards.main(job)
+    return job.output[0], bounds
+
+
+@pytest.mark.parametrize("held", [1, 50, 2**17])
+def test_shards_are_the_same_gathered_before_or_taken_from_all_parts(tmp_path, monkeypatch, held):
+    monkeypatch.setattr(gather_shards, "ROWS", held)
+    monkeypatch.setattr(plan_vlm, "GATHERED", 4)
+    table = captions([*IDS, "id 18", "id 0", "id 18"])
+    rows = pa.array([f"row {row}" for row in range(len(table))])
+    table = table.set_column(table.column_names.index("caption"), "caption", rows)
+    paths = parts_of(tmp_path, table, 7, RECORDS)
+    whole, _ = set_of(tmp_path, split_source, paths, 1)
+    # Groups of 4, 4 and 1.
+    taken, rejected = [], []
+    for shard in range(9):
+        path, _ = gathered(tmp_path, paths, shard // 4, 9)
+        sources = {"directly": paths, "gathered": [path]}
+        found = {name: shard_of_set(tmp_path, shard, 9, given) for name, given in sources.items()}
+        assert found["gathered"] == found["directly"]
+        taken += [{k: v for k, v in row.items() if k != "sample"} for row in found["gathered"][0]]
+        rejected += found["gathered"][1]
+    assert taken == whole
+    assert sorted(row["item"] for row in rejected) == ["id 0.jpg", "id 18.jpg", "id 18.jpg"]
+
+
+def shard_of_set(folder, shard, shards, paths):
+    """Records of one shard, and what it rejects."""
+    output = SimpleNamespace(records=folder / "records", rejected=folder / "rejected")
+    params = {"hashes": ranges.shard_range(SET, shard, shards), "seed": 0, "one_caption": False}
+    params["first"] = ranges.first_number(0, shard)
+    job = SimpleNamespace(
+        input=SimpleNamespace(records=paths),
+        params=SimpleNamespace(**params),
+        output=output,
+        wildcards=SimpleNamespace(set="A"),
+    )
+    split_source.main(job)
+    return read_parquet(output.records).to_pylist(), read_parquet(output.rejected).to_pylist()
+
+
+def test_a_shard_can_pass_over_the_rows_of_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(gather_shards, "ROWS", 50)
+    paths = parts_of(tmp_path, captions(IDS), 7, RECORDS)
+    path, bounds = gathered(tmp_path, paths, 0, 5)
+    footer = pq.read_metadata(path)
+    shards = []
+    for group in range(footer.num_row_groups):
+        hashes = footer.row_group(group).column(0).statistics
+        low, high = (np.searchsorted(bounds, each, "right") for each in (hashes.min, hashes.max))
+        assert low == high
+        shards.append(low)
+    assert set(shards) == {1, 2, 3, 4, 5}
+
+
+def test_the_list_of_parts_is_made_anew_where_one_is_damaged(tmp_path):
+    paths = parts_of(tmp_path, captions(IDS), 3, RECORDS)
+    paths[1].write_bytes(paths[1].read_bytes()[:-1])
+    with pytest.raises(DamagedFile, match="1 of 3"):
+        gathered(tmp_path, paths, 0, 5)
+    assert not (tmp_path / "list.json").exists()
