@@ -2,8 +2,8 @@
 
 The stage reads images of a shard from a tar, decodes and prepares them, embeds them and writes
 sealed Parquet; the bare model embeds the same batches from tensors in memory, with equal threads.
-The encoders in bfloat16 are timed against the same in float32. Networks embed one batch as jobs do, in
-processor seconds against the best of several sizes of a pass and settings of memory.
+The encoders in bfloat16 are timed against the same in float32. Networks embed a batch as jobs do,
+in processor seconds against the best of several sizes of a pass and settings of memory.
 """
 
 import io
