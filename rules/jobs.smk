@@ -3,6 +3,8 @@
 On a cluster, in containers and in conda environments they start as Snakemake starts them. So do those
 that may use a GPU where there is one: CUDA does not survive a fork, and some packages look for cards
 when they are imported.
+
+Wherever they start, on a cluster too, they inherit what tells glibc to keep memory that they free.
 """
 
 import time
@@ -10,6 +12,9 @@ import time
 from snakemake.script import PythonScript
 
 from dejavu import forking
+
+for name, value in forking.KEEPING.items():
+    os.environ.setdefault(name, value)
 
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
 

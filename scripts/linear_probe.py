@@ -10,7 +10,7 @@ import polars as pl
 from dejavu.audits import probe
 from dejavu.encoders import ssl
 from dejavu.encoders.device import prepare_torch
-from dejavu.encoders.shards import embed_images
+from dejavu.encoders.shards import embed_images, encoding
 from dejavu.files.facts import write_json
 from dejavu.files.parquet import read_parquet
 from dejavu.job import Progress, run
@@ -27,7 +27,7 @@ def main(job: Any) -> None:
     features = embed_images(
         [(image, None) for image in images["image"]],
         partial(encoder.prepare_image, part="image"),
-        encoder.encode_images,
+        encoding(encoder),
         params.batch,
         job.threads,
         progress,

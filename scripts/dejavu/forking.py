@@ -34,6 +34,10 @@ from typing import Any
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 FOLDERS = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 LONGEST_MESSAGE = 1 << 20
+# What glibc reads when a process starts (mallopt(3)), in bytes. A network's activations would else
+# go back to the system layer by layer, and come back page by page. Larger blocks, as of a shard,
+# still go back at once.
+KEEPING = {"MALLOC_MMAP_THRESHOLD_": f"{2**27}", "MALLOC_TRIM_THRESHOLD_": f"{2**29}"}
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,18 @@
 
 The stage reads images of a shard from a tar, decodes and prepares them, embeds them and writes
 sealed Parquet; the bare model embeds the same batches from tensors in memory, with equal threads.
-The encoders in bfloat16 are timed against the same in float32.
+The encoders in bfloat16 are timed against the same in float32. Networks embed a batch as jobs do,
+in processor seconds against the best of several sizes of a pass and settings of memory.
 """
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ import pyarrow as pa
 import torch
 from PIL import Image
 
+from dejavu import forking
 from dejavu.encoders import precision, text
 from dejavu.encoders.clip import ClipEncoder
 from dejavu.encoders.device import prepare_torch
@@ -29,6 +34,24 @@ from dejavu.job import Progress
 from dejavu.sources.images import add_member, tar_reference
 from tests.bench.pairs import timed
 
+NETWORKS, NETWORK_BATCH = ("tf_efficientnet_lite0", "resnet50", "vit_base_patch32_224"), 256
+# One batch of random pixels through a network of random weights.
+NETWORK = """
+import resource, sys
+import timm, torch
+from dejavu.encoders.shards import in_parts
+name, size, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(1)
+model = timm.create_model(name, pretrained=False, num_classes=0).eval()
+pixels = torch.randn(count, 3, 224, 224)
+cuts = pixels.split(size) if size else in_parts(pixels, pixels[0].numel())
+begun = resource.getrusage(resource.RUSAGE_SELF)
+with torch.inference_mode():
+    for part in cuts:
+        model(part)
+ended = resource.getrusage(resource.RUSAGE_SELF)
+print(ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime, ended.ru_maxrss / 1000)
+"""
 IMAGES, SIDE, CAPTIONS, BATCH, PAIRS = 64, 320, 1024, 32, 5
 
 
@@ -39,6 +62,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images(Path(folder), threads, device)
         captions(Path(folder), threads, device)
+    for name in NETWORKS:
+        as_jobs_do(name)
 
 
 def images(folder: Path, threads: int, device: torch.device) -> None:
@@ -99,6 +124,44 @@ def in_bfloat16(encoder: Any, encode: str, batch: Sequence[Any], device: torch.d
     pairs = timed(lambda: exact(batch), lambda: reduced(batch), PAIRS, time.perf_counter)
     print(pairs.line("float32", "bfloat16"))
     print(f"vectors of length 1 are off by {np.median(off):.2g}, {off.max():.2g} at most")
+
+
+def as_jobs_do(name: str) -> None:
+    """A network of timm on one batch, as jobs do it and otherwise, each in a process of its own."""
+    known = {key: value for key, value in os.environ.items() if key not in forking.KEEPING}
+    mapped = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": f"{2**32}"}
+    ours = network(name, 0, {**known, **forking.KEEPING})
+    plain = network(name, NETWORK_BATCH, known)
+    others = {
+        (size, kept): network(name, size, {**known, **memory})
+        for size in (16, 32, 64)
+        for kept, memory in (("some", forking.KEEPING), ("all", mapped))
+    }
+    (size, kept), best = min(others.items(), key=lambda each: each[1][0])
+    print(f"{name}, {NETWORK_BATCH} images: {ours[0]:.3g} s, {ours[1]:.0f} MB", flush=True)
+    print(f"undivided, memory given back: {plain[0]:.3g} s, {plain[1]:.0f} MB")
+    print(f"the best, {size} a pass, {kept} memory kept: {best[0]:.3g} s, {best[1]:.0f} MB")
+    print(
+        f"ours takes {ours[0] / best[0]:.2f} of the best's time (asked for: 1.15 at most),"
+        f" {ours[1] / plain[1]:.2f} of the undivided one's memory (1 at most)"
+    )
+
+
+def network(name: str, size: int, environment: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds of the processor and peak MB; of a pass of 0 images jobs choose the size."""
+    done = subprocess.run(
+        [sys.executable, "-c", NETWORK, name, str(size), str(NETWORK_BATCH)],
+        env={
+            **environment,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(forking.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, peak = map(float, done.stdout.split())
+    return seconds, peak
 
 
 FACTS = {"model": "bench", "fingerprint": "", "normalised": True, "versions": {}}

@@ -32,7 +32,7 @@ class ReducedPrecision:
         self.encoder, self.device = encoder, device
         own = seals.digest(encoder.facts["fingerprint"].encode(), BF16.encode())
         self.facts = {**encoder.facts, "fingerprint": own, "precision": BF16}
-        self.unchecked = True
+        self.unchecked = CHECKED
 
     @property
     def dimension(self) -> int:
@@ -56,8 +56,8 @@ class ReducedPrecision:
         with torch.autocast(self.device.type, torch.bfloat16):
             vectors = encode(batch)
         if self.unchecked and len(batch):
-            self._check(vectors[:CHECKED], encode(batch[:CHECKED]))
-            self.unchecked = False
+            self._check(vectors[: self.unchecked], encode(batch[: self.unchecked]))
+            self.unchecked -= min(self.unchecked, len(batch))
         return vectors
 
     def _check(self, vectors: Vectors, exact: Vectors) -> None:

@@ -1,5 +1,6 @@
 """Encoders in bfloat16: near float32, named apart from it, and refused where they are not."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_a_model_that_does_not_bear_it_is_refused():
     reduced = precision.applied(linear([[1.0, -1.0]]), "bf16", CPU)
     with pytest.raises(InputError, match=r"Model linear: in bfloat16 .* off by 1 of its length"):
         reduced.encode_texts(np.array([[1 + 1 / 256, 1.0]], dtype=np.float32))
+
+
+@pytest.mark.parametrize(("place", "seen"), [(31, True), (32, False)])
+def test_the_first_vectors_are_compared_however_they_are_batched(place, seen):
+    reduced = precision.applied(linear([[1.0, -1.0]]), "bf16", CPU)
+    rows = np.tile(np.array([[2.0, 1.0]], dtype=np.float32), (40, 1))
+    rows[place] = 1 + 1 / 256, 1.0
+    reduced.encode_texts(rows[:20])
+    with pytest.raises(InputError, match="off by 1 ") if seen else nullcontext():
+        reduced.encode_texts(rows[20:])
 
 
 def test_vectors_that_are_not_numbers_are_refused():

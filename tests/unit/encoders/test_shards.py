@@ -5,9 +5,11 @@ import time
 
 import numpy as np
 import pytest
+import timm
+import torch
 from PIL import Image
 
-from dejavu.encoders.shards import embed_images, embed_texts
+from dejavu.encoders.shards import embed_images, embed_texts, encoding, in_parts
 from dejavu.errors import InputError
 from dejavu.job import Progress
 
@@ -93,6 +95,48 @@ def test_an_image_that_is_gone_ends_the_shard_with_a_sentence(pictures, tmp_path
 
 def test_no_images_give_no_vectors():
     assert embed_images([], lambda image: 0, lambda _: None, 4, 1, progress()).size == 0
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 31, 32, 33, 255, 256])
+@pytest.mark.parametrize(("side", "least"), [(48, 336), (160, 16), (224, 16), (384, 16)])
+def test_a_batch_is_cut_evenly_into_parts_that_are_not_too_small(count, side, least):
+    parts = in_parts(range(count), 3 * side * side)
+    sizes = [len(part) for part in parts]
+    assert [number for part in parts for number in part] == list(range(count))
+    assert max(sizes) - min(sizes) <= 1 and max(sizes) < 2 * least
+    assert len(parts) == 1 or min(sizes) >= least
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_only_on_a_cpu_a_batch_is_cut(kind):
+    class Encoder:
+        device = torch.device(kind)
+
+        def encode_images(self, prepared):
+            sizes.append(len(prepared))
+            return np.stack([pixels[0, :2, 0] for pixels in prepared])
+
+    sizes = []
+    batch = np.arange(40, dtype=np.float32).repeat(3 * 224 * 224).reshape(40, 3, 224, 224)
+    found = encoding(Encoder())(list(batch))
+    np.testing.assert_array_equal(found, np.arange(40).repeat(2).reshape(40, 2))
+    assert sizes == ([20, 20] if kind == "cpu" else [40])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_vit", "test_byobnet"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_vectors_do_not_depend_on_the_parts(name, threads):
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    model = timm.create_model(name, num_classes=0).eval()
+    pixels = torch.randn(37, 3, 160, 160)
+    with torch.inference_mode():
+        whole = model(pixels)
+        for size in (16, 18, 19, 31):
+            # Equal to the bit on processors where it was tried; not all have the same kernels.
+            torch.testing.assert_close(model(pixels[:size]), whole[:size], rtol=1e-5, atol=1e-6)
+    torch.set_num_threads(1)
 
 
 def test_texts_are_embedded_so_many_a_call():
