@@ -15,7 +15,7 @@ from tests.certify.worlds import Case
 
 OF_EACH = 4_000
 OF_SHIFTED = 600
-OF_LISTED = 100
+OF_LISTED = 50
 FORMS = {
     **worlds.FORMS,
     **contrasts.FORMS,
