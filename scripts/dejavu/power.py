@@ -7,6 +7,7 @@ Variances come from a table of a finished run, a pilot as small as you like, or 
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +19,8 @@ from dejavu.scores.power import HALF, Side
 
 NAMES = ("test", "target_model", "reference_model", "replicate", "set", "score")
 SYMMETRIC = "symmetric"
+# What no set is large enough for.
+SMALLEST = 1e-6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,12 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("give a table of a finished run, or --variance")
     if (asked.score is None) == (asked.samples is None):
         parser.error("give --score, or --samples")
-    if asked.score is not None and not 0 < asked.score <= 1:
-        parser.error(f"--score {asked.score:g}: a score is above 0 and at most 1")
-    for option, least in (("samples", 1), ("variance", 0)):
-        values = getattr(asked, option) or [least]
-        if len(values) > 2 or min(values) < least:
-            parser.error(f"--{option} takes one or two numbers, each at least {least}")
+    if asked.score is not None and not SMALLEST <= asked.score <= 1:
+        parser.error(f"--score {asked.score:g}: a score is at least {SMALLEST:g} and at most 1")
+    if not 1 <= len(asked.samples or [1]) <= 2 or min(asked.samples or [1]) < 1:
+        parser.error("--samples takes one or two numbers, each at least 1")
+    variances = asked.variance or [1]
+    if len(variances) > 2 or not all(0 < each < math.inf for each in variances):
+        parser.error("--variance takes one or two finite numbers, each above 0")
     if asked.symmetric and (asked.variance is None or len(asked.variance) < 2):
         parser.error("--symmetric is of two sets: give --variance twice")
     try:
@@ -100,7 +104,10 @@ def answer(
     if score is not None:
         return f"{power.samples_needed(sides, score):,} samples{each} find {score:g}"
     numbers = " and ".join(f"{count:,}" for count in counts)
-    return f"{numbers} samples find {power.smallest_detectable(sides):.4f} or more"
+    smallest = power.smallest_detectable(sides)
+    if smallest > 1:
+        return f"{numbers} samples find no score, not even 1"
+    return f"{numbers} samples find {smallest:.4f} or more"
 
 
 if __name__ == "__main__":

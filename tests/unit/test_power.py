@@ -58,8 +58,12 @@ def test_a_table_of_any_finished_run_is_read(capsys, tmp_path):
         ([], "give a table of a finished run, or --variance"),
         (["t.csv", "--variance", ".5", "--score", ".1"], "give a table of a finished run, or"),
         (["--variance", ".5"], "give --score, or --samples"),
-        (["--variance", ".5", "--score", "2"], "a score is above 0 and at most 1"),
-        (["--variance", ".5", ".5", ".5", "--score", ".1"], "--variance takes one or two numbers"),
+        (["--variance", ".5", "--score", "2"], "a score is at least 1e-06 and at most 1"),
+        (["--variance", ".5", ".5", ".5", "--score", ".1"], "--variance takes one or two finite"),
+        (["--variance", "inf", "--score", ".1"], "--variance takes one or two finite numbers"),
+        (["--variance", "nan", "--samples", "9"], "--variance takes one or two finite numbers"),
+        (["--variance", "0", "--score", ".1"], "each above 0"),
+        (["--variance", ".5", "--score", "1e-200"], "a score is at least 1e-06"),
         (["--variance", ".5", "--samples", "0"], "--samples takes one or two numbers, each at"),
         (["--variance", ".5", "--score", ".1", "--symmetric"], "give --variance twice"),
         (["nowhere.csv", "--score", ".1"], "nowhere.csv-metadata.json cannot be read"),
@@ -78,3 +82,8 @@ def test_a_table_of_something_else_is_refused(tmp_path):
     write_csv(path, [{"test": "a"}], {"test": pl.String}, "digest")
     with pytest.raises(SystemExit, match="has no variances"):
         power.main([str(path), "--score", "0.1"])
+
+
+def test_samples_that_find_no_score_are_told_so(capsys):
+    power.main(["--variance", "5", "--samples", "10"])
+    assert "10 samples find no score, not even 1" in capsys.readouterr().out

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from dejavu.errors import InputError
 from dejavu.predictions.label_votes import NONE, TOP, Predictions
 from dejavu.samples.texts import normalised_column
-from dejavu.sources.given import of_samples
+from dejavu.sources.columns import inner
+from dejavu.sources.given import check_rows, lists, numbers, of_samples
 
 PREDICTION, CONFIDENCE, DISTANCE = "prediction", "confidence", "distance"
+TWICE = "names a label twice: name each once"
 
 
 def labels(
@@ -37,19 +39,17 @@ def labels(
             number for one, no confidences though they are needed, or no label that images have.
     """
     found = of_samples(path, ids, [PREDICTION, f"{CONFIDENCE}?"])
-    named = found[PREDICTION]
-    if isinstance(named.dtype, pl.Array):
-        named = named.arr.to_list()
-    if not isinstance(named.dtype, pl.List):
-        named = pl.select(pl.concat_list(named)).to_series()
-    named = named.list.head(TOP)
+    if inner(found[PREDICTION].dtype) is None:
+        found = found.with_columns(pl.concat_list(PREDICTION))
+    named = lists(path, found, PREDICTION, texts=True).list.head(TOP)
     nothing = "predicts no label: give each sample one"
-    _check(path, found, named.list.len().fill_null(0) == 0, nothing)
+    check_rows(path, found, named.list.len().fill_null(0) == 0, nothing)
     flat = pl.DataFrame(
         {"label": named.explode().cast(pl.String), "place": _places(named)}
     ).with_columns(normalised_column(pl.col("label")))
     holed = np.isin(np.arange(len(found)), flat.filter(pl.col("label").is_null())["place"])
-    _check(path, found, pl.Series(holed), nothing)
+    check_rows(path, found, pl.Series(holed), nothing)
+    check_rows(path, found, _rows(found, flat, flat.is_duplicated()), TWICE)
     _check_known(path, flat["label"], known, "images")
     classes = sorted(flat["label"].unique())
     codes = {label: code for code, label in enumerate(classes)}
@@ -58,7 +58,7 @@ def labels(
     top[flat["place"].to_numpy(), ranks] = [codes[label] for label in flat["label"]]
     sure = np.zeros(len(found))
     if CONFIDENCE in found.columns:
-        sure = _numbers(path, found, CONFIDENCE)
+        sure = numbers(path, found, CONFIDENCE)
     elif needs_confidence:
         raise InputError(
             f"{path} has no column {CONFIDENCE!r}, by which vision.confident chooses crops: add it,"
@@ -86,57 +86,49 @@ def objects(
             number for one, a label twice, or no label that objects have.
     """
     found = of_samples(path, ids, [PREDICTION, f"{DISTANCE}?"])
-    named = found[PREDICTION]
-    if isinstance(named.dtype, pl.Array):
-        named = named.arr.to_list()
-    if not isinstance(named.dtype, pl.List):
-        raise InputError(
-            f"{path}: the column {PREDICTION!r} holds {str(named.dtype)[:80]}, no lists: write a"
-            " list for each sample, the best first."
-        )
-    _check(path, found, named.is_null(), "has no list: give it an empty one, or its labels")
+    named = lists(path, found, PREDICTION, texts=True)
+    check_rows(path, found, named.is_null(), "has no list: give it an empty one, or its labels")
     filled = named.list.len() > 0
     places = np.repeat(np.arange(len(found)), named.list.len().to_numpy())
     flat = pl.DataFrame(
         {"label": named.filter(filled).explode().cast(pl.String), "place": places}
     ).with_columns(normalised_column(pl.col("label")))
-    for wrong, what in (
-        (flat["label"].is_null(), "holds an empty label: leave it out"),
-        (flat.is_duplicated(), "names a label twice: name each once"),
-    ):
-        _check(path, found, pl.Series(np.isin(np.arange(len(found)), places[wrong])), what)
+    missing = "holds an empty label: leave it out"
+    for wrong, what in ((flat["label"].is_null(), missing), (flat.is_duplicated(), TWICE)):
+        check_rows(path, found, _rows(found, flat, wrong), what)
     _check_known(path, flat["label"], vocabulary, "objects")
-    lists = pl.DataFrame({"place": np.arange(len(found))}).join(
+    ordered = pl.DataFrame({"place": np.arange(len(found))}).join(
         flat.group_by("place", maintain_order=True).agg("label"), on="place", how="left"
     )["label"]
-    unsure = _numbers(path, found, DISTANCE) if DISTANCE in found.columns else np.zeros(len(found))
-    return lists.fill_null([]), unsure.astype(np.float32)
-
-
-def _numbers(path: Path, found: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    """A column of finite numbers."""
-    numbers = found[name].cast(pl.Float64, strict=False)
-    missing = ~numbers.is_finite().fill_null(value=False)
-    _check(path, found, missing, f"has no number as {name!r}: give each sample one")
-    return numbers.to_numpy()
+    distances = np.zeros(len(found), np.float32)
+    if DISTANCE in found.columns:
+        distances = numbers(path, found, DISTANCE).astype(np.float32)
+    return ordered.fill_null([]), distances
 
 
 def _check_known(path: Path, labels: pl.Series, known: Collection[str], whose: str) -> None:
-    """Stop where no label at all is one that there is."""
-    if len(labels) and labels.is_in(list(known)).not_().all():
-        raise InputError(
-            f"{path}: no prediction is a label that {whose} have, {labels[0]!r} for one where they"
-            f" have {min(known)!r}: write labels as the source has them."
-        )
+    """Stop where no label at all, of the rows asked for or others, is one that there is."""
+
+    def are_unknown(column: pl.Series) -> bool:
+        return len(column) > 0 and column.is_in(list(known)).not_().all()
+
+    if are_unknown(labels):
+        everywhere = pl.read_parquet(path, columns=[PREDICTION], glob=False)
+        if inner(everywhere[PREDICTION].dtype) is None:
+            everywhere = everywhere.with_columns(pl.concat_list(PREDICTION))
+        every = lists(path, everywhere, PREDICTION, texts=True).explode()
+        if are_unknown(pl.select(normalised_column(pl.lit(every))).to_series().drop_nulls()):
+            raise InputError(
+                f"{path}: no prediction is a label that {whose} have, {labels[0]!r} for one where"
+                f" they have {min(known)!r}: write labels as the source has them."
+            )
+
+
+def _rows(found: pl.DataFrame, flat: pl.DataFrame, wrong: pl.Series) -> pl.Series:
+    """Which of the samples have a label of which something is wrong."""
+    return pl.Series(np.isin(np.arange(len(found)), flat["place"].filter(wrong)))
 
 
 def _places(lists: pl.Series) -> pl.Series:
     """For each value of lists, none of which is empty, the list that it is of."""
     return pl.Series(np.repeat(np.arange(len(lists)), lists.list.len()), dtype=pl.Int64)
-
-
-def _check(path: Path, found: pl.DataFrame, wrong: pl.Series, what: str) -> None:
-    """Stop at the first row of which something is wrong."""
-    if wrong.any():
-        row = found["row"][int(wrong.arg_true()[0])]
-        raise InputError(f"{path}: row {row} {what}.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dejavu.errors import InputError
 from dejavu.files.parquet import read_parquet
 from dejavu.samples.texts import normalised_column
-from dejavu.sources.given import of_samples
+from dejavu.sources.given import check_rows, lists, of_samples
 
 NEIGHBORS, DISTANCES = "neighbors", "distances"
 
@@ -37,7 +37,7 @@ def neighbors(
             names a sample twice or one that is not in public; the sentence tells the row.
     """
     found = of_samples(path, ids, [NEIGHBORS, f"{DISTANCES}?"])
-    named = _lists(path, found, NEIGHBORS)
+    named = lists(path, found, NEIGHBORS, texts=True)
     lengths = named.list.len().fill_null(0)
     _check(
         path,
@@ -46,7 +46,9 @@ def neighbors(
         lambda at: f"names {lengths[at]} neighbours, fewer than {k}",
         "give as many, or lower `k`",
     )
-    flat = named.list.head(k).explode().cast(pl.String)
+    empty = named.list.head(k).list.eval(pl.element().is_null()).list.any().fill_null(value=False)
+    check_rows(path, found, empty, "holds an empty id: name each neighbour")
+    flat = named.list.head(k).explode()
     places = np.repeat(np.arange(len(found)), k)
     asked = pl.DataFrame({"id": flat, "place": places}).with_columns(
         normalised_column(pl.col("id"))
@@ -64,33 +66,26 @@ def neighbors(
     )
     scores = np.ones((len(found), k), dtype=np.float32)
     if DISTANCES in found.columns:
-        distances = _lists(path, found, DISTANCES)
-        unlike = (distances.list.len().fill_null(0) < k) | distances.list.head(k).list.eval(
-            ~pl.element().cast(pl.Float64).is_finite().fill_null(False)
-        ).list.any().fill_null(True)
-        _check(
+        distances = lists(path, found, DISTANCES, texts=False).list.head(k)
+        single = distances.cast(pl.List(pl.Float32))
+        missing = single.list.eval(~pl.element().is_finite().fill_null(value=False)).list.any()
+        check_rows(
             path,
             found,
-            unlike,
-            lambda at: "has not a distance for each neighbour",
-            "give as many finite numbers as neighbours",
+            (distances.list.len().fill_null(0) < k) | missing.fill_null(value=True),
+            "has not a distance for each neighbour: give as many finite numbers as neighbours",
         )
-        values = distances.list.head(k).explode().cast(pl.Float64).to_numpy()
-        scores = (1 - values.reshape(-1, k)).astype(np.float32)
+        values = distances.explode().to_numpy().reshape(-1, k)
+        # Ties may stand in another order.
+        falls = np.diff(values, axis=1) < -1e-5 * (1 + np.abs(values[:, 1:]))
+        check_rows(
+            path,
+            found,
+            pl.Series(falls.any(axis=1)),
+            "has distances that fall: give the nearest first, and distances, not similarities",
+        )
+        scores = (1 - values).astype(np.float32)
     return numbers.to_numpy().reshape(-1, k), scores
-
-
-def _lists(path: Path, found: pl.DataFrame, name: str) -> pl.Series:
-    """A column of lists, of whatever length."""
-    column = found[name]
-    if isinstance(column.dtype, pl.Array):
-        return column.arr.to_list()
-    if not isinstance(column.dtype, pl.List):
-        raise InputError(
-            f"{path}: the column {name!r} holds {str(column.dtype)[:80]}, no lists: write a list"
-            " for each sample, the nearest first."
-        )
-    return column
 
 
 def _numbers(ids: pl.Series, public: Sequence[str]) -> pl.Series:

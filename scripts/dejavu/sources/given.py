@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.texts import normalised_column
 from dejavu.sources.clip_retrieval import FLOATS
-from dejavu.sources.columns import readable
+from dejavu.sources.columns import inner, is_text, readable
 from dejavu.sources.regular import check_regular, read_regular
 
 SAMPLE, EMBEDDING = "sample", "embedding"
@@ -44,6 +44,11 @@ def of_samples(path: Path, ids: pl.Series, columns: Sequence[str]) -> pl.DataFra
             raise InputError(
                 f"{path} has no column {name!r}, but {', '.join(present)[:300]}: give it one."
             )
+    kind = table.collect_schema()[SAMPLE]
+    if not (is_text(kind) or kind == pl.Binary):
+        raise InputError(
+            f"{path}: the column {SAMPLE!r} holds {str(kind)[:80]}, no texts: write samples' ids."
+        )
     optional = [name.removesuffix("?") for name in columns if name.endswith("?")]
     kept = [*wanted[1:], *(name for name in optional if name in present)]
     with readable(path):
@@ -56,6 +61,54 @@ def of_samples(path: Path, ids: pl.Series, columns: Sequence[str]) -> pl.DataFra
         found = rows.join(asked.lazy(), on=SAMPLE).sort("place", "row").collect()
     _check_once(path, ids, found["place"].to_numpy(), found["row"].to_numpy())
     return found.drop(SAMPLE, "place")
+
+
+def lists(path: Path, found: pl.DataFrame, name: str, texts: bool) -> pl.Series:
+    """A column of `of_samples` with lists of whatever length, of strings or of numbers.
+
+    Raises:
+        InputError: it holds no lists, or lists of something else.
+    """
+    column = found[name]
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    kind = inner(column.dtype)
+    if kind is None:
+        raise InputError(
+            f"{path}: the column {name!r} holds {str(column.dtype)[:80]}, no lists: write a list"
+            " for each sample, the nearest or best first."
+        )
+    if not (is_text(kind) or kind == pl.Binary if texts else kind.is_numeric() or kind == pl.Null):
+        what = "texts" if texts else "numbers"
+        raise InputError(
+            f"{path}: the column {name!r} holds lists of {str(kind)[:80]}: write lists of {what}."
+        )
+    with readable(path):
+        return column.cast(pl.List(pl.String if texts else pl.Float64))
+
+
+def numbers(path: Path, found: pl.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column of `of_samples` with numbers that are finite in float32, too: float64 [n].
+
+    Raises:
+        InputError: it holds something else; the sentence tells the row.
+    """
+    column = found[name]
+    if not column.dtype.is_numeric() and column.dtype != pl.Null:
+        raise InputError(
+            f"{path}: the column {name!r} holds {str(column.dtype)[:80]}, no numbers: write one for"
+            " each sample."
+        )
+    missing = ~column.cast(pl.Float32).is_finite().fill_null(value=False)
+    check_rows(path, found, missing, f"has no number as {name!r}: give each sample one")
+    return column.cast(pl.Float64).to_numpy()
+
+
+def check_rows(path: Path, found: pl.DataFrame, wrong: pl.Series, what: str) -> None:
+    """Stop at the first row of `of_samples` of which something is wrong."""
+    if wrong.any():
+        row = found["row"][int(wrong.arg_true()[0])]
+        raise InputError(f"{path}: row {row} {what}.")
 
 
 def vectors(path: Path, ids: pl.Series) -> NDArray[Any]:

@@ -55,7 +55,8 @@ def test_no_crops_are_no_predictions(tmp_path):
         (["n01", "n02", "n03"], {}, "no prediction is a label that images have, 'n02' for one"),
         (["cat", "dog", "é"], {}, "has no column 'confidence', by which vision.confident"),
         (["cat", "dog", "é"], {"confidence": [1.0, 2.0, None, 1.0]}, "row 2 has no number as 'con"),
-        (["cat", "dog", "é"], {"confidence": ["1", "x", "1", "1"]}, "row 1 has no number as 'con"),
+        (["cat", "dog", "é"], {"confidence": ["1", "x", "1", "1"]}, "holds String, no numbers"),
+        ([["cat", "cat"], ["dog"], ["é"]], {}, "row 1 names a label twice"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_row(tmp_path, labels, columns, told):

@@ -40,7 +40,9 @@ def test_distances_are_taken_where_there_are_any(tmp_path):
         ([["bed"], None, ["bed"]], {}, "row 2 has no list"),
         ([["bed"], ["bed", None], ["bed"]], {}, "row 2 holds an empty label"),
         ([["bed"], ["bed"], ["apple", "bed", "apple"]], {}, "row 3 names a label twice"),
-        ([["Bed"], ["tree"], ["house"]], {}, "no prediction is a label that objects have"),
+        ([["bed"]] * 3, {"distance": [0.0, 1e39, 1.0, 1.0]}, "row 1 has no number as 'distance'"),
+        ([["bed"]] * 3, {"distance": ["0", "1", "2", "3"]}, "holds String, no numbers"),
+        ([["bed"]] * 3, {"distance": [[0.0]] * 4}, "holds List"),
         ([["bed"]] * 3, {"distance": [0.0, 1.0, None, 1.0]}, "row 2 has no number as 'distance'"),
     ],
 )
@@ -49,6 +51,23 @@ def test_what_is_wrong_is_told_with_file_and_row(tmp_path, lists, columns, told)
     with pytest.raises(InputError, match=told) as error:
         given.objects(path, IDS, VOCABULARY)
     assert str(path) in str(error.value)
+
+
+def test_a_file_without_any_label_that_objects_have_is_refused(tmp_path):
+    path = written(tmp_path, [["Bed"], ["tree"], ["house"]])
+    # The row of another sample has one: this shard's may all be wrong.
+    lists, _ = given.objects(path, IDS, VOCABULARY)
+    assert lists.to_list() == [["house"], ["tree"], ["Bed"]]
+    with pytest.raises(InputError, match="no prediction is a label that objects have"):
+        given.objects(path, IDS, ["stone"])
+
+
+def test_lists_of_something_else_are_refused(tmp_path):
+    path = tmp_path / "given.parquet"
+    for wrong in ([[["bed"]]], [[1.5]], [[b"\xff"]]):
+        pl.DataFrame({"sample": ["a"], "prediction": wrong}).write_parquet(path)
+        with pytest.raises(InputError, match=r"lists of texts|cannot be read"):
+            given.objects(path, pl.Series(["a"]), VOCABULARY)
 
 
 def test_labels_that_are_no_lists_are_refused(tmp_path):

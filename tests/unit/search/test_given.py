@@ -54,11 +54,14 @@ def test_neighbours_are_the_numbers_of_the_first_k_that_are_named(tmp_path, publ
         ([["p0", "p1"], ["p1"]], {}, "row 2 names 1 neighbours, fewer than 2: give as many, or"),
         ([["p0", "p1"], None], {}, "row 2 names 0 neighbours, fewer than 2"),
         ([["p0", "p1"], ["p1", "x"]], {}, "row 2 names 'x', which is not in public"),
-        ([["p0", None], ["p1", "p0"]], {}, "row 1 names None, which is not in public"),
+        ([["p0", None], ["p1", "p0"]], {}, "row 1 holds an empty id"),
         ([["p0", "p0"], ["p1", "p0"]], {}, "row 1 names 'p0' twice: name each once"),
         (RIGHT, {"distances": [[], [1.0], [1.0, 2.0]]}, "row 1 has not a distance for each"),
         (RIGHT, {"distances": [[], [1.0, 2.0], [1.0, float("nan")]]}, "row 2 has not a distance"),
         (RIGHT, {"distances": [1.0, 2.0, 3.0]}, "'distances' holds Float64, no lists"),
+        (RIGHT, {"distances": [[], [1.0, 1e39], [1.0, 2.0]]}, "row 1 has not a distance"),
+        (RIGHT, {"distances": [[], ["1", "2"], ["1", "2"]]}, "lists of String: write lists of"),
+        (RIGHT, {"distances": [[], [1.0, 2.0], [0.9, 0.2]]}, "row 2 has distances that fall"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_row(tmp_path, public, rows, columns, told):
