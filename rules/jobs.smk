@@ -16,7 +16,7 @@ from dejavu import forking
 for name, value in forking.KEEPING.items():
     os.environ.setdefault(name, value)
 
-HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
+HAS_GPU = forking.has_gpu()
 
 
 def as_fork(otherwise):

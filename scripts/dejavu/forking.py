@@ -71,6 +71,11 @@ def process_for(threads: int) -> socket.socket:
         return _processes[threads]
 
 
+def has_gpu() -> bool:
+    """Whether this machine has a GPU of NVIDIA, without asking its driver, which no fork survives."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
 def run_script(
     script: str | Path,
     packages: Sequence[str],
