@@ -72,7 +72,7 @@ def process_for(threads: int) -> socket.socket:
 
 
 def has_gpu() -> bool:
-    """Whether this machine has a GPU of NVIDIA, without asking its driver, which no fork survives."""
+    """Whether this machine has a GPU of NVIDIA; its driver, which no fork survives, is not asked."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 

@@ -268,7 +268,7 @@ ELSEWHERE = {
     "vision neighbors path": "unit/search/test_given.py::test_neighbours_are_the_numbers_of_the_fi",
     "vision neighbors trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vlm neighbors path": "unit/search/test_given.py::test_neighbours_are_the_numbers_of_the_first",
-    "vlm predictions path": "unit/predictions/test_given_objects.py::test_lists_come_in_the_samples",
+    "vlm predictions path": "unit/predictions/test_given_objects.py::test_lists_come_in_the_",
     "vision predictions path": "unit/predictions/test_given.py::test_labels_are_those_of_the_file",
     "vision predictions trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
     "vision timm trained_on": f"{CHECKS}test_published_models_are_checked_like_others",
