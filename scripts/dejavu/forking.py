@@ -72,7 +72,7 @@ def process_for(threads: int) -> socket.socket:
 
 
 def has_gpu() -> bool:
-    """Whether this machine has a GPU of NVIDIA; its driver, which no fork survives, is not asked."""
+    """Whether this machine has a GPU of NVIDIA, by its files: no fork survives the driver."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
