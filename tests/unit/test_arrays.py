@@ -134,7 +134,7 @@ def test_crops_are_scored_as_counting_does(crops):
 
 
 def test_neighbours_vote_and_of_equals_the_nearer_voter_wins():
-    neighbors = [[0, 1, 2, 3], [2, 0, 1, 3], [3, 3, 1, 0]]
+    neighbors = [[0, 1, 2, 3], [2, 0, 1, 3], [3, 2, 1, 0]]
     assert voted_labels(neighbors, ["x", "b", "b", "x"]).tolist() == ["x", "b", "x"]
 
 
@@ -156,13 +156,28 @@ def put(given, changed):
         (lambda o, t, r, p: ({**o, "members": []}, t, r, p), "give target"),
         (lambda o, t, r, p: (*without("control", 2, (o, t, r)), p), "give both for the same"),
         (lambda o, t, r, p: (o, put(t, t["target"][1:]), r, p), "target of target: there are 59"),
-        (lambda o, t, r, p: (o, t, put(r, r["target"] + 27), p), "rows of public, 0 to 29"),
-        (lambda o, t, r, p: (o, t, put(r, r["target"] - 1), p), "rows of public, 0 to 29"),
+        (lambda o, t, r, p: (o, t, put(r, r["target"] + 27), p), "of which there are 30"),
+        (lambda o, t, r, p: (o, t, put(r, r["target"] - 1), p), r"row \d+: .* reach from -1"),
         (lambda o, t, r, p: (o, t, put(r, r["target"] * 1.0), p), "float64"),
         (lambda o, t, r, p: (o, t, put(r, r["target"][:, 0]), p), r"of shape \(60,\)"),
         (lambda o, t, r, p: (o, t, r, ["dog", *p[1:]]), "public, row 0"),
         (lambda o, t, r, p: (put(o, [[1]]), t, r, p), "objects of target, row 0"),
         (lambda o, t, r, p: (o, t, r, p, "top5"), "one of top1, top10, all"),
+        (
+            lambda o, t, r, p: (o, t, {name: rows[:, :3] for name, rows in r.items()}, p),
+            "reference of target: there are 3 neighbours a sample, and 4 in target of target",
+        ),
+        (
+            lambda o, t, r, p: (o, t, put(r, [[0, 1, 2, 3], [4, 5, 6, 4]] * 30), p),
+            "reference of target, row 1: it names a row twice: name each once",
+        ),
+        (lambda o, t, r, p: (o, put(t, [[0, 1]] * 59 + [[1]]), r, p), "target of target: rows"),
+        (lambda o, t, r, p: (put(o, [None] * 60), t, r, p), "objects of target, row 0: .* None"),
+        (lambda o, t, r, p: (put(o, [1] * 60), t, r, p), "objects of target, row 0: .* not 1"),
+        (lambda o, t, r, p: (o, t, r, [*p[:29], ["a\ud800"]]), "public, row 29: .* Unicode"),
+        (lambda o, t, r, p: (o, t, r, None), "public: give a list"),
+        (lambda o, t, r, p: (o, list(t.values()), r, p), "target is .*: give a mapping"),
+        (lambda o, t, r, p: (None, t, r, p), "objects is None: give a mapping"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(captions, change, sentence):
@@ -178,6 +193,86 @@ def test_labels_that_do_not_fit_are_one_sentence(crops):
         crop_scores({**labels, "A": labels["A"].reshape(45, 2)}, target, reference)
     with pytest.raises(InputError, match="give A"):
         crop_scores({"target": []}, {"target": []}, {"target": []})
+
+
+@pytest.mark.parametrize(
+    ("labels", "answers", "sentence"),
+    [
+        (["1", "2"], [1, 2], "target of A: there are numbers, and names in labels of A"),
+        ([1, 2], ["1", "2"], "target of A: there are names, and numbers in labels of A"),
+        ([1, 0], [True, False], "target of A: there are truth values"),
+        (["1", "2"], [b"1", b"2"], "target of A, row 0: .*b'1'.* no bytes"),
+        ([1, 2], [1, np.nan], "target of A, row 1: nan is no label"),
+        ([1, 2], np.array([1, np.nan]), "target of A, row 1: .*nan.* is no label"),
+        (["a", None], ["a", "b"], "labels of A, row 1: None is no label"),
+        (["a", 1], ["a", "1"], "labels of A, row 1: 1 is one of numbers, and row 0 of names"),
+        (["a", "b"], ["a", "\udc80"], "target of A, row 1: .* no valid Unicode"),
+        (["a", "b"], [["a"], ["b", "c"]], "target of A: rows differ"),
+    ],
+)
+def test_labels_that_can_never_be_right_are_one_sentence(labels, answers, sentence):
+    with pytest.raises(InputError, match=sentence):
+        crop_scores({"A": labels}, {"A": answers}, {"A": labels})
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "public", "sentence"),
+    [
+        ([[0, 1], [2, 2]], ["a", "b", "c"], "neighbors, row 1: it names a row twice"),
+        ([[0, 1], [2]], ["a", "b", "c"], "neighbors: rows differ"),
+        ([[0, 1]], ["a", None], "public, row 1: None is no label"),
+        ([[0, 1]], ["a", 1], "public, row 1: 1 is one of numbers"),
+        (None, ["a"], "neighbors: give neighbours"),
+        ([[0]], None, "public: give one label each"),
+    ],
+)
+def test_votes_that_cannot_be_counted_are_one_sentence(neighbors, public, sentence):
+    with pytest.raises(InputError, match=sentence):
+        voted_labels(neighbors, public)
+
+
+def test_one_set_is_enough_and_has_no_p_value(captions, crops):
+    for whole, alone in (
+        (
+            caption_scores(*captions),
+            caption_scores(*map(only("target"), captions[:3]), captions[3]),
+        ),
+        (crop_scores(*crops), crop_scores(*map(only("A"), crops))),
+    ):
+        [row], known = alone.to_dicts(), whole.row(0, named=True)
+        assert row.pop("p_value") is None
+        assert row == {name: known[name] for name in row}
+        assert alone.schema["p_value"] == pl.Float64
+        assert alone.schema["no_interval"] == pl.String
+
+
+def only(name):
+    return lambda by_set: {name: by_set[name]}
+
+
+def test_sets_without_samples_or_truth_have_no_score():
+    none = np.empty((0, 2), np.int64)
+    for table in (
+        caption_scores({"target": []}, {"target": none}, {"target": none}, []),
+        caption_scores(*[{"target": each} for each in ([[]], [[0, 1]], [[1, 0]])], [[], []]),
+        crop_scores(*[{"A": [], "control": []}] * 3),
+    ):
+        assert table["no_interval"].str.starts_with("too few").all()
+        assert table.select(pl.col(pl.Float64)).null_count().row(0) == (len(table),) * sum(
+            kind == pl.Float64 for kind in table.dtypes
+        )
+    one = crop_scores({"A": ["a"], "control": []}, *[{"A": ["a"], "control": []}] * 2)
+    assert one["dejavu"].to_list() == [0, None, None]
+
+
+def test_names_that_look_alike_are_the_same():
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    sides = {"target": [[0]]}, {"target": [[1]]}
+    [row] = caption_scores({"target": [[composed]]}, *sides, [[apart], ["tea"]]).to_dicts()
+    assert (row["precision_target"], row["precision_reference"]) == (1, 0)
+    [row] = crop_scores({"A": [composed]}, {"A": [apart]}, {"A": ["tea"]}).to_dicts()
+    assert (row["accuracy_target"], row["accuracy_reference"]) == (1, 0)
+    assert voted_labels([[0, 1, 2]], ["tea", composed, apart]).tolist() == [composed]
 
 
 def test_scores_need_no_package_of_models_or_of_the_workflow():
