@@ -11,7 +11,7 @@ from dejavu.errors import InputError
 from dejavu.predictions.label_votes import NONE, TOP, Predictions
 from dejavu.samples.texts import normalised_column
 from dejavu.sources.columns import inner
-from dejavu.sources.given import check_rows, lists, numbers, of_samples
+from dejavu.sources.given import check_rows, lists, numbers, of_all, of_samples
 
 PREDICTION, CONFIDENCE, DISTANCE = "prediction", "confidence", "distance"
 TWICE = "names a label twice: name each once"
@@ -113,7 +113,7 @@ def _check_known(path: Path, labels: pl.Series, known: Collection[str], whose: s
         return len(column) > 0 and column.is_in(list(known)).not_().all()
 
     if are_unknown(labels):
-        everywhere = pl.read_parquet(path, columns=[PREDICTION], glob=False)
+        everywhere = of_all(path, PREDICTION)
         if inner(everywhere[PREDICTION].dtype) is None:
             everywhere = everywhere.with_columns(pl.concat_list(PREDICTION))
         every = lists(path, everywhere, PREDICTION, texts=True).explode()

@@ -63,6 +63,12 @@ def of_samples(path: Path, ids: pl.Series, columns: Sequence[str]) -> pl.DataFra
     return found.drop(SAMPLE, "place")
 
 
+def of_all(path: Path, column: str) -> pl.DataFrame:
+    """A column of such a file, of all its rows."""
+    with readable(path):
+        return _scanned(path).select(column).collect()
+
+
 def lists(path: Path, found: pl.DataFrame, name: str, texts: bool) -> pl.Series:
     """A column of `of_samples` with lists of whatever length, of strings or of numbers.
 
