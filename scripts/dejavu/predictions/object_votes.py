@@ -190,9 +190,9 @@ def count_given(
         predicted, correct = {}, {}
         for name in predict:
             first = rank < TOP_SIZES.get(name, labels)
+            both = counted(places[first]), counted(places[first & is_right])
             for k in ks:
-                predicted[k, name] = counted(places[first])
-                correct[k, name] = counted(places[first & is_right])
+                predicted[k, name], correct[k, name] = both
         counts[variant] = Counts(counted(objects[asked]), predicted, correct)
     return counts
 
