@@ -28,7 +28,7 @@ def main(job: Any) -> None:
     }
     columns = {
         "sample": samples["sample"],
-        "prediction": pa.array(lists.to_list(), STRINGS),
+        "prediction": lists.to_arrow().cast(STRINGS),
         "distance": distances,
     }
     write_parquet(job.output[0], pa.table(columns), told)
