@@ -49,9 +49,9 @@ def products_alone(queries: np.ndarray, public: np.ndarray, threads: int) -> Cal
         reduce, rows = reduced.is_fast(), ROWS_OF_PRODUCTS
         parts = [part.copy() for part in np.array_split(queries, threads)]
     else:
-        reduce, rows = True, gpu.Sizes.rows
-        starts = range(0, len(queries), gpu.sizes_for(on).queries)
-        parts = [queries[start : start + gpu.sizes_for(on).queries] for start in starts]
+        reduce, rows = True, gpu.Sizes.slab
+        size = gpu.sizes_for(on, queries.shape[1]).queries
+        parts = [queries[start : start + size] for start in range(0, len(queries), size)]
     kind = torch.bfloat16 if reduce else torch.float32
     asked = [torch.from_numpy(part).to(on or "cpu", kind) for part in parts]
     vectors = torch.from_numpy(public).to(on or "cpu", kind).split(rows)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dejavu.search import ranking, scoring
 from dejavu.search.indexes import COSINE, EUCLIDEAN, OpenShard, PublicIndex, too_few
 from dejavu.search.proposals import Proposals, SinglePrecision
-from dejavu.search.ranking import TIE, Candidates, Floats, Found, Numbers
+from dejavu.search.ranking import TIE, Candidates, Flags, Floats, Found, Numbers
 
 # How far below the k-th best score a run of ties is followed, the first time and later; of
 # distances, as a part of them.
@@ -78,10 +78,10 @@ def top_k(
     numbers = np.empty((len(wanted), k), dtype=np.int64)
     scores = np.zeros((len(wanted), k), dtype=np.float64)
     pending = np.arange(len(wanted))
-    if metric != EUCLIDEAN and not wanted.any(axis=1).all():
+    if metric != EUCLIDEAN and not (nonzero := wanted.any(axis=1)).all():
         # A zero vector is equally far from everything: one run of ties.
-        numbers[~wanted.any(axis=1)] = _lowest_numbers(shards, k)
-        pending = np.flatnonzero(wanted.any(axis=1))
+        numbers[~nonzero] = _lowest_numbers(shards, k)
+        pending = np.flatnonzero(nonzero)
     ways: list[tuple[Way, float]] = [(_stream, slack) for slack in SLACKS]
     if len(pending) >= REDUCED_QUERIES:
         shards, size = _peeked(shards)
@@ -90,21 +90,29 @@ def top_k(
             from dejavu.search import gpu
 
             if (on := gpu.device()) is not None:
-                ways.insert(0, (partial(gpu.search, on=on, sizes=gpu.sizes_for(on)), SLACKS[0]))
+                sizes = gpu.sizes_for(on, wanted.shape[1])
+                ways.insert(0, (partial(gpu.search, on=on, sizes=sizes), SLACKS[0]))
     for way, slack in ways:
         if not len(pending):
             break
         settled = np.zeros(len(pending), dtype=bool)
-        for found in way(wanted[pending], shards, k, metric, slack, threads):
-            left_out = ranking.limit(found.floor, slack, metric)
-            places, exact, proven = ranking.settle(found.best, k, left_out, metric)
-            asked = found.place[proven]
-            numbers[pending[asked]] = places[proven]
-            scores[pending[asked]] = exact[proven]
-            settled[asked] = True
+        asked = wanted if len(pending) == len(wanted) else wanted[pending]
+        every = way(asked, shards, k, metric, slack, threads)
+        settle = partial(_settled, k=k, metric=metric, slack=slack)
+        with ThreadPoolExecutor(threads) as pool:
+            for found, (places, exact, proven) in zip(every, pool.map(settle, every), strict=True):
+                place = found.place[proven]
+                numbers[pending[place]] = places[proven]
+                scores[pending[place]] = exact[proven]
+                settled[place] = True
         pending = pending[~settled]
     with np.errstate(over="ignore"):
         return numbers, (np.abs(scores) if metric == EUCLIDEAN else scores).astype(np.float32)
+
+
+def _settled(found: Found, k: int, metric: str, slack: float) -> tuple[Numbers, Floats, Flags]:
+    left_out = ranking.limit(found.floor, slack, metric)
+    return ranking.settle(found.best, k, left_out, metric)
 
 
 def _peeked(shards: Sequence[OpenShard]) -> tuple[Sequence[OpenShard], int]:

@@ -1,9 +1,10 @@
 """Search on a GPU: products in bfloat16, their selection, and scores in float64, all of it there.
 
 The proof is that of `reduced`. A GPU multiplies thousands of queries with tens of thousands of rows
-in less time than a few launches take, so blocks are that large, and next to the products there is
-little else: the highest of every group of rows is compared first, single rows only where a group
-has one in question. While a shard is searched the next is read.
+in less time than a few launches take, so blocks are that large. All products of a block stay on the
+GPU until a bound is known, from the highest of every group of rows; then those in question are
+selected, so that next to the products there is little else to do. While some rows are searched the
+next are read.
 
 Queries with more rows in question than a GPU keeps are left to the processor.
 """
@@ -11,17 +12,21 @@ Queries with more rows in question than a GPU keeps are left to the processor.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dejavu.search.indexes import EUCLIDEAN, OpenShard, too_few
-from dejavu.search.ranking import Found, Numbers, ordered
+from dejavu.search.ranking import Candidates, Found
 from dejavu.search.reduced import ROUNDING, Encoded, encode, encode_queries, error_bound
 
 GROUP = 64
+# Rows that are moved to a GPU at a time.
+PIECE = 2**15
 # Hits a query after which the floor is raised.
 UPDATE_AFTER = 8
 
@@ -30,13 +35,11 @@ UPDATE_AFTER = 8
 class Sizes:
     """How much is done at a time."""
 
-    queries: int = 2**14
-    rows: int = 2**16
-    """A multiple of GROUP."""
-    groups: int = 2**20
-    """Groups whose rows are compared one by one."""
-    values: int = 2**26
-    """Numbers in float64 that are summed to scores."""
+    queries: int = 2**12
+    rows: int = 2**20
+    """Whose products stay on the GPU together."""
+    slab: int = 2**16
+    """Rows of one multiplication."""
     spare: int = 1024
     """A query is left to the processor with more rows in question than eight times k and these."""
 
@@ -46,17 +49,39 @@ class Sizes:
 
 
 def device() -> torch.device | None:
-    """The GPU of this job, if it has one."""
-    return torch.device("cuda") if torch.cuda.is_available() else None
+    """The GPU of this job, if it has one that can search."""
+    return torch.device("cuda") if torch.cuda.is_available() and kernels() else None
 
 
-def sizes_for(on: torch.device) -> Sizes:
-    """Blocks whose products and what is made of them fill no more than half of what is free."""
-    queries, rows = Sizes.queries, Sizes.rows
+@cache
+def kernels() -> ModuleType | None:
+    """The kernels, if they compile; this is told where they don't."""
+    try:
+        from dejavu.search import kernels as found
+
+        vectors = torch.ones(GROUP, 1, device="cuda")
+        place = torch.zeros(1, dtype=torch.int64, device="cuda")
+        found.pair_scores(vectors, vectors, place, place, euclidean=False)
+    # Whatever the absence of a compiler, or an old GPU, comes to.
+    except Exception as problem:
+        print(f"The GPU is not used to search, as its kernels don't compile: {problem}")
+        return None
+    return found
+
+
+def sizes_for(on: torch.device, d: int) -> Sizes:
+    """Blocks of which the products, and the rows of d values, fill no more than half of what is
+    free.
+    """
+    sizes = Sizes()
+    queries, rows = sizes.queries, sizes.rows
     free, _ = torch.cuda.mem_get_info(on)
-    while 8 * queries * rows > free and queries > GROUP:
+    # A row's products, itself twice, in bfloat16, and what rounding it takes.
+    while rows * (2 * queries + 16 * d) > free / 2 and rows > sizes.slab:
+        rows //= 2
+    while rows * (2 * queries + 16 * d) > free / 2 and queries > GROUP:
         queries //= 2
-    return Sizes(queries=queries)
+    return Sizes(queries=queries, rows=rows)
 
 
 def search(
@@ -77,7 +102,7 @@ def search(
         k: how many neighbours.
         metric: `cosine` or `euclidean`.
         slack: how far below the k-th best score a score still matters, see `ranking.limit`.
-        threads: that bring what was found into order.
+        threads: that fetch what was found.
         on: where to search.
         sizes: of blocks.
 
@@ -87,7 +112,7 @@ def search(
     if on.type == "cuda":
         # Sums of partial products in bfloat16 would break the bound.
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-    rule = _Rule(k, metric == EUCLIDEAN, slack, sizes)
+    rule = _Rule(k, metric == EUCLIDEAN, slack, sizes, kernels())
     starts = range(0, len(queries), sizes.queries)
     blocks = [_Block(queries[start : start + sizes.queries], rule, on) for start in starts]
     total = 0
@@ -106,24 +131,39 @@ def _parts(
     shards: Sequence[OpenShard], rows: int, on: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Numbers int64 [rows] and vectors float32 [rows, d] of some rows at a time, where wanted."""
+    beside = torch.cuda.Stream(on) if on.type == "cuda" else None
 
-    def read(open_shard: OpenShard) -> tuple[Numbers, torch.Tensor]:
-        shard = open_shard()
-        vectors = torch.from_numpy(shard.vectors)
-        # A copy that the GPU fetches by itself; elsewhere, one that outlives the index.
-        return shard.numbers, vectors.pin_memory() if on.type == "cuda" else vectors.clone()
+    def read() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for open_shard in shards:
+            shard = open_shard()
+            held = torch.from_numpy(shard.numbers), torch.from_numpy(shard.vectors)
+            for start in range(0, len(held[0]), rows):
+                # Beside the searching; nothing of it outlives the shard.
+                with torch.cuda.stream(beside):
+                    numbers, vectors = (_moved(each[start : start + rows], on) for each in held)
+                yield numbers, vectors
+            del shard, held
 
+    coming = read()
     with ThreadPoolExecutor(1) as ahead:
-        coming = [ahead.submit(read, open_shard) for open_shard in shards[:1]]
-        for following in range(1, len(shards) + 1):
-            numbers, vectors = coming.pop().result()
-            coming += [ahead.submit(read, each) for each in shards[following : following + 1]]
-            for start in range(0, len(numbers), rows):
-                block = slice(start, start + rows)
-                yield (
-                    torch.from_numpy(numbers[block]).to(on),
-                    vectors[block].to(on, non_blocking=True),
-                )
+        following = ahead.submit(next, coming, None)
+        while part := following.result():
+            following = ahead.submit(next, coming, None)
+            if beside is not None:
+                for each in part:
+                    each.record_stream(torch.cuda.current_stream(on))
+            yield part
+
+
+def _moved(values: torch.Tensor, on: torch.device) -> torch.Tensor:
+    """A copy where wanted, to a GPU piece by piece through memory that it reads by itself."""
+    if on.type != "cuda":
+        return values.to(on, copy=True)
+    moved = torch.empty_like(values, device=on)
+    for piece, out in zip(values.split(PIECE), moved.split(PIECE), strict=True):
+        out.copy_(piece.pin_memory(), non_blocking=True)
+    torch.cuda.current_stream(on).synchronize()
+    return moved
 
 
 @dataclass(frozen=True)
@@ -134,6 +174,7 @@ class _Rule:
     euclidean: bool
     slack: float
     sizes: Sizes
+    kernels: Any
 
     def limit(self, scores: torch.Tensor) -> torch.Tensor:
         """As `ranking.limit`, of a finite slack."""
@@ -141,14 +182,18 @@ class _Rule:
 
 
 class _Part:
-    """Some rows of a shard, encoded, with rows of zeros up to a whole group."""
+    """Some rows of a shard, encoded: slabs [slabs, rows, width], with zeros in further rows."""
 
     def __init__(self, numbers: torch.Tensor, exact: torch.Tensor, rule: _Rule) -> None:
         encoded = encode(exact, rule.euclidean)
         self.numbers, self.exact = numbers, exact
         self.lengths = encoded.lengths.largest()
-        missing = -len(exact) % GROUP
-        self.values = torch.nn.functional.pad(encoded.values, (0, 0, 0, missing))
+        slabs = -(-len(exact) // rule.sizes.slab)
+        # A multiple of GROUP.
+        rows = -(-len(exact) // (slabs * GROUP)) * GROUP
+        missing = slabs * rows - len(exact)
+        padded = torch.nn.functional.pad(encoded.values, (0, 0, 0, missing))
+        self.slabs = padded.unflatten(0, (slabs, rows))
 
 
 class _Pairs(NamedTuple):
@@ -185,54 +230,69 @@ class _Block:
     def search(self, part: _Part) -> None:
         """Let some rows take part in the rankings."""
         rule, lengths = self.rule, self.asked.lengths
-        error = error_bound(lengths, part.lengths, part.values.shape[1], rule.euclidean)
+        error = error_bound(lengths, part.lengths, part.slabs.shape[2], rule.euclidean)
         # From scores to products and back: the score is scale x product - offset.
         scale, offset = (2.0 if rule.euclidean else 1.0), 2 * lengths.halves
-        products = self.asked.values @ part.values.T
-        products[:, len(part.exact) :] = -torch.inf
-        grouped = products.unflatten(1, (-1, GROUP))
-        highest = grouped.amax(dim=2)
-        # Each of the k highest groups has a row at least as near. Later, scores tell more.
-        ranked = highest if highest.shape[1] >= rule.k else products
-        if not len(self.best.scores) and ranked.shape[1] >= rule.k:
-            kth = ranked.topk(rule.k, dim=1, sorted=False).values.amin(dim=1).double()
+        products = self._products(part)
+        if not len(self.best.scores):
+            kth = self._kth_highest(products, len(part.exact)).double()
             kth = scale * (kth - kth.abs() * ROUNDING - error) - offset
             self.floor = torch.fmax(self.floor, kth)
         floor = self.floor.clamp(max=0) if rule.euclidean else self.floor
         cut = ((rule.limit(floor) + offset) / scale - error).nan_to_num(nan=-torch.inf)
         # As products are rounded, which keeps their order: nothing more is ruled out.
-        cut = cut.float().to(products.dtype)[:, None]
-        hot = ~(highest < cut)
-        self.complete &= hot.sum(dim=1) <= rule.sizes.most(rule.k)
-        hot &= self.complete[:, None]
-        query, group = hot.nonzero(as_tuple=True)
-        for some, at in zip(
-            query.split(rule.sizes.groups), group.split(rule.sizes.groups), strict=True
-        ):
-            which, place = (~(grouped[some, at] < cut[some])).nonzero(as_tuple=True)
-            self._keep(part, some[which], at[which] * GROUP + place)
+        query, row = self._selected(products, len(part.exact), cut.float().to(products.dtype))
+        scores = rule.kernels.pair_scores(self.exact, part.exact, query, row, rule.euclidean)
+        self.fresh.append(_Pairs(query, part.numbers[row], scores))
         waiting = sum(len(pairs.scores) for pairs in self.fresh)
         if waiting > len(self.best.scores) / 2 + UPDATE_AFTER * len(self.queries):
             self.merge()
 
-    def _keep(self, part: _Part, query: torch.Tensor, row: torch.Tensor) -> None:
-        """Score pairs of a query and a row, but for queries with too many of them."""
-        number = torch.bincount(query, minlength=len(self.queries))
-        self.complete &= number <= self.rule.sizes.most(self.rule.k)
-        keep = self.complete[query] & (row < len(part.exact))
-        query, row = query[keep], row[keep]
-        step = max(1, self.rule.sizes.values // self.exact.shape[1])
-        for some, rows in zip(query.split(step), row.split(step), strict=True):
-            scores = pair_scores(self.exact[some], part.exact[rows], self.rule.euclidean)
-            self.fresh.append(_Pairs(some, part.numbers[rows], scores))
+    def _products(self, part: _Part) -> torch.Tensor:
+        """With every row, bfloat16 [slabs, n, rows]."""
+        shape = len(part.slabs), len(self.queries), part.slabs.shape[1]
+        products = torch.empty(shape, dtype=part.slabs.dtype, device=self.on)
+        for slab, out in zip(part.slabs, products, strict=True):
+            torch.mm(self.asked.values, slab.T, out=out)
+        return products
+
+    def _kth_highest(self, products: torch.Tensor, rows: int) -> torch.Tensor:
+        """A lower bound of the k-th highest product of each query, [n]."""
+        slabs, n, places = products.shape
+        # Each of the k highest groups has a row at least as near.
+        size = GROUP if slabs * places // GROUP >= self.rule.k else 1
+        highest = products.new_empty(n, slabs, places // size)
+        for slab, (some, found) in enumerate(zip(products, highest.unbind(1), strict=True)):
+            self.rule.kernels.highest(some, rows - slab * places, size, found)
+        if highest[0].numel() < self.rule.k:
+            return highest.new_full((n,), -torch.inf)
+        return highest.flatten(1).topk(self.rule.k, dim=1, sorted=False).values.amin(dim=1)
+
+    def _selected(
+        self, products: torch.Tensor, rows: int, cut: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pairs of a query and a row that is not below the cut, but for queries with too many."""
+        _, n, places = products.shape
+        most = self.rule.sizes.most(self.rule.k)
+        number = torch.zeros(n, dtype=torch.int32, device=self.on)
+        selected = torch.empty(n, most, dtype=torch.int32, device=self.on)
+        for slab, some in enumerate(products):
+            start = slab * places
+            self.rule.kernels.select(some, rows - start, cut, start, number, selected)
+        self.complete &= number <= most
+        filled = torch.arange(most, dtype=torch.int32, device=self.on) < number[:, None]
+        query, place = (filled & self.complete[:, None]).nonzero(as_tuple=True)
+        return query, selected[query, place].long()
 
     def merge(self) -> None:
         """Raise the floor by what was found, and drop what is below."""
         found = _Pairs(*map(torch.cat, zip(self.best, *self.fresh, strict=True)))
-        self.fresh = []
-        if not len(found.scores):
+        if not sum(len(pairs.scores) for pairs in self.fresh):
             return
-        order = found.scores.argsort(descending=True)
+        self.fresh = []
+        # By query, the highest first, then by number.
+        order = found.numbers.argsort()
+        order = order[found.scores[order].argsort(descending=True, stable=True)]
         order = order[found.queries[order].argsort(stable=True)]
         queries, scores = found.queries[order], found.scores[order]
         bounds = torch.searchsorted(
@@ -243,8 +303,8 @@ class _Block:
         enough = number >= self.rule.k
         self.floor = torch.where(enough, torch.fmax(self.floor, kth), self.floor)
         keep = scores >= self.rule.limit(self.floor)[queries]
-        kept = torch.bincount(queries[keep], minlength=len(self.queries))
-        self.complete &= kept <= self.rule.sizes.most(self.rule.k)
+        number = torch.bincount(queries[keep], minlength=len(self.queries))
+        self.complete &= number <= self.rule.sizes.most(self.rule.k)
         keep &= self.complete[queries]
         self.best = _Pairs(queries[keep], found.numbers[order][keep], scores[keep])
 
@@ -252,21 +312,8 @@ class _Block:
         """What is known of the queries of which all is kept; the first is at `start`."""
         self.merge()
         keep = self.complete[self.best.queries]
-        query, number, score = (each[keep].cpu().numpy() for each in self.best)
-        place = self.complete.nonzero()[:, 0].cpu().numpy()
-        best = ordered(np.searchsorted(place, query), number, score)
-        return Found(place + start, self.floor[self.complete].cpu().numpy(), best)
-
-
-def pair_scores(first: torch.Tensor, second: torch.Tensor, euclidean: bool) -> torch.Tensor:
-    """Scores of pairs of vectors, float32 [pairs, d]: float64 [pairs].
-
-    Each depends on its pair alone: halves are added to halves, whatever the number of pairs, while
-    the order of a library's sums may change with it.
-    """
-    first, second = first.double(), second.double()
-    values = (second - first).square() if euclidean else first * second
-    while (width := values.shape[1]) > 1:
-        half, rest = width // 2, values[:, width - width % 2 :]
-        values = torch.cat([values[:, :half] + values[:, half : 2 * half], rest], dim=1)
-    return -values[:, 0] if euclidean else values[:, 0]
+        query, number, score = (each[keep] for each in self.best)
+        query = self.complete.cumsum(dim=0)[query] - 1
+        best = Candidates(*(each.cpu().numpy() for each in (query, number, score)))
+        place, floor = self.complete.nonzero()[:, 0], self.floor[self.complete]
+        return Found(place.cpu().numpy() + start, floor.cpu().numpy(), best)

@@ -18,7 +18,9 @@ from dejavu.search.indexes import PublicIndex, build_index
 
 pytestmark = pytest.mark.slow
 
-ON_CPU = torch.device("cpu")
+kernels = pytest.importorskip("dejavu.search.kernels", exc_type=ImportError)
+# Where there is no GPU, the kernels are interpreted (tests/conftest.py).
+ON = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # What `exact._choose` decides by, so that each way of searching serves any size.
 WAYS = {
     "dense": {"DENSE_RATIO": 1e9},
@@ -26,15 +28,14 @@ WAYS = {
     "single, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": np.inf},
     "reduced": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
     "reduced, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
-    # The code for a GPU, on the processor.
     "gpu": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
     "gpu, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
 }
 
 
-# Of a simulated GPU: several blocks of each, and queries that it gives up.
+# Several blocks of each, and queries that a GPU gives up.
 GROUP = 4
-SMALL = gpu.Sizes(queries=3, rows=10 * GROUP, groups=5, values=1000)
+SMALL = gpu.Sizes(queries=8, rows=35 * GROUP, slab=12 * GROUP)
 
 
 @contextmanager
@@ -47,9 +48,12 @@ def only(way):
         mock.patch.multiple(
             gpu,
             GROUP=GROUP,
-            device=lambda: ON_CPU if "gpu" in way else None,
-            sizes_for=lambda on: sizes,
+            device=lambda: ON if "gpu" in way else None,
+            kernels=lambda: kernels,
+            sizes_for=lambda on, d: sizes,
         ),
+        # Fewer programs for the interpreter.
+        mock.patch.object(kernels, "PAIRS", 256),
         mock.patch.object(scoring, "DENSE_VALUES", 256),
         mock.patch("dejavu.search.proposals.SPARE", 0 if way == "single, given up" else 32),
     ):
@@ -197,8 +201,9 @@ def test_a_gpu_keeps_what_matters_of_every_query_and_little_else(metric):
     public, queries = unit_vectors(rng, 5000), unit_vectors(rng, 40)
     scores = queries.astype(np.float64) @ public.T.astype(np.float64)
     shards = sharded(np.arange(5000) + 7, public, [1700, 1700, 3100], metric)
-    sizes = gpu.Sizes(queries=16, rows=1024, groups=100, values=10**4)
-    found = gpu.search(queries, shards, 10, metric, 1e-6, 2, ON_CPU, sizes)
+    sizes = gpu.Sizes(queries=16, rows=1024, slab=512)
+    with mock.patch.object(gpu, "kernels", lambda: kernels):
+        found = gpu.search(queries, shards, 10, metric, 1e-6, 2, ON, sizes)
     assert np.concatenate([part.place for part in found]).tolist() == list(range(40))
     best = np.concatenate([part.best.numbers for part in found])
     # With what lies within the slack of the tenth, of the 5,000.
@@ -223,32 +228,36 @@ def test_a_gpu_scores_no_mass_of_equal_rows(monkeypatch):
         [np.repeat(unit_vectors(rng, 1), 2000, axis=0), unit_vectors(rng, 2000)]
     )
     scored = []
-    pair_scores = gpu.pair_scores
+    pair_scores = kernels.pair_scores
 
-    def counted(first, *rest):
-        scored.append(len(first))
-        return pair_scores(first, *rest)
+    def counted(first, second, firsts, *rest):
+        scored.append(len(firsts))
+        return pair_scores(first, second, firsts, *rest)
 
-    monkeypatch.setattr(gpu, "pair_scores", counted)
+    monkeypatch.setattr(gpu, "kernels", lambda: kernels)
+    monkeypatch.setattr(kernels, "pair_scores", counted)
     shards = sharded(np.arange(4000), public, [], "cosine")
     sizes = gpu.Sizes(spare=0)
-    (found,) = gpu.search(public[[0, 3000]], shards, 5, "cosine", 1e-6, 1, ON_CPU, sizes)
+    (found,) = gpu.search(public[[0, 3000]], shards, 5, "cosine", 1e-6, 1, ON, sizes)
     assert found.place.tolist() == [1] and sum(scored) <= sizes.most(5)
 
 
 def test_a_score_depends_on_its_pair_alone_whatever_is_summed_beside_it():
     rng = np.random.default_rng(6)
-    first, second = (torch.from_numpy(unit_vectors(rng, 50, 37)) for _ in range(2))
-    whole = gpu.pair_scores(first, second, euclidean=False)
+    first, second = (torch.from_numpy(unit_vectors(rng, 50, 137)) for _ in range(2))
+    here, place = (first.to(ON), second.to(ON)), torch.arange(50, device=ON)
+    whole = kernels.pair_scores(*here, place, place, euclidean=False)
     single = torch.cat(
-        [gpu.pair_scores(first[i : i + 1], second[i : i + 1], False) for i in range(50)]
+        [kernels.pair_scores(*here, one, one, euclidean=False) for one in place.split(1)]
     )
     assert whole.tolist() == single.tolist()
     expected = [
         np.longdouble(a) @ np.longdouble(b)
         for a, b in zip(first.numpy(), second.numpy(), strict=True)
     ]
-    np.testing.assert_allclose(whole.numpy(), np.array(expected, float), rtol=0, atol=1e-16 * 4)
+    np.testing.assert_allclose(
+        whole.cpu().numpy(), np.array(expected, float), rtol=0, atol=1e-16 * 4
+    )
 
 
 def test_bounds_hold_for_every_product_and_are_not_idle():
@@ -300,7 +309,7 @@ def test_zero_queries_need_no_product(monkeypatch):
     assert found.tolist() == [list(range(7))] * 4 and not scores.any()
 
 
-@pytest.mark.parametrize(("way", "held"), [("single", 1), ("reduced", 1), ("gpu", 2)])
+@pytest.mark.parametrize(("way", "held"), [("single", 1), ("reduced", 1), ("gpu", 1)])
 def test_few_shards_at_a_time_are_in_memory(way, held):
     alive, most = weakref.WeakSet(), []
 
