@@ -106,9 +106,10 @@ def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: 
     for file, path in named(settings, files, base):
         place = base / path
         is_folder = file.is_folder and place.suffix not in file.or_endings
-        what = "folder" if is_folder else "file"
+        what, other = ("folder", "file") if is_folder else ("file", "folder")
         if not (place.is_dir() if is_folder else place.is_file()):
+            wrong = f"{place} is a {other}" if place.exists() else f"there is no {what} {place}"
             raise InputError(
-                f"Config key {where}.{file.key}: there is no {what} {place}: put it there, or"
+                f"Config key {where}.{file.key}: {wrong}: put a {what} there, or"
                 " correct the path; relative paths start from the folder of the Snakefile."
             )

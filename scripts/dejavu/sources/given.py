@@ -59,7 +59,8 @@ def of_samples(path: Path, ids: pl.Series, columns: Sequence[str]) -> pl.DataFra
         )
         asked = pl.DataFrame({SAMPLE: ids, "place": np.arange(len(ids))})
         found = rows.join(asked.lazy(), on=SAMPLE).sort("place", "row").collect()
-    _check_once(path, ids, found["place"].to_numpy(), found["row"].to_numpy())
+        held = rows.select(SAMPLE).head(1).collect()[SAMPLE]
+    _check_once(path, ids, found["place"].to_numpy(), found["row"].to_numpy(), held)
     return found.drop(SAMPLE, "place")
 
 
@@ -168,7 +169,7 @@ def _of_array(path: Path, ids: pl.Series) -> NDArray[Any]:
     asked = pl.DataFrame({SAMPLE: ids, "place": np.arange(len(ids))})
     found = held.join(asked, on=SAMPLE).sort("place", "row")
     rows = found["row"].to_numpy()
-    _check_once(path, ids, found["place"].to_numpy(), rows)
+    _check_once(path, ids, found["place"].to_numpy(), rows, held[SAMPLE])
     gathered: NDArray[Any] = mapped[rows]
     return gathered
 
@@ -206,9 +207,21 @@ def _scanned(path: Path) -> pl.LazyFrame:
 
 
 def _check_once(
-    path: Path, ids: pl.Series, places: NDArray[np.integer], rows: NDArray[np.integer]
+    path: Path,
+    ids: pl.Series,
+    places: NDArray[np.integer],
+    rows: NDArray[np.integer],
+    held: pl.Series,
 ) -> None:
-    """Check that each sample has one row: `places` of n samples, rising, and the file's `rows`."""
+    """Check that each sample has one row.
+
+    Args:
+        path: the file.
+        ids: of n samples.
+        places: of samples that have a row, rising.
+        rows: of the file, where these stand.
+        held: the file's own ids, or the first of them.
+    """
     twice = np.flatnonzero(np.diff(places) == 0)
     if len(twice):
         first = int(twice[0])
@@ -218,7 +231,9 @@ def _check_once(
         )
     if len(places) < len(ids):
         lost = np.setdiff1d(np.arange(len(ids)), places)
+        # Ids of another kind: full paths, say.
+        other = f", while its first is {held[0]!r}" if len(held) and not len(places) else ""
         raise InputError(
             f"{path} lacks {len(lost)} of the {len(ids)} samples that are asked for,"
-            f" {ids[int(lost[0])]!r} for one: add their rows, or take them out of the data."
+            f" {ids[int(lost[0])]!r} for one{other}: add their rows, or take them out of the data."
         )

@@ -199,7 +199,12 @@ def test_null_models_need_control_and_seeds_that_can_be_paired(base):
         (
             "vlm/sources/photos/path",
             "rows.csv",
-            ["vlm.sources.photos.path", "there is no folder", "rows.csv"],
+            ["vlm.sources.photos.path", "rows.csv is a file: put a folder there"],
+        ),
+        (
+            "vlm/sources/rows/path",
+            "photos",
+            ["vlm.sources.rows.path", "photos is a folder: put a file"],
         ),
         ("vlm/sources/photos/path", "x", ["vlm.sources.photos.path", "holds no *.tar", "correct"]),
         ("vlm/models/web", {**CLIP, "checkpoint": "no.pt"}, ["vlm.models.web.checkpoint", "no.pt"]),

@@ -55,7 +55,14 @@ def test_a_sample_that_is_missing_or_there_twice_stops_the_run(tmp_path, form):
     path = written(tmp_path / "v.parquet", form, ["007", "b", "e\u0301", "b"])
     assert "the rows 1 and 3 are both of 'b': keep one" in sentence(path)
     path = written(tmp_path / "v.parquet", form, ["007", "x", "y", "b"])
-    assert "lacks 1 of the 3 samples that are asked for, 'é' for one" in sentence(path)
+    assert "lacks 1 of the 3 samples that are asked for, 'é' for one: add" in sentence(path)
+
+
+@pytest.mark.parametrize("form", ["npy", "list"])
+def test_ids_of_another_kind_are_told_with_an_example(tmp_path, form):
+    path = written(tmp_path / "v.parquet", form, ["a/007.jpg", "a/b.jpg", "a/c.jpg", "a/d.jpg"])
+    assert "lacks 3 of the 3" in sentence(path)
+    assert "while its first is 'a/007.jpg': add their rows" in sentence(path)
 
 
 def test_files_of_another_form_are_one_sentence(tmp_path):
