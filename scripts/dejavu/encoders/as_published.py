@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from dejavu.encoders.preparing import Preparation
 from dejavu.files import fingerprints
 
 
 class ImageEncoder:
     """A model that prepares images as its library does, and the fingerprint of both.
 
-    Kinds say how an image is prepared (`prepare_image`) and what represents it (`represented`).
+    Kinds say how an image is prepared, and what represents it (`represented`).
     """
 
     def __init__(
         self,
         name: str,
         model: Any,
+        preparation: Preparation,
         settings: Mapping[str, Any],
         representation: str,
         normalise: bool,
@@ -33,6 +35,7 @@ class ImageEncoder:
         Args:
             name: of the model in the config.
             model: its module.
+            preparation: of its images.
             settings: what its weights do not show, `architecture` and `preprocessing`.
             representation: what of the model represents an image.
             normalise: whether vectors are scaled to length 1.
@@ -40,6 +43,7 @@ class ImageEncoder:
             library: the package that it is of.
         """
         self.model = model.eval().to(device)
+        self.preparation = preparation
         self.representation = representation
         self.normalise = normalise
         self.device = device
@@ -57,17 +61,17 @@ class ImageEncoder:
         blank = self.prepare_image(Image.new("RGB", (32, 32)))
         self.dimension = self.encode_images([blank]).shape[1]
 
-    def prepare_image(self, image: Image.Image, part: str = "image") -> torch.Tensor:
-        """The pixels of an image or crop of any size as the model takes them, float32 [3, h, w]."""
-        raise NotImplementedError
+    def prepare_image(self, image: Image.Image, part: str = "image") -> NDArray[Any]:
+        """The pixels of an RGB image or crop of any size, resized, as `preparing` has them."""
+        return self.preparation.alone(image)
 
     def represented(self, pixels: torch.Tensor) -> torch.Tensor:
         """What represents each image of a batch [n, 3, h, w]: [n, d]."""
         raise NotImplementedError
 
-    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+    def encode_images(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Embed prepared images: float32 [n, d]."""
-        pixels = torch.stack(list(prepared)).to(self.device)
+        pixels = self.preparation.batch(prepared, self.device)
         with torch.inference_mode():
             vectors = self.represented(pixels).float()
             if self.normalise:

@@ -23,7 +23,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor
 
-from dejavu.encoders import checkpoints, folders, hub
+from dejavu.encoders import checkpoints, folders, hub, preparing
 from dejavu.encoders.texts import bounded
 from dejavu.errors import InputError, first_line, refusal
 from dejavu.files import fingerprints
@@ -90,7 +90,8 @@ class ClipEncoder:
         self.tokenizer = tokenizer
         self.device = device
         preprocessing = open_clip.get_model_preprocess_cfg(model)
-        self.preprocess = image_transform_v2(PreprocessCfg(**preprocessing), is_train=False)
+        transform = image_transform_v2(PreprocessCfg(**preprocessing), is_train=False)
+        self.preparation = preparing.of_transform(transform)
         weights = (
             (key, value.detach().cpu().contiguous().float().numpy())
             for key, value in model.state_dict().items()
@@ -108,13 +109,13 @@ class ClipEncoder:
             "versions": fingerprints.versions("torch", "torchvision", "open_clip_torch"),
         }
 
-    def prepare_image(self, image: Image.Image) -> torch.Tensor:
-        """The pixels of an image of any size as the model takes them, float32 [3, h, w]."""
-        return self.preprocess(image)
+    def prepare_image(self, image: Image.Image) -> NDArray[Any]:
+        """The pixels of an RGB image of any size, resized, as `preparing` has them."""
+        return self.preparation.alone(image)
 
-    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+    def encode_images(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Embed prepared images: float32 [n, d], rows of length 1."""
-        batch = torch.stack(list(prepared)).to(self.device)
+        batch = self.preparation.batch(prepared, self.device)
         with torch.inference_mode():
             return self.model.encode_image(batch, normalize=True).float().cpu().numpy()
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from PIL import Image
 from transformers import AutoImageProcessor
 
+from dejavu.encoders import preparing
 from dejavu.encoders.as_published import ImageEncoder
 from dejavu.encoders.transformers import Opening
 from dejavu.errors import InputError, first_line, refusal
@@ -54,7 +54,6 @@ class Tower(ImageEncoder):
             normalise: whether vectors are scaled to length 1.
             device: where to compute.
         """
-        self.processor = processor
         self.is_masked = model.config.model_type == "vit_mae"
         has_class = FAMILIES[model.config.model_type]
         self.before_patches = has_class + getattr(model.config, "num_register_tokens", 0)
@@ -62,12 +61,9 @@ class Tower(ImageEncoder):
             "architecture": model.config.to_diff_dict(),
             "preprocessing": processor.to_dict(),
         }
-        super().__init__(name, model, settings, representation, normalise, device, "transformers")
-
-    def prepare_image(self, image: Image.Image, part: str = "image") -> torch.Tensor:
-        """The pixels of an image or crop of any size as the model takes them, float32 [3, h, w]."""
-        pixels: torch.Tensor = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
-        return pixels
+        preparation = preparing.of_processor(processor)
+        used = representation, normalise, device
+        super().__init__(name, model, preparation, settings, *used, "transformers")
 
     def represented(self, pixels: torch.Tensor) -> torch.Tensor:
         """What represents each image of a batch [n, 3, h, w]: [n, d]."""

@@ -10,10 +10,9 @@ from typing import Any
 
 import timm
 import torch
-from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
-from dejavu.encoders import backbones, checkpoints, hub
+from dejavu.encoders import backbones, checkpoints, hub, preparing
 from dejavu.encoders.as_published import ImageEncoder
 from dejavu.encoders.published import fit
 from dejavu.errors import InputError, first_line, refusal
@@ -37,18 +36,14 @@ class TimmEncoder(ImageEncoder):
             device: where to compute.
         """
         data = resolve_model_data_config(model)
-        self.transform: Any = create_transform(**data, is_training=False)
+        preparation = preparing.of_transform(create_transform(**data, is_training=False))
         settings = {
             # Without its tag, which is that of some weights.
             "architecture": model.pretrained_cfg["architecture"],
             "preprocessing": {key: str(value) for key, value in data.items()},
         }
-        super().__init__(name, model, settings, representation, normalise, device, "timm")
-
-    def prepare_image(self, image: Image.Image, part: str = "image") -> torch.Tensor:
-        """The pixels of an image or crop of any size as the model takes them, float32 [3, h, w]."""
-        pixels: torch.Tensor = self.transform(image)
-        return pixels
+        used = representation, normalise, device
+        super().__init__(name, model, preparation, settings, *used, "timm")
 
     def represented(self, pixels: torch.Tensor) -> torch.Tensor:
         """What represents each image of a batch [n, 3, h, w]: [n, d]."""

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
-from dejavu.encoders import folders, hub
+from dejavu.encoders import folders, hub, preparing
 from dejavu.encoders.texts import bounded
 from dejavu.errors import InputError, refusal
 from dejavu.files import fingerprints, seals
@@ -32,6 +32,7 @@ class TransformersEncoder:
         """Take a loaded model and its processor."""
         self.model = model.eval().to(device)
         self.processor = processor
+        self.preparation = preparing.of_processor(processor.image_processor)
         self.device = device
         self.length = model.config.text_config.max_position_embeddings
         weights = (
@@ -58,13 +59,13 @@ class TransformersEncoder:
             "versions": fingerprints.versions("torch", "torchvision", "transformers", "tokenizers"),
         }
 
-    def prepare_image(self, image: Image.Image) -> torch.Tensor:
-        """The pixels of an image of any size as the model takes them, float32 [3, h, w]."""
-        return self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+    def prepare_image(self, image: Image.Image) -> NDArray[Any]:
+        """The pixels of an RGB image of any size, resized, as `preparing` has them."""
+        return self.preparation.alone(image)
 
-    def encode_images(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+    def encode_images(self, prepared: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Embed prepared images: float32 [n, d], rows of length 1."""
-        pixels = torch.stack(list(prepared)).to(self.device)
+        pixels = self.preparation.batch(prepared, self.device)
         return self._unit(self.model.get_image_features, {"pixel_values": pixels})
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
