@@ -2,8 +2,10 @@
 
 The stage reads images of a shard from a tar, decodes and prepares them, embeds them and writes
 sealed Parquet; the bare model embeds the same batches from tensors in memory, with equal threads.
-The encoders in bfloat16 are timed against the same in float32. Networks embed a batch as jobs do,
-in processor seconds against the best of several sizes of a pass and settings of memory.
+The encoders in bfloat16 are timed against the same in float32. What the stage does to images before
+the model is timed alone, in processor seconds, against Pillow's decoding and resizing of the same
+images and nothing else. Networks embed a batch as jobs do, against the best of several sizes of a
+pass and settings of memory.
 """
 
 import io
@@ -21,13 +23,22 @@ import numpy as np
 import open_clip
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from dejavu import forking
 from dejavu.encoders import precision, text
 from dejavu.encoders.clip import ClipEncoder
 from dejavu.encoders.device import prepare_torch
-from dejavu.encoders.shards import CAPTIONS_A_CALL, embed_records, embed_texts
+from dejavu.encoders.preparing import Preparation, of_transform
+from dejavu.encoders.shards import (
+    CAPTIONS_A_CALL,
+    embed_images,
+    embed_records,
+    embed_texts,
+    encoding,
+)
 from dejavu.files.embeddings import write_embeddings
 from dejavu.files.parquet import write_parquet
 from dejavu.job import Progress
@@ -52,7 +63,12 @@ with torch.inference_mode():
 ended = resource.getrusage(resource.RUSAGE_SELF)
 print(ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime, ended.ru_maxrss / 1000)
 """
+# With memory as jobs have it.
+READING = "from tests.bench import embedding; embedding.reading()"
 IMAGES, SIDE, CAPTIONS, BATCH, PAIRS = 64, 320, 1024, 32, 5
+# Photographs of 128 px, of which pictures of the size of usual ones are put together.
+PHOTOGRAPHS = Path(__file__).parents[3] / "shared/data/photo_scenes/00000.tar"
+PHOTOGRAPH, USUAL = 128, (640, 480)
 
 
 def main() -> None:
@@ -62,6 +78,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images(Path(folder), threads, device)
         captions(Path(folder), threads, device)
+    subprocess.run(
+        [sys.executable, "-c", READING], env={**os.environ, **forking.KEEPING}, check=True
+    )
     for name in NETWORKS:
         as_jobs_do(name)
 
@@ -73,18 +92,92 @@ def images(folder: Path, threads: int, device: torch.device) -> None:
     encoder = ClipEncoder("bench", model, open_clip.get_tokenizer("ViT-B-32"), {}, device)
     records = folder / "records.parquet"
     write_records(folder, records)
-    pixels = list(torch.randn(BATCH, 3, 224, 224))
+    rng = np.random.default_rng(0)
+    prepared = list(rng.integers(0, 256, (BATCH, 224, 224, 3), np.uint8))
+    pixels = encoder.preparation.batch(prepared, device)
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for _ in range(IMAGES // BATCH):
+                encoder.model.encode_image(pixels, normalize=True).cpu()
+
     stage = timed(
         lambda: embed_records(
             encoder, str(records), "image", BATCH, threads, str(folder / "out.parquet")
         ),
-        lambda: [encoder.encode_images(pixels) for _ in range(IMAGES // BATCH)],
+        bare,
         PAIRS,
         time.perf_counter,
     )
     print(f"{IMAGES} images, {threads} threads:", stage.line("stage", "bare model"))
     print(f"the stage has {100 / stage.ratio:.1f} % of the bare model's rate")
-    in_bfloat16(encoder, "encode_images", pixels, device)
+    in_bfloat16(encoder, "encode_images", prepared, device)
+
+
+def reading() -> None:
+    """JPEG pictures up to where the model would see them, prepared for CLIP, in a thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        read(usual_pictures(Path(folder)))
+
+
+def read(pictures: Sequence[Path]) -> None:
+    """The same on files."""
+    torch.set_num_threads(1)
+    places = [(str(path), None) for path in pictures]
+    transform = image_transform_v2(PreprocessCfg(size=224), is_train=False)
+    reader = Reader(of_transform(transform))
+    progress = Progress("reading", PAIRS * IMAGES, "images")
+
+    def stage() -> None:
+        embed_images(places, reader.preparation.alone, encoding(reader), BATCH, 1, progress)
+
+    def bare() -> None:
+        for path in pictures:
+            with Image.open(path) as image:
+                width = 224 * image.width // image.height
+                image.resize((width, 224), Image.Resampling.BICUBIC)
+
+    pairs = timed(stage, bare, PAIRS)
+    print(f"{IMAGES} images of {USUAL[0]} x {USUAL[1]}:", pairs.line("reading", "bare Pillow"))
+    rates = (IMAGES / np.median(each) for each in (pairs.first, pairs.second))
+    print("images a CPU second: {:.0f}, bare Pillow {:.0f}".format(*rates))
+
+
+class Reader:
+    """An encoder without a model: a batch is made ready for one."""
+
+    def __init__(self, preparation: Preparation) -> None:
+        """Take what prepares images."""
+        self.preparation, self.device = preparation, torch.device("cpu")
+
+    def encode_images(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
+        """No vectors, [n, 0]."""
+        self.preparation.batch(prepared, self.device)
+        return np.empty((len(prepared), 0), np.float32)
+
+
+def usual_pictures(folder: Path) -> list[Path]:
+    """JPEG pictures of the usual size: photographs side by side where there are some, or noise."""
+    columns, rows = (-(-edge // PHOTOGRAPH) for edge in USUAL)
+    tiles = photographs() or smooth_noise(PHOTOGRAPH)
+    paths = [folder / f"{number:04d}.jpg" for number in range(IMAGES)]
+    for number, path in enumerate(paths):
+        picture = Image.new("RGB", USUAL)
+        for place in range(columns * rows):
+            tile = tiles[(number + place) % len(tiles)]
+            picture.paste(tile, (place % columns * PHOTOGRAPH, place // columns * PHOTOGRAPH))
+        picture.save(path, quality=90)
+    return paths
+
+
+def photographs() -> list[Image.Image]:
+    """Photographs, where this machine has some."""
+    if not PHOTOGRAPHS.is_file():
+        return []
+    with tarfile.open(PHOTOGRAPHS) as archive:
+        members = [member for member in archive if member.name.endswith(".jpg")][:IMAGES]
+        contents = [archive.extractfile(member).read() for member in members]
+    return [Image.open(io.BytesIO(content)) for content in contents]
 
 
 def captions(folder: Path, threads: int, device: torch.device) -> None:
@@ -169,13 +262,11 @@ FACTS = {"model": "bench", "fingerprint": "", "normalised": True, "versions": {}
 
 def write_records(folder: Path, path: Path) -> None:
     """Pictures of smooth noise in a tar, and the records that refer to them."""
-    rng = np.random.default_rng(0)
     tar = folder / "0000.tar"
     with tarfile.open(tar, "w") as archive:
-        for number in range(IMAGES):
-            coarse = Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8))
+        for number, picture in enumerate(smooth_noise(SIDE)):
             content = io.BytesIO()
-            coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
+            picture.save(content, "JPEG", quality=90)
             add_member(archive, f"{number:04d}.jpg", content.getvalue())
     with tarfile.open(tar) as archive:
         references = [
@@ -184,3 +275,10 @@ def write_records(folder: Path, path: Path) -> None:
         ]
     columns = {"sample": np.arange(IMAGES), "image": pa.array(references)}
     write_parquet(path, pa.table(columns))
+
+
+def smooth_noise(side: int) -> list[Image.Image]:
+    """Square pictures of smooth noise."""
+    rng = np.random.default_rng(0)
+    coarse = (Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)) for _ in range(IMAGES))
+    return [each.resize((side, side), Image.Resampling.BICUBIC) for each in coarse]
