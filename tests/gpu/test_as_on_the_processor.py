@@ -6,7 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+from transformers import CLIPImageProcessor
 
+from dejavu.encoders import preparing
 from dejavu.files.embeddings import read_embeddings
 from dejavu.search import exact, gpu
 from dejavu.search.indexes import PublicIndex, build_index
@@ -16,6 +20,14 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU"),
 ]
+
+
+def clip_steps():
+    return preparing.of_transform(image_transform_v2(PreprocessCfg(size=224), is_train=False))
+
+
+def processor_steps():
+    return preparing.of_processor(CLIPImageProcessor())
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -36,6 +48,18 @@ def test_neighbours_are_the_same(metric, d):
         expected, expected_scores = exact.top_k(queries, shards, 50, metric, threads=4)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_max_ulp(scores, expected_scores, maxulp=1)
+
+
+@pytest.mark.parametrize("made", [clip_steps, processor_steps])
+def test_batches_of_images_are_the_same_to_the_bit(made):
+    preparation = made()
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, (300, 400, 3), np.uint8)) for _ in range(8)]
+    prepared = [preparation.alone(image) for image in images]
+    found = preparation.batch(prepared, torch.device("cuda"))
+    assert found.is_cuda and found.is_contiguous()
+    expected = preparation.batch(prepared, torch.device("cpu"))
+    torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=0)
 
 
 @pytest.fixture(scope="module")

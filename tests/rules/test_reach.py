@@ -33,6 +33,12 @@ REACH = [
     ("sources.coco", NONE, NONE, 5),
     ("sources.img2dataset", NONE, NONE, 1),
     ("encoders.text", NONE, {"embed_text"}, 0),
+    (
+        "encoders.preparing",
+        NONE,
+        {"embed_clip", "embed_random", "embed_timm", "embed_transformers"},
+        3,
+    ),
     ("encoders.transformers", NONE, {"embed_transformers"}, 1),
     ("encoders.detectors", NONE, NONE, 1),
     ("labels.world", NONE, NONE, 2),
