@@ -11,11 +11,9 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 from scipy.stats import binomtest
 
 from dejavu.sources.images import open_image
-from tests.certify import trained
 from tests.conftest import SMOKE, jobs_of, snakemake
 
 SETS = ("target", "reference", "public", "control")
@@ -191,20 +189,6 @@ def test_listed_captions_follow_from_the_scores_of_all(smoke_run):
         most = max(lengths.filter(**asked)["listed"])
         assert len(listed) == most
         assert set(listed["sample"]) == set(members.filter(pl.col("q") <= 0.3)["sample"])
-
-
-def test_a_target_that_is_its_own_twin_would_list_what_is_listed(smoke_run, monkeypatch):
-    folder, _ = smoke_run
-    config = yaml.safe_load(SMOKE.read_text())
-    monkeypatch.setattr(trained, "RATES", config["false_discovery_rates"])
-    for features in trained.FEATURES:
-        lengths = table(folder, "vlm_discoveries").filter(test="one_model", features=features)
-        own, other = (
-            trained.realized(folder, config, features, twin, key=0)
-            for twin in ("clip_a_s0", "clip_b_s0")
-        )
-        assert own.T.tolist() == [lengths["listed"].to_list()] * 3
-        assert other[:, 0].tolist() == own[:, 0].tolist()
 
 
 def test_memorization_of_the_embedded_world_shows(ppg):

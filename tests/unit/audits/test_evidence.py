@@ -185,7 +185,7 @@ def test_of_a_twin_those_count_that_are_as_low_as_some_that_is_listed(pairs):
 
 
 def test_a_row_has_the_mean_of_the_worlds_parts_and_0_of_no_list():
-    # Two keys a world.
+    # Two lists a world.
     worlds = [[[10, 1, 0], [10, 3, 0]], [[0, 0, 0], [0, 0, 0]], [[20, 10, 10], [20, 10, 2]]]
     found = trained.row("any", 0.1, np.array(worlds))
     first, second = (np.std(each, ddof=1) / np.sqrt(3) for each in ([0.2, 0, 0.5], [0, 0, 0.3]))
