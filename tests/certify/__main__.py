@@ -68,6 +68,10 @@ in which no member is memorized, some are or many; where control is like the mem
 the blind encoder sees is shifted by .6 of a standard deviation, so that samples weigh by its odds.
 Half as many controls again as members. Asked for: at most the rate; without memory, a list in at
 most that part of the worlds.
+
+In worlds that are trained, `python -m tests.certify.trained results/trained` asks a twin of the
+model how much of a list it would put there ([what it
+said](evidence.md#which-samples-are-memorized)).
 """
 LISTS_HEADER = (
     "| memorized | control | members | rate | false | worlds with a list | mean length | |",

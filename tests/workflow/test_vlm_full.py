@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from tests.certify import trained
 from tests.conftest import ROOT, snakemake
 
 pytestmark = pytest.mark.full
@@ -14,7 +15,7 @@ HEADLINE = {"query": "t2i", "k": 10, "predict": "top10"}
 def default_run(tmp_path_factory):
     """The tables of the default config, made from scratch."""
     folder = tmp_path_factory.mktemp("default")
-    targets = [f"results/tables/{name}.csv" for name in TABLES]
+    targets = [f"results/tables/{name}.csv" for name in (*TABLES, "vlm_discoveries")]
     snakemake(folder, *targets, config=ROOT / "config.yaml")
     return folder
 
@@ -54,6 +55,15 @@ def test_one_model_shows_memorization(ppg, objects):
 def test_nothing_shows_where_nothing_is(ppg, test, name):
     [row] = ppg.filter(test=test, set=name, objects="all").rows(named=True)
     assert row["p_value"] > 0.01
+
+
+def test_a_target_that_is_its_own_twin_would_list_what_is_listed(default_run):
+    lengths = pl.read_csv(default_run / "results/tables/vlm_discoveries.csv")
+    for features in trained.FEATURES:
+        own = trained.realized(default_run, "target", ("clip_a_s0", "clip_a_s0"), features, key=0)
+        listed = lengths.filter(test="one_model", features=features)["listed"]
+        assert max(listed) > 0
+        assert own == [[length] * 3 for length in listed]
 
 
 def test_another_number_of_cores_gives_the_same_bytes(default_run, tmp_path):

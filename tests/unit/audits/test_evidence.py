@@ -11,7 +11,7 @@ from dejavu.config.ranges import HASHES, ROWS_PER_SHARD
 from dejavu.scores.families import benjamini_hochberg
 from dejavu.scores.judged import Judged
 from dejavu.scores.recovered import Recovered, Setting
-from tests.certify import lists
+from tests.certify import lists, trained
 
 SCORES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12).map(np.array)
 WEIGHTS = st.integers(1, 5).map(float)
@@ -171,6 +171,26 @@ def test_lists_keep_their_rates(monkeypatch, memory, shift):
     monkeypatch.setattr(regression, "STRENGTHS", (0.1,))
     for found in lists.at_all_rates(memory, shift, 200, worlds=25):
         assert found.faults() == []
+
+
+@given(pairs=st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=15))
+def test_of_a_twin_those_count_that_are_as_low_as_some_that_is_listed(pairs):
+    p, of_twin = np.array(pairs).T / 20
+    q = benjamini_hochberg(p)
+    for rate in (0.05, 0.2, 0.5):
+        listed = [low for low, corrected in zip(p, q, strict=True) if corrected <= rate]
+        counted = [each for each in of_twin if any(each <= low for low in listed)]
+        found = trained.counts(p, [of_twin, p], rate)
+        assert found == [len(listed), len(counted), len(listed)]
+
+
+def test_a_row_has_the_mean_of_the_worlds_parts_and_0_of_no_list():
+    # Two lists a world.
+    worlds = [[[10, 1, 0], [10, 3, 0]], [[0, 0, 0], [0, 0, 0]], [[20, 10, 10], [20, 10, 2]]]
+    found = trained.row("any", 0.1, np.array(worlds))
+    first, second = (np.std(each, ddof=1) / np.sqrt(3) for each in ([0.2, 0, 0.5], [0, 0, 0.3]))
+    parts = f"0.233 ± {first:.3f} | 0.500 | 0.100 ± {second:.3f} | 0.300"
+    assert found == f"| `any` | 0.1 | 0.67 | 10.0 | {parts} |"
 
 
 def test_the_score_tells_those_that_teach_from_all_others_each_once(monkeypatch):
