@@ -2,7 +2,7 @@
 
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from unittest import mock
 
@@ -18,7 +18,11 @@ from dejavu.search.indexes import PublicIndex, build_index
 
 pytestmark = pytest.mark.slow
 
-kernels = pytest.importorskip("dejavu.search.kernels", exc_type=ImportError)
+try:
+    from dejavu.search import kernels
+except ImportError:
+    kernels = None
+interpreted = pytest.mark.skipif(kernels is None, reason="Triton is not installed")
 # Where there is no GPU, the kernels are interpreted (tests/conftest.py).
 ON = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # What `exact._choose` decides by, so that each way of searching serves any size.
@@ -31,8 +35,7 @@ WAYS = {
     "gpu": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
     "gpu, given up": {"DENSE_RATIO": 1e-9, "REDUCED_WORK": 0, "REDUCED_QUERIES": 0},
 }
-
-
+EACH_WAY = [pytest.param(way, marks=interpreted) if "gpu" in way else way for way in WAYS]
 # Several blocks of each, and queries that a GPU gives up.
 GROUP = 4
 SMALL = gpu.Sizes(queries=8, rows=35 * GROUP, slab=12 * GROUP)
@@ -53,7 +56,7 @@ def only(way):
             sizes_for=lambda on, d: sizes,
         ),
         # Fewer programs for the interpreter.
-        mock.patch.object(kernels, "PAIRS", 256),
+        mock.patch("dejavu.search.kernels.PAIRS", 256) if "gpu" in way else nullcontext(),
         mock.patch.object(scoring, "DENSE_VALUES", 256),
         mock.patch("dejavu.search.proposals.SPARE", 0 if way == "single, given up" else 32),
     ):
@@ -165,7 +168,7 @@ def hard_worlds(draw):
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EACH_WAY)
 @settings(max_examples=80)
 @given(world=hard_worlds(), part=st.floats(0, 1))
 def test_neighbours_are_those_of_brute_force(way, metric, world, part):
@@ -195,6 +198,7 @@ def test_the_reduced_pass_rules_out_most_rows_and_not_one_that_matters():
         assert set(rows) <= set(proposals.rows[proposals.queries == query])
 
 
+@interpreted
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_gpu_keeps_what_matters_of_every_query_and_little_else(metric):
     rng = np.random.default_rng(0)
@@ -222,6 +226,7 @@ def test_a_gpu_keeps_what_matters_of_every_query_and_little_else(metric):
             assert part.floor[query] == mine.scores[9]
 
 
+@interpreted
 def test_a_gpu_scores_no_mass_of_equal_rows(monkeypatch):
     rng = np.random.default_rng(7)
     public = np.concatenate(
@@ -242,6 +247,7 @@ def test_a_gpu_scores_no_mass_of_equal_rows(monkeypatch):
     assert found.place.tolist() == [1] and sum(scored) <= sizes.most(5)
 
 
+@interpreted
 def test_a_score_depends_on_its_pair_alone_whatever_is_summed_beside_it():
     rng = np.random.default_rng(6)
     first, second = (torch.from_numpy(unit_vectors(rng, 50, 137)) for _ in range(2))
@@ -274,7 +280,7 @@ def test_bounds_hold_for_every_product_and_are_not_idle():
     assert (apart > error / 20).any()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EACH_WAY)
 def test_a_mass_of_equal_rows_is_settled_by_number_without_keeping_it(way, monkeypatch):
     rng = np.random.default_rng(2)
     public = np.repeat(unit_vectors(rng, 2), 2000, axis=0)
@@ -309,7 +315,9 @@ def test_zero_queries_need_no_product(monkeypatch):
     assert found.tolist() == [list(range(7))] * 4 and not scores.any()
 
 
-@pytest.mark.parametrize(("way", "held"), [("single", 1), ("reduced", 1), ("gpu", 1)])
+@pytest.mark.parametrize(
+    ("way", "held"), [("single", 1), ("reduced", 1), pytest.param("gpu", 1, marks=interpreted)]
+)
 def test_few_shards_at_a_time_are_in_memory(way, held):
     alive, most = weakref.WeakSet(), []
 
