@@ -10,6 +10,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from dejavu.errors import InputError
 from dejavu.files import csvw, facts
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if (asked.table is None) == (asked.variance is None):
         parser.error("give a table of a finished run, or --variance")
     if (asked.score is None) == (asked.samples is None):
-        parser.error("give --score, or --samples")
+        parser.error("give either --score or --samples")
     if asked.score is not None and not SMALLEST <= asked.score <= 1:
         parser.error(f"--score {asked.score:g}: a score is at least {SMALLEST:g} and at most 1")
     if not 1 <= len(asked.samples or [1]) <= 2 or min(asked.samples or [1]) < 1:
@@ -78,6 +79,11 @@ def read(path: str) -> Iterator[Known]:
     Raises:
         InputError: it is no table of a finished run, or has no variances.
     """
+    if not Path(path).is_file():
+        raise InputError(
+            f"{path} does not exist: give vlm_power.csv or vision_power.csv of a finished run,"
+            " or --variance."
+        )
     note = facts.read_noted(csvw.description_path(path), lambda read: read["notes"][0])
     table = read_csv(path, note["notes"][0]["config"])
     if "first_variance" not in table.columns:

@@ -57,7 +57,7 @@ def test_a_table_of_any_finished_run_is_read(capsys, tmp_path):
     [
         ([], "give a table of a finished run, or --variance"),
         (["t.csv", "--variance", ".5", "--score", ".1"], "give a table of a finished run, or"),
-        (["--variance", ".5"], "give --score, or --samples"),
+        (["--variance", ".5"], "give either --score or --samples"),
         (["--variance", ".5", "--score", "2"], "a score is at least 1e-06 and at most 1"),
         (["--variance", ".5", ".5", ".5", "--score", ".1"], "--variance takes one or two finite"),
         (["--variance", "inf", "--score", ".1"], "--variance takes one or two finite numbers"),
@@ -66,7 +66,7 @@ def test_a_table_of_any_finished_run_is_read(capsys, tmp_path):
         (["--variance", ".5", "--score", "1e-200"], "a score is at least 1e-06"),
         (["--variance", ".5", "--samples", "0"], "--samples takes one or two numbers, each at"),
         (["--variance", ".5", "--score", ".1", "--symmetric"], "give --variance twice"),
-        (["nowhere.csv", "--score", ".1"], "nowhere.csv-metadata.json cannot be read"),
+        (["nowhere.csv", "--score", ".1"], "nowhere.csv does not exist"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(capsys, words, sentence):
@@ -75,6 +75,19 @@ def test_mistakes_are_told_in_a_sentence(capsys, words, sentence):
     told = capsys.readouterr().err + str(stopped.value)
     assert re.search(re.escape(sentence), told)
     assert "Traceback" not in told
+
+
+def test_a_table_that_is_not_there_is_told_so(tmp_path):
+    path = tmp_path / "vlm_power.csv"
+    with pytest.raises(SystemExit, match=f"{path} does not exist: give vlm_power.csv or"):
+        power.main([str(path), "--score", "0.02"])
+
+
+def test_a_score_and_samples_at_once_are_refused(capsys):
+    words = ["--variance", ".5", "--score", ".1", "--samples", "9"]
+    with pytest.raises(SystemExit):
+        power.main(words)
+    assert "give either --score or --samples" in capsys.readouterr().err
 
 
 def test_a_table_of_something_else_is_refused(tmp_path):
