@@ -145,6 +145,10 @@ def _remedy(value: Any, kind: str) -> str:
         return f": write {int(float(value))}" if float(value).is_integer() else ""
     if value is None:
         return ": give it a value, or leave the key out"
+    if kind == "boolean":
+        return ": write true or false"
+    if kind == "object":
+        return ": write keys with values, as {key: value}"
     return ": put it in quotes" if kind == "string" and not isinstance(value, dict | list) else ""
 
 

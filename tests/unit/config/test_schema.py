@@ -90,6 +90,8 @@ RULES = {
         "rate": {"type": "number"},
         "count": {"type": "integer"},
         "name": {"type": "string"},
+        "flag": {"type": "boolean"},
+        "group": {"type": "object"},
     }
 }
 
@@ -108,6 +110,8 @@ RULES = {
         ("name: no", "put it in quotes"),
         ("name: 1", "put it in quotes"),
         ("name: 2020-01-01", "put it in quotes"),
+        ("flag: 'yes'", "write true or false"),
+        ("group: resnet50", "write keys with values, as {key: value}"),
     ],
 )
 def test_a_value_of_another_kind_comes_with_what_to_write(written, remedy):
