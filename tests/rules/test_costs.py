@@ -4,9 +4,11 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from dejavu.costs import __main__ as costs
 from dejavu.costs import jobs
@@ -45,7 +47,8 @@ def planned(tmp_path_factory):
     """Dry-runs by the process that has imported Snakemake, each done once."""
     found = {}
 
-    def dry_run(config, targets=(), called=""):
+    def dry_run(configs, targets=(), called=""):
+        (config,) = configs
         text = Path(config).read_text()
         if text not in found:
             folder = tmp_path_factory.mktemp("plan")
@@ -78,7 +81,7 @@ def pilot(folder, config, planned):
     run["config"]["vlm"]["sets"] = vlm["sets"]
     write_json(folder / "results/run.json", run)
     sizes = jobs.measured(run)
-    for job in jobs.read(planned(config)):
+    for job in jobs.read(planned([config])):
         path = folder / job.benchmark
         path.parent.mkdir(parents=True, exist_ok=True)
         time = seconds(job.rule, jobs.work(job, sizes, completed))
@@ -136,6 +139,28 @@ def test_a_plan_gives_back_what_the_made_up_run_takes(told, tmp_path, asked, pil
     assert "on 4 cores at least" in line
 
 
+def test_several_configs_are_merged_as_snakemake_does(asked, tmp_path, monkeypatch):
+    one = asked(3000)
+    other = written(
+        tmp_path / "own.yaml",
+        {"vlm": {"sources": {"world": {"pictures": 50}}, "k": [7], "models": {"m": {}}}},
+    )
+    expected = yaml.safe_load(one.read_text())
+    update_config(expected, yaml.safe_load(other.read_text()))
+    read = [yaml.safe_load(path.read_text()) for path in (one, other)]
+    assert costs.merged(*read) == expected != read[0]
+    # The run is planned from the same files.
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        return CompletedProcess(command, 0, stdout="", stderr="")
+
+    monkeypatch.setattr(jobs.subprocess, "run", run)
+    jobs.dry_run([one, other])
+    assert commands[0][-3:] == ["--configfile", str(one), str(other)]
+
+
 def test_rules_on_gpus_take_hours_by_the_clock(asked, pilots, planned, monkeypatch):
     monkeypatch.setattr(jobs, "dry_run", planned)
     path = asked(30000, shards=3)
@@ -143,7 +168,7 @@ def test_rules_on_gpus_take_hours_by_the_clock(asked, pilots, planned, monkeypat
     hours = [
         {row["rule"]: row["hours"] for row in costs.by_rule(found)}
         for found in (
-            costs.costs(pilots, costs.completed(path), path, [], on_gpu)
+            costs.costs(pilots, costs.completed(path), [path], [], on_gpu)
             for on_gpu in (frozenset(), costs.gpu_rules())
         )
     ]
@@ -154,7 +179,7 @@ def test_rules_on_gpus_take_hours_by_the_clock(asked, pilots, planned, monkeypat
 def test_the_longest_chain_bounds_what_cores_save(asked, pilots, planned, monkeypatch):
     monkeypatch.setattr(jobs, "dry_run", planned)
     path = asked(30000, shards=3)
-    found = costs.costs(pilots, costs.completed(path), path, [], frozenset())
+    found = costs.costs(pilots, costs.completed(path), [path], [], frozenset())
     hours = {job.job.rule: job.hours for job in found}
     chain = costs.chain(found)
     trained = max(each.hours for each in found if each.job.rule == "train_clip")
@@ -185,7 +210,7 @@ def test_a_config_that_cannot_run_is_told_as_the_workflow_tells_it(tmp_path):
     with pytest.raises(
         InputError, match=r"c.yaml can't be planned: Config key vlm\.sources\.world"
     ):
-        jobs.dry_run(written(tmp_path / "c.yaml", smoke))
+        jobs.dry_run([written(tmp_path / "c.yaml", smoke)])
 
 
 @pytest.mark.parametrize(

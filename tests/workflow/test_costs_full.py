@@ -26,7 +26,7 @@ def test_a_plan_is_within_a_factor_of_one_and_a_half_of_what_the_run_took(tmp_pa
     pilots = [run(tmp_path / name, size, 20)[0] for name, size in (("a", 500), ("b", 1500))]
     folder, path = run(tmp_path / "whole", 4500, 40)
     config = costs.completed(path)
-    found = costs.costs(pilots, config, str(path), [], frozenset())
+    found = costs.costs(pilots, config, [path], [], frozenset())
     took = [fits.took(folder / each.job.benchmark) for each in found]
     assert len(found) > 50 and None not in took
     seconds = sum(each["cpu"] for each in took)

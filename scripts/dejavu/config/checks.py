@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dejavu.config import checks_vision, checks_vlm
+from dejavu.errors import InputError
 
 CHECKS = {"vlm": checks_vlm.check, "vision": checks_vision.check}
 
@@ -19,6 +20,11 @@ def check(config: Mapping[str, Any], base: Path) -> None:
     Raises:
         InputError: naming the key and the remedy.
     """
+    if not CHECKS.keys() & config.keys():
+        raise InputError(
+            "The config measures nothing: give it `vlm` for captions or `vision` for crops, as"
+            " config.yaml does."
+        )
     for domain, check_domain in CHECKS.items():
         if domain in config:
             check_domain(config[domain], base)

@@ -57,7 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m dejavu.costs", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("pilots", nargs="+", type=Path, help="folders of finished runs")
-    parser.add_argument("--configfile", required=True, help="config of the run that is planned")
+    parser.add_argument(
+        "--configfile",
+        nargs="+",
+        required=True,
+        help="of the run that is planned; several are merged, as Snakemake does",
+    )
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="default: all there are")
     parser.add_argument(
         "--gpus", type=int, default=0, help="GPUs; the pilots ran with profiles/gpu"
@@ -69,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("there is at least one core, and no less than no GPU")
     on_gpu = gpu_rules() if asked.gpus else frozenset()
     try:
-        config = completed(asked.configfile)
+        config = completed(*asked.configfile)
         found = costs(asked.pilots, config, asked.configfile, asked.targets, on_gpu)
     except InputError as error:
         sys.exit(f"Error: {error}")
@@ -99,16 +104,27 @@ def gpu_rules() -> frozenset[str]:
     return frozenset(rule for rule, given in profile["set-resources"].items() if "gpu" in given)
 
 
-def completed(path: str | Path) -> dict[str, Any]:
-    """A config with its defaults and a model for each point of its sweeps.
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Two configs as one, where the second's keys take the place of the first's."""
+    found = dict(one)
+    for key, value in other.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def completed(*paths: str | Path) -> dict[str, Any]:
+    """A config, of one file or several, with its defaults and a model for each point of its sweeps.
 
     Raises:
         InputError: it cannot be read, or is wrong.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path} does not exist: name the config of the run that is planned.")
-    reading.check(path)
-    given = reading.load(path)
+    given: dict[str, Any] = {}
+    for path in paths:
+        if not Path(path).is_file():
+            raise InputError(f"{path} does not exist: name the config of the run that is planned.")
+        reading.check(path)
+        given = merged(given, reading.load(path) or {})
     rules = schema.read(jobs.BASE / "rules/schemas/config.schema.yaml")
     config = schema.complete(given, rules)
     for domain in (name for name in DOMAINS if name in config):
@@ -120,7 +136,7 @@ def completed(path: str | Path) -> dict[str, Any]:
 def costs(
     pilots: Sequence[Path],
     config: Mapping[str, Any],
-    path: str,
+    paths: Sequence[str | Path],
     targets: Sequence[str],
     on_gpu: frozenset[str],
 ) -> list[Cost]:
@@ -129,7 +145,7 @@ def costs(
     Args:
         pilots: folders of finished runs.
         config: completed, of the run that is planned.
-        path: of its file.
+        paths: of its files.
         targets: what is to be made; all, where there are none.
         on_gpu: rules whose time is a GPU's, and so not their CPU seconds.
 
@@ -159,7 +175,7 @@ def costs(
     fitted = {key: fits_of(records) for key, records in seen.items()}
     return [
         cost(job, fitted, sizes, config, job.rule in on_gpu)
-        for job in jobs.read(jobs.dry_run(path, targets))
+        for job in jobs.read(jobs.dry_run(paths, targets))
     ]
 
 
@@ -175,7 +191,7 @@ def of_pilot(folder: Path) -> tuple[Mapping[str, Any], dict[str, Any], list[Job]
     with TemporaryDirectory() as place:
         file = Path(place) / "pilot.yaml"
         file.write_text(yaml.safe_dump(run["config"]), encoding="utf-8")
-        return run, completed(file), jobs.read(jobs.dry_run(file, called=str(folder)))
+        return run, completed(file), jobs.read(jobs.dry_run([file], called=str(folder)))
 
 
 def works(job: Job, sizes: Mapping[str, Sizes], config: Mapping[str, Any]) -> dict[str, float]:

@@ -57,7 +57,7 @@ class Sizes:
     sources: Mapping[str, tuple[float, int]]
 
 
-def dry_run(config: str | Path, targets: Sequence[str] = (), called: str = "") -> str:
+def dry_run(configs: Sequence[str | Path], targets: Sequence[str] = (), called: str = "") -> str:
     """What Snakemake prints of all jobs of a config, in a folder that has no results yet.
 
     Raises:
@@ -66,12 +66,12 @@ def dry_run(config: str | Path, targets: Sequence[str] = (), called: str = "") -
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(BASE / "Snakefile")]
         command += ["--directory", folder, "--cores", "1", "--dry-run", *targets]
-        command += ["--configfile", str(Path(config).resolve())]
+        command += ["--configfile", *(str(Path(config).resolve()) for config in configs)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = FAULT.search(done.stdout) or FAULT.search(done.stderr)
         told = said["sentence"] if said else (done.stderr + done.stdout).strip()[-500:]
-        raise InputError(f"{called or config} can't be planned: {told}")
+        raise InputError(f"{called or ', '.join(map(str, configs))} can't be planned: {told}")
     return done.stdout
 
 

@@ -127,6 +127,14 @@ def test_what_is_given_stays_and_the_given_config_is_not_touched():
 CLIP = {"kind": "open_clip", "architecture": "RN50"}
 
 
+@pytest.mark.parametrize("nothing", [{}, {"allow_download": True}])
+def test_a_config_of_neither_captions_nor_crops_is_told_so(base, nothing):
+    with pytest.raises(
+        InputError, match="measures nothing: give it `vlm` for captions or `vision`"
+    ):
+        check(complete(nothing, SCHEMA), base)
+
+
 def test_null_models_need_control_and_seeds_that_can_be_paired(base):
     edited = changed("vlm/tests/one/null_models", ["b"])
     check(complete(edited, SCHEMA), base)

@@ -103,8 +103,8 @@ def test_only_the_folder_that_is_read_counts(tmp_path, told):
     ("settings", "told"),
     [
         ({"path": "no.csv"}, "x.path: there is no file"),
-        ({"path": "images"}, "x.path: there is no file"),
-        ({"images": "a.csv"}, "x.images: there is no folder"),
+        ({"path": "images"}, r"x.path: .*images is a folder: put a file there"),
+        ({"images": "a.csv"}, r"x.images: .*a.csv is a file: put a folder there"),
         ({"model": {"architecture": "local-dir:no"}}, "x.model.architecture: there is no folder"),
     ],
 )
