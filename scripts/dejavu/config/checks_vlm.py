@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dejavu.config import checks_audits, clip_retrieval, paths, plan_vlm, ranges
+from dejavu.config import architectures, checks_audits, clip_retrieval, paths, plan_vlm, ranges
 from dejavu.config.checks_common import (
     check_answers,
     check_contrasts,
@@ -138,13 +138,15 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
             raise InputError(
                 f"{where}: give either `architecture` (OpenCLIP's name) or `model_cfg`."
             )
+        folder = model.get("architecture", "").startswith("local-dir:")
+        if model["kind"] in ("random", "open_clip") and "architecture" in told and not folder:
+            architectures.check(f"{where}.architecture", model["architecture"])
         if model["kind"] == "open_clip":
             if "model_cfg" in model and not model.get("checkpoint"):
                 raise InputError(
                     f"{where}: a `model_cfg` has no published weights: give"
                     " its `checkpoint` (a file)."
                 )
-            folder = model.get("architecture", "").startswith("local-dir:")
             given = [key for key in ("pretrained", "checkpoint") if model.get(key)]
             if len(given) != (0 if folder else 1):
                 raise InputError(

@@ -219,6 +219,16 @@ def test_null_models_need_control_and_seeds_that_can_be_paired(base):
         ("vlm/models/web", CLIP, ["vlm.models.web", "either `pretrained`", "`checkpoint`"]),
         (
             "vlm/models/web",
+            {**CLIP, "architecture": "ViT-B-33", "pretrained": "openai"},
+            ["vlm.models.web.architecture", "'ViT-B-33'", "ViT-B-32", "list_models()"],
+        ),
+        (
+            "vlm/models/web",
+            {"kind": "random", "architecture": "resnet50"},
+            ["vlm.models.web.architecture", "no architecture 'resnet50'"],
+        ),
+        (
+            "vlm/models/web",
             {**CLIP, "pretrained": "openai", "checkpoint": "weights.pt"},
             ["vlm.models.web", "either"],
         ),
