@@ -98,7 +98,7 @@ def search(
 
     Args:
         queries: float32 [n, d].
-        shards: functions that open the public shards; two are in memory at a time.
+        shards: functions that open the public shards; one is in memory at a time.
         k: how many neighbours.
         metric: `cosine` or `euclidean`.
         slack: how far below the k-th best score a score still matters, see `ranking.limit`.
