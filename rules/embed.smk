@@ -28,6 +28,7 @@ rule embed_transformers:
     wildcard_constraints:
         domain=domains_with_models("embed_transformers"),
         input="image|caption|crop",
+    priority: told_early
     conda:
         "../envs/dejavu.yaml"
     threads: lambda wildcards: config[wildcards.domain]["embedding"]["threads"]

@@ -70,6 +70,7 @@ rule import_neighbors:
     wildcard_constraints:
         domain=domains_with_models("import_neighbors"),
         query=queries(),
+    priority: told_early
     conda:
         "../envs/dejavu.yaml"
     threads: 1

@@ -66,6 +66,7 @@ rule embed_timm:
     wildcard_constraints:
         model=served_by("vision", "embed_timm"),
         input="image|crop",
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vision"]["embedding"]["threads"]
@@ -98,6 +99,7 @@ rule import_vectors:
     wildcard_constraints:
         model=served_by("vision", "import_vectors"),
         input="image|crop",
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

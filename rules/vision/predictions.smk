@@ -116,6 +116,7 @@ rule import_predictions:
         "results/benchmarks/import_predictions/{model}.{set}.jsonl"
     wildcard_constraints:
         model=served_by("vision", "import_predictions"),
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

@@ -52,6 +52,7 @@ rule embed_clip:
     wildcard_constraints:
         model=served_by("vlm", "embed_clip"),
         input="image|caption",
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
@@ -82,6 +83,7 @@ rule embed_text:
         "results/benchmarks/embed_text/{model}.caption.{set}.{shard}.jsonl"
     wildcard_constraints:
         model=served_by("vlm", "embed_text"),
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]
@@ -113,6 +115,7 @@ rule import_embeddings:
     wildcard_constraints:
         model=served_by("vlm", "import_embeddings"),
         input="image|caption",
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

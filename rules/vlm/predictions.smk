@@ -53,6 +53,7 @@ rule import_objects:
         "results/benchmarks/import_objects/{model}.{query}.{set}.{shard}.jsonl"
     wildcard_constraints:
         model=served_by("vlm", "import_objects"),
+    priority: told_early
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

@@ -182,6 +182,17 @@ def test_a_changed_file_reruns_its_model_alone(imported, tmp_path):
     assert jobs_of(done)["import_vectors"] == 3
 
 
+def test_a_model_that_is_not_there_is_told_before_any_training(tmp_path):
+    config = yaml.safe_load((ROOT / "tests/workflow/vision_small.yaml").read_text())["vision"]
+    config["models"]["wrong"] = {"kind": "timm", "model": "resnet50_of_nowhere"}
+    config["tests"]["one_model"]["targets"] = ["vicreg_a", "wrong"]
+    path = written(tmp_path / "config.yaml", {"vision": config})
+    done = snakemake(tmp_path, *TABLES, config=path, cores=1, check=False)
+    assert done.returncode and "'resnet50_of_nowhere' is no model of timm" in done.stderr
+    assert (tmp_path / "results/logs/assign_sets").exists()
+    assert not (tmp_path / "results/logs/train_ssl").exists()
+
+
 PPG = "results/tables/vlm_ppg.csv"
 
 
