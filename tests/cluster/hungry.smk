@@ -1,10 +1,11 @@
 """One job that needs more memory than its first attempt gets, by the memory of all other rules."""
 
-import os
 import sys
+from pathlib import Path
 
-ROOT = os.path.join(workflow.basedir, "../..")
-sys.path.insert(0, os.path.join(ROOT, "scripts"))
+# As the Snakefile has it.
+BASE = Path(workflow.basedir).parents[1]
+sys.path.insert(0, str(BASE / "scripts"))
 
 
 include: "../../rules/common.smk"

@@ -11,7 +11,7 @@ import yaml
 from snakemake.utils import update_config
 
 from dejavu.costs import __main__ as costs
-from dejavu.costs import jobs
+from dejavu.costs import configs, fits, jobs
 from dejavu.errors import InputError
 from dejavu.files.facts import write_json
 from tests.conftest import SMOKE, snakemake, written
@@ -71,7 +71,7 @@ def seconds(rule, work):
 
 def pilot(folder, config, planned):
     """A run that took what `seconds` says."""
-    completed = costs.completed(config)
+    completed = configs.completed(config)
     vlm = completed["vlm"]
     pictures = vlm["sources"]["world"]["pictures"]
     counts = {name: round(pictures * each["fraction"]) for name, each in vlm["sets"].items()}
@@ -88,7 +88,7 @@ def pilot(folder, config, planned):
         memory = 100 + 0.1 * jobs.held(job, sizes)
         # Long jobs are looked at for the last time before they end.
         clock = time * WAITING.get(job.rule, 1)
-        cpu = time * costs.fits.looked_at(clock) / clock
+        cpu = time * fits.looked_at(clock) / clock
         path.write_text(json.dumps({"s": clock, "cpu_time": cpu, "max_rss": memory}) + "\n")
     return folder
 
@@ -148,7 +148,7 @@ def test_several_configs_are_merged_as_snakemake_does(asked, tmp_path, monkeypat
     expected = yaml.safe_load(one.read_text())
     update_config(expected, yaml.safe_load(other.read_text()))
     read = [yaml.safe_load(path.read_text()) for path in (one, other)]
-    assert costs.merged(*read) == expected != read[0]
+    assert configs.merged(*read) == expected != read[0]
     # The run is planned from the same files.
     commands = []
 
@@ -168,7 +168,7 @@ def test_rules_on_gpus_take_hours_by_the_clock(asked, pilots, planned, monkeypat
     hours = [
         {row["rule"]: row["hours"] for row in costs.by_rule(found)}
         for found in (
-            costs.costs(pilots, costs.completed(path), [path], [], on_gpu)
+            costs.costs(pilots, configs.completed(path), [path], [], on_gpu)
             for on_gpu in (frozenset(), costs.gpu_rules())
         )
     ]
@@ -179,7 +179,7 @@ def test_rules_on_gpus_take_hours_by_the_clock(asked, pilots, planned, monkeypat
 def test_the_longest_chain_bounds_what_cores_save(asked, pilots, planned, monkeypatch):
     monkeypatch.setattr(jobs, "dry_run", planned)
     path = asked(30000, shards=3)
-    found = costs.costs(pilots, costs.completed(path), [path], [], frozenset())
+    found = costs.costs(pilots, configs.completed(path), [path], [], frozenset())
     hours = {job.job.rule: job.hours for job in found}
     chain = costs.chain(found)
     trained = max(each.hours for each in found if each.job.rule == "train_clip")

@@ -270,3 +270,17 @@ def test_changing_one_model_leaves_the_files_of_the_others_alone(smoke_run, smok
     assert rewritten and all("clip_b" in path.as_posix() for path in rewritten)
     assert jobs_of(snakemake(folder, "-n", config=config)) == {}
     assert jobs_of(snakemake(folder, "-n", config=SMOKE))["train_clip"] == 1
+
+
+def test_the_order_in_which_settings_are_written_reruns_nothing(smoke_run, smoke_config, tmp_path):
+    vlm = smoke_config["vlm"]
+    for group in ("sources", "models", "tests", "sets", "sweeps"):
+        for name, settings in vlm[group].items():
+            vlm[group][name] = dict(reversed(settings.items()))
+    for name in ("clip_a", "clip_b"):
+        model = vlm["models"][name]["model_cfg"]
+        model["text_cfg"] = dict(reversed(model["text_cfg"].items()))
+        vlm["models"][name]["model_cfg"] = dict(reversed(model.items()))
+    config = dict(reversed([("vlm", dict(reversed(vlm.items()))), *smoke_config.items()]))
+    done = snakemake(smoke_run[0], "-n", config=written(tmp_path / "changed.yaml", config))
+    assert jobs_of(done) == {}

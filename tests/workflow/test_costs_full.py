@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from dejavu.costs import __main__ as costs
-from dejavu.costs import fits
+from dejavu.costs import configs, fits
 from tests.conftest import SMALL, snakemake, written
 
 pytestmark = pytest.mark.full
@@ -25,7 +25,7 @@ def run(folder, pictures, epochs):
 def test_a_plan_is_within_a_factor_of_one_and_a_half_of_what_the_run_took(tmp_path):
     pilots = [run(tmp_path / name, size, 20)[0] for name, size in (("a", 500), ("b", 1500))]
     folder, path = run(tmp_path / "whole", 4500, 40)
-    config = costs.completed(path)
+    config = configs.completed(path)
     found = costs.costs(pilots, config, [path], [], frozenset())
     took = [fits.took(folder / each.job.benchmark) for each in found]
     assert len(found) > 50 and None not in took

@@ -126,7 +126,7 @@ def _check_models(vision: Mapping[str, Any], base: Path) -> None:
         if model["train_on"] not in vision["sets"]:
             raise InputError(
                 f"{where}.train_on: there is no set {model['train_on']!r}; vision.sets has"
-                f" {', '.join(vision['sets'])}."
+                f" {', '.join(DOMAINS['vision'].in_order(vision['sets']))}."
             )
         if record.measured and model["train_on"] == "public":
             raise InputError(

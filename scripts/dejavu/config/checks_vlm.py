@@ -109,7 +109,7 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
         if record.trained and model["train_on"] not in domain["sets"]:
             raise InputError(
                 f"{where}.train_on: there is no set {model['train_on']!r};"
-                f" vlm.sets has {', '.join(domain['sets'])}."
+                f" vlm.sets has {', '.join(DOMAINS['vlm'].in_order(domain['sets']))}."
             )
         if model.get("extra") and "extra" not in domain["sets"]:
             raise InputError(
@@ -125,8 +125,8 @@ def _check_models(domain: Mapping[str, Any], base: Path) -> None:
                         " wrote, with `{source}` in it where every source has its own."
                     )
         elif record.source is not None:
-            for set_name, settings in domain["sets"].items():
-                kind = domain["sources"][settings["source"]]["kind"]
+            for set_name in DOMAINS["vlm"].in_order(domain["sets"]):
+                kind = domain["sources"][domain["sets"][set_name]["source"]]["kind"]
                 if kind != record.source:
                     raise InputError(
                         f"{where}: its embeddings come with the samples, and"

@@ -55,6 +55,11 @@ def _referring(rules: Any) -> Iterator[dict[str, Any]]:
 def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Check a config against the schema and fill in its defaults.
 
+    Returns:
+        A copy, in which keys that the schema names stand in the order of the alphabet, however they
+        were written: Snakemake would take another order for another value, and train again. Keys
+        that are names of the config's own stay in their order.
+
     Raises:
         InputError: naming the first key that is wrong, what is wrong with it and what is allowed.
     """
@@ -63,16 +68,24 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     import jsonschema
     from jsonschema import Draft202012Validator
 
-    plain = Draft202012Validator.VALIDATORS["properties"]
+    plain = Draft202012Validator.VALIDATORS
+    settings: dict[int, dict[str, Any]] = {}
 
     def fill_defaults(
         validator: Any, properties: Any, instance: Any, schema: Any
     ) -> Iterator[jsonschema.ValidationError]:
         if isinstance(instance, dict):
+            settings[id(instance)] = instance
             for key, rules in properties.items():
                 if "default" in rules:
                     instance.setdefault(key, copy.deepcopy(rules["default"]))
-        yield from plain(validator, properties, instance, schema)
+        yield from plain["properties"](validator, properties, instance, schema)
+
+    def note_settings(
+        validator: Any, patterns: Any, instance: Any, schema: Any
+    ) -> Iterator[jsonschema.ValidationError]:
+        settings.update((id(below), below) for below in _mappings(instance))
+        yield from plain["patternProperties"](validator, patterns, instance, schema)
 
     # To JSON Schema 1.0 is an integer and NaN a number; to what takes them they are none.
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -86,7 +99,9 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
         }
     )
     filling = jsonschema.validators.extend(
-        Draft202012Validator, {"properties": fill_defaults}, type_checker=types
+        Draft202012Validator,
+        {"properties": fill_defaults, "patternProperties": note_settings},
+        type_checker=types,
     )
     filled = _apart(config)
     errors = list(filling(schema).iter_errors(filled))
@@ -97,7 +112,20 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     if error is not None:
         told = _explained(error, schema)
         raise InputError(f"Config key {_dotted(error.absolute_path)}: {told}")
+    for mapping in settings.values():
+        ordered = sorted(mapping.items(), key=lambda item: str(item[0]))
+        mapping.clear()
+        mapping.update(ordered)
     return filled
+
+
+def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """All mappings within a value, itself included."""
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from _mappings(below)
 
 
 def _apart(value: Any) -> Any:

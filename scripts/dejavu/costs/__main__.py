@@ -4,32 +4,31 @@
     PYTHONPATH=scripts python -m dejavu.costs runs/small --configfile full.yaml --cores 32 --gpus 2
 
 A pilot is a folder whose run has finished, with the same models and other numbers of samples. Two
-sizes tell what every job takes from what every sample takes.
+sizes tell what every job takes from what every sample takes. With --time-encoders, models that no
+pilot had embed samples of one first.
 """
 
 import argparse
 import csv
-import functools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
-from dejavu.config import reading, schema, sweeps
+from dejavu.config import reading, sweeps
 from dejavu.config.domains import DOMAINS
 from dejavu.config.plan import models_in_tests
-from dejavu.costs import fits, jobs
+from dejavu.costs import configs, fits, jobs, pilots, timing
 from dejavu.costs.fits import Fit
 from dejavu.costs.jobs import Job, Sizes
 from dejavu.errors import InputError
-from dejavu.files import facts
 
-NOWHERE, ONE_SIZE, PILOT = "no pilot", "pilot, one size", "pilot"
+NOWHERE, PILOT, TIMED = "no pilot", "pilot", "timed"
+ONE_SIZE = ", one size"
+# Where the numbers of a job come from, the worst first.
+SOURCES = (NOWHERE, TIMED + ONE_SIZE, PILOT + ONE_SIZE, TIMED, PILOT)
 QUANTITIES = ("cpu", "seconds", "megabytes", "bytes")
 # Of the hours or the disk, what a rule must have for a line of its own.
 SHOWN = 0.01
@@ -67,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--gpus", type=int, default=0, help="GPUs; the pilots ran with profiles/gpu"
     )
+    parser.add_argument(
+        "--time-encoders",
+        action="store_true",
+        help="embed samples of the largest pilot with models that no pilot had",
+    )
     parser.add_argument("--targets", nargs="+", default=[], help="files to plan; default: all")
     parser.add_argument("--csv", type=Path, help="write the table of all rules to this file")
     asked = parser.parse_args(arguments)
@@ -74,8 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("there is at least one core, and no less than no GPU")
     on_gpu = gpu_rules() if asked.gpus else frozenset()
     try:
-        config = completed(*asked.configfile)
-        found = costs(asked.pilots, config, asked.configfile, asked.targets, on_gpu)
+        config = configs.completed(*asked.configfile)
+        found = costs(
+            asked.pilots,
+            config,
+            asked.configfile,
+            asked.targets,
+            on_gpu,
+            time_encoders=asked.time_encoders,
+        )
     except InputError as error:
         sys.exit(f"Error: {error}")
     rows = by_rule(found)
@@ -100,107 +111,64 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def gpu_rules() -> frozenset[str]:
     """The rules that the profile of workstations gives a GPU."""
-    profile = reading.load(jobs.BASE / "profiles/gpu/config.yaml")
+    profile = reading.load(configs.BASE / "profiles/gpu/config.yaml")
     return frozenset(rule for rule, given in profile["set-resources"].items() if "gpu" in given)
 
 
-def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Two configs as one, where the second's keys take the place of the first's."""
-    found = dict(one)
-    for key, value in other.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-        found[key] = merged(found[key], value) if both else value
-    return found
-
-
-def completed(*paths: str | Path) -> dict[str, Any]:
-    """A config, of one file or several, with its defaults and a model for each point of its sweeps.
-
-    Raises:
-        InputError: it cannot be read, or is wrong.
-    """
-    given: dict[str, Any] = {}
-    for path in paths:
-        if not Path(path).is_file():
-            raise InputError(f"{path} does not exist: name the config of the run that is planned.")
-        reading.check(path)
-        given = merged(given, reading.load(path) or {})
-    rules = schema.read(jobs.BASE / "rules/schemas/config.schema.yaml")
-    config = schema.complete(given, rules)
-    for domain in (name for name in DOMAINS if name in config):
-        complete = functools.partial(schema.complete, schema=schema.models_of(rules, domain))
-        config[domain] = sweeps.expanded(config[domain], domain, given[domain]["models"], complete)
-    return config
+def tell(line: str) -> None:
+    """Say what is being done, beside the plan."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def costs(
-    pilots: Sequence[Path],
+    folders: Sequence[Path],
     config: Mapping[str, Any],
     paths: Sequence[str | Path],
     targets: Sequence[str],
     on_gpu: frozenset[str],
+    *,
+    time_encoders: bool = False,
 ) -> list[Cost]:
     """What each job of a config is expected to take.
 
     Args:
-        pilots: folders of finished runs.
+        folders: of finished runs.
         config: completed, of the run that is planned.
         paths: of its files.
         targets: what is to be made; all, where there are none.
         on_gpu: rules whose time is a GPU's, and so not their CPU seconds.
+        time_encoders: whether models that no pilot had embed samples of one first.
 
     Raises:
-        InputError: a pilot is not finished, or lacks a source or a set.
+        InputError: a pilot is not finished, or lacks a source or a set; a model can't be timed.
     """
+    found = []
+    for folder in folders:
+        tell(f"Reading {folder} …")
+        found.append(pilots.read(folder))
     seen: dict[tuple[str, ...], list[dict[str, float]]] = {}
-    largest: dict[str, tuple[float, Mapping[str, Any], Sizes]] = {}
-    for folder in pilots:
-        run, theirs, planned = of_pilot(folder)
-        sizes = jobs.measured(run)
-        for domain, size in sizes.items():
-            count = float(sum(map(sum, size.sets.values())))
-            if count > largest.get(domain, (0.0,))[0]:
-                largest[domain] = count, theirs[domain], size
-        for job in planned:
-            took = fits.took(folder / job.benchmark)
-            if took is None:
-                continue
-            made = [folder / name for name in job.outputs]
-            took["bytes"] = sum(file.stat().st_size for file in made if file.is_file())
-            took |= works(job, sizes, theirs)
-            for key in jobs.alike(job, theirs):
-                seen.setdefault(key, []).append(took)
-    settings = {domain: each[1] for domain, each in largest.items()}
-    sizes = jobs.expected(config, settings, {name: each[2] for name, each in largest.items()})
-    fitted = {key: fits_of(records) for key, records in seen.items()}
-    return [
-        cost(job, fitted, sizes, config, job.rule in on_gpu)
-        for job in jobs.read(jobs.dry_run(paths, targets))
-    ]
-
-
-def of_pilot(folder: Path) -> tuple[Mapping[str, Any], dict[str, Any], list[Job]]:
-    """What a finished run tells of itself, its config and its jobs."""
-    path = folder / "results/run.json"
-    if not path.is_file():
-        raise InputError(
-            f"{path} does not exist: a pilot is the folder of a run that has finished, with its"
-            " report; run it to its end."
-        )
-    run = facts.read_json(path)
-    with TemporaryDirectory() as place:
-        file = Path(place) / "pilot.yaml"
-        file.write_text(yaml.safe_dump(run["config"]), encoding="utf-8")
-        return run, completed(file), jobs.read(jobs.dry_run([file], called=str(folder)))
-
-
-def works(job: Job, sizes: Mapping[str, Sizes], config: Mapping[str, Any]) -> dict[str, float]:
-    """What time, memory and disk of a job grow with."""
-    return {
-        "work": jobs.work(job, sizes, config),
-        "held": jobs.held(job, sizes),
-        "stored": jobs.stored(job, sizes),
-    }
+    for pilot in found:
+        for key, took in pilots.records(pilot, pilot.folder, pilot.jobs, pilot.config):
+            seen.setdefault(key, []).append(took)
+    largest = pilots.largest(found)
+    sizes = jobs.expected(
+        config,
+        {domain: pilot.config[domain] for domain, pilot in largest.items()},
+        {domain: pilot.sizes[domain] for domain, pilot in largest.items()},
+    )
+    tell(f"Planning {', '.join(map(str, paths))} …")
+    planned = jobs.read(jobs.dry_run(paths, targets))
+    timed: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for domain, pilot in largest.items() if time_encoders else ():
+        asked = timing.untimed(planned, config, domain, seen)
+        if asked:
+            models = config[domain]["models"]
+            names = sorted({job.wildcards["model"] for job in asked})
+            tell(f"Timing {', '.join(names)} on samples of {pilot.folder} …")
+            for key, took in timing.timed(pilot, domain, models, asked, with_gpu=bool(on_gpu)):
+                timed.setdefault(key, []).append(took)
+    fitted = {key: fits_of(records) for key, records in (seen | timed).items()}
+    return [cost(job, fitted, timed.keys(), sizes, config, job.rule in on_gpu) for job in planned]
 
 
 # What each quantity grows with.
@@ -222,20 +190,22 @@ def fits_of(records: Sequence[Mapping[str, float]]) -> dict[str, Fit]:
 def cost(
     job: Job,
     fitted: Mapping[tuple[str, ...], Mapping[str, Fit]],
+    timed: Collection[tuple[str, ...]],
     sizes: Mapping[str, Sizes],
     config: Mapping[str, Any],
     is_on_gpu: bool,
 ) -> Cost:
     """What a job is expected to take, from the pilots' jobs that are most like it."""
-    known = [fitted[key] for key in jobs.alike(job, config) if key in fitted]
-    if not known:
+    keys = [key for key in jobs.alike(job, config) if key in fitted]
+    if not keys:
         return Cost(job, NOWHERE)
-    asked = works(job, sizes, config)
+    known = [fitted[key] for key in keys]
+    asked = jobs.works(job, sizes, config)
     time = _first_told([each["seconds" if is_on_gpu else "cpu"] for each in known])
     memory, disk = (_first_told([each[name] for each in known]) for name in QUANTITIES[2:])
     return Cost(
         job,
-        PILOT if time.is_told else ONE_SIZE,
+        (TIMED if keys[0] in timed else PILOT) + ("" if time.is_told else ONE_SIZE),
         time.at(asked["work"]) / 3600,
         # What imports take is most of it: of one size, no growth is told, and none is taken.
         memory.at(asked["held"] if memory.is_told else memory.most),
@@ -275,7 +245,7 @@ def _source(sources: Sequence[str]) -> str:
     unknown = sources.count(NOWHERE)
     if unknown:
         return NOWHERE if unknown == len(sources) else f"{NOWHERE} for {unknown} jobs"
-    return ONE_SIZE if ONE_SIZE in sources else PILOT
+    return min(sources, key=SOURCES.index)
 
 
 def told(

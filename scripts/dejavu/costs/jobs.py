@@ -16,9 +16,9 @@ from typing import Any
 from dejavu.config import kinds, plan_vlm, replicates, sweeps
 from dejavu.config.domains import DOMAINS
 from dejavu.config.replicates import Config
+from dejavu.costs.configs import BASE
 from dejavu.errors import InputError
 
-BASE = Path(__file__).parents[3]
 RULE = re.compile(r"(?:local)?rule (?P<name>\w+):")
 FIELD = re.compile(r"    (?P<key>input|output|benchmark|wildcards): (?P<value>.*)")
 SHARD = re.compile(r"\d{4}")
@@ -36,6 +36,10 @@ LEARNING = {
 }
 # Rules whose work is that of a model; without a pilot of it nothing is known.
 OF_MODELS = {rule for record in kinds.MODELS.values() for rule in record.rules} - {"vote_labels"}
+# Rules whose model is none of `models`, but of the annotations.
+DETECTING = {
+    rule for record in kinds.ANNOTATIONS.values() if record.detects for rule in record.rules
+}
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,21 @@ def stored(job: Job, sizes: Mapping[str, Sizes]) -> float:
     return _all(job.inputs if is_table else job.outputs, sizes)
 
 
+def works(job: Job, sizes: Mapping[str, Sizes], config: Mapping[str, Any]) -> dict[str, float]:
+    """What time, memory and disk of a job grow with."""
+    return {
+        "work": work(job, sizes, config),
+        "held": held(job, sizes),
+        "stored": stored(job, sizes),
+    }
+
+
+def with_bytes(took: dict[str, float], job: Job, folder: Path) -> dict[str, float]:
+    """What a job of a folder took, with the bytes of its files."""
+    made = [folder / name for name in job.outputs]
+    return {**took, "bytes": sum(file.stat().st_size for file in made if file.is_file())}
+
+
 def _all(paths: Sequence[str], sizes: Mapping[str, Sizes]) -> float:
     return sum(samples_in(path, sizes) for path in paths)
 
@@ -282,8 +301,12 @@ def model_of(job: Job, config: Config) -> tuple[str, str]:
 
 
 def _settings(job: Job, config: Config) -> Config:
-    """The settings of a job's model; none where it has no model."""
+    """The settings of a job's model, or of its detector; none where it has neither."""
     domain, name = model_of(job, config)
+    if job.rule in DETECTING:
+        source = config[domain]["sets"][job.wildcards["set"]]["source"]
+        detector: Config = config[domain]["sources"][source]["annotations"]
+        return detector
     return config[domain]["models"][name] if name else {}
 
 
@@ -299,6 +322,6 @@ def alike(job: Job, config: Config) -> Iterator[tuple[str, ...]]:
         apart = []
     made = [part for part in PurePath(job.outputs[0]).parts if part in ("image", "caption", "crop")]
     yield (job.rule, domain, network, *apart, *made)
-    if job.rule not in OF_MODELS:
+    if job.rule not in OF_MODELS | DETECTING:
         yield (job.rule, domain, *made)
         yield (job.rule,)

@@ -149,3 +149,25 @@ def test_what_anchors_share_has_defaults_of_its_own():
         "a": 3,
         "b": None,
     }
+
+
+def reordered(value):
+    """A value with the keys of all its mappings the other way round."""
+    if isinstance(value, dict):
+        return {key: reordered(below) for key, below in reversed(value.items())}
+    return [reordered(below) for below in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_settings_stand_in_one_order_however_they_were_written_and_names_in_their_own(path):
+    config, rules = yaml.safe_load(path.read_text()), schema.read(TOP)
+    one, other = (schema.complete(given, rules) for given in (config, reordered(config)))
+    assert one == other
+    for domain in {"vlm", "vision"} & one.keys():
+        assert list(one[domain]["models"]) == list(config[domain]["models"])
+        assert list(one[domain]["models"]) == list(reversed(other[domain]["models"]))
+        for name, settings in one[domain]["models"].items():
+            assert str(settings) == str(other[domain]["models"][name])
+        assert [str(each) for each in one[domain]["sources"].values()] == [
+            str(each) for each in reversed(other[domain]["sources"].values())
+        ]

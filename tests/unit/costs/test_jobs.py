@@ -146,3 +146,18 @@ def test_models_are_alike_by_their_network_and_not_by_their_training():
 
     assert first("m") == first("longer")
     assert len({first("m"), first("wider"), first("m", "image")}) == 3
+
+
+def test_detectors_are_alike_by_their_model():
+    def first(model):
+        annotations = {"kind": "detector", "model": model}
+        vlm = {
+            "models": {},
+            "sets": {"target": {"source": "w"}},
+            "sources": {"w": {"annotations": annotations}},
+        }
+        path = "results/vlm/detections/target/0000.parquet"
+        [key] = jobs.alike(job("detect_objects", outputs=[path], set="target"), {"vlm": vlm})
+        return key
+
+    assert first("one") == first("one") != first("other")
