@@ -110,6 +110,17 @@ def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: 
         if not (place.is_dir() if is_folder else place.is_file()):
             wrong = f"{place} is a {other}" if place.exists() else f"there is no {what} {place}"
             raise InputError(
-                f"Config key {where}.{file.key}: {wrong}: put a {what} there, or"
-                " correct the path; relative paths start from the folder of the Snakefile."
+                f"Config key {where}.{file.key}: {wrong}: put a {what} there, or correct the path;"
+                f" relative paths start from the folder of the Snakefile.{_of_braces(file, path)}"
             )
+
+
+def _of_braces(file: File, path: str) -> str:
+    """What stands for a name in a path, where something in braces was left there."""
+    if "{" not in path:
+        return ""
+    pairs = ((SOURCE, file.of_source), (QUERY, file.of_query))
+    names = " or ".join(name for name, stands in pairs if stands)
+    return (
+        f" Of braces only {names} is replaced here." if names else " No braces are replaced here."
+    )

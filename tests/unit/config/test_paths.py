@@ -114,3 +114,18 @@ def test_what_is_missing_is_one_sentence(tmp_path, settings, told):
     with pytest.raises(InputError, match=told):
         paths.check("x", settings, [FILE, FOLDER, LOCAL], tmp_path)
     paths.check("x", {"path": "a.csv", "images": "images"}, [FILE, FOLDER, LOCAL], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        (FILE, r"Snakefile\. Braces stand for nothing here\.$"),
+        (File("path", of_source=True), r"Braces stand for a name as \{source\} alone here\.$"),
+    ],
+)
+def test_braces_that_stand_for_nothing_are_told(tmp_path, file, told):
+    settings = paths.for_source({"path": "{source}/{set}.npy"}, [file], tmp_path, "w")
+    with pytest.raises(InputError, match=told):
+        paths.check("x", settings, [file], tmp_path)
+    with pytest.raises(InputError, match=r"Snakefile\.$"):
+        paths.check("x", {"path": "none.npy"}, [file], tmp_path)
