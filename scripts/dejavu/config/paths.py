@@ -121,6 +121,6 @@ def _of_braces(file: File, path: str) -> str:
         return ""
     pairs = ((SOURCE, file.of_source), (QUERY, file.of_query))
     names = " or ".join(name for name, stands in pairs if stands)
-    return (
-        f" Of braces only {names} is replaced here." if names else " No braces are replaced here."
-    )
+    if not names:
+        return " Braces stand for nothing here."
+    return f" Braces stand for a name as {names} alone here."
