@@ -71,6 +71,7 @@ rule generate_foregrounds:
         "results/logs/generate_foregrounds/{source}.{part}.log",
     benchmark:
         "results/benchmarks/generate_foregrounds/{source}.{part}.jsonl"
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

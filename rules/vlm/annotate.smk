@@ -86,7 +86,8 @@ rule detect_objects:
         "results/logs/detect_objects/{set}.{shard}.log",
     benchmark:
         "results/benchmarks/detect_objects/{set}.{shard}.jsonl"
-    priority: 100
+    # After the first shards of the encoders, whose names are told sooner than it is done.
+    priority: 40
     conda:
         "../../envs/dejavu.yaml"
     threads: config["vlm"]["embedding"]["threads"]

@@ -154,6 +154,7 @@ rule generate_scenes:
         "results/logs/generate_scenes/{source}.{part}.log",
     benchmark:
         "results/benchmarks/generate_scenes/{source}.{part}.jsonl"
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -368,6 +369,7 @@ rule collect_vocabulary:
         "results/logs/collect_vocabulary/vlm.log",
     benchmark:
         "results/benchmarks/collect_vocabulary/vlm.jsonl"
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1
@@ -392,6 +394,7 @@ rule name_objects:
         "results/logs/name_objects/{set}.{shard}.log",
     benchmark:
         "results/benchmarks/name_objects/{set}.{shard}.jsonl"
+    priority: 100
     conda:
         "../../envs/dejavu.yaml"
     threads: 1

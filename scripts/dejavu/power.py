@@ -25,7 +25,7 @@ SMALLEST = 1e-6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each score of the table, or one for the variances that are told.
+    """Print a line for each score of the table, below their heading, or one for told variances.
 
     Raises:
         SystemExit: with a sentence that says what is missing or wrong.
@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.symmetric and (asked.variance is None or len(asked.variance) < 2):
         parser.error("--symmetric is of two sets: give --variance twice")
     try:
-        known = told(asked.variance, asked.symmetric) if asked.variance else read(asked.table)
+        known = told(asked.variance, asked.symmetric) if asked.variance else list(read(asked.table))
+        if asked.table:
+            print(f"{', '.join(NAMES)}: {'what they find' if asked.samples else 'samples needed'}")
         for name, variances, weight in known:
             print(f"{name}: {answer(variances, weight, asked.score, asked.samples)}")
     except InputError as error:
@@ -68,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 Known = tuple[str, list[float], float]
 
 
-def told(variances: list[float], is_symmetric: bool) -> Iterator[Known]:
+def told(variances: list[float], is_symmetric: bool) -> list[Known]:
     """The variances of the command line."""
-    yield "a score of that variance", variances, HALF if is_symmetric else 1.0
+    return [("a score of that variance", variances, HALF if is_symmetric else 1.0)]
 
 
 def read(path: str) -> Iterator[Known]:

@@ -45,11 +45,14 @@ def test_a_table_of_any_finished_run_is_read(capsys, tmp_path):
         {"test": "empty", "set": "target", "score": "ppg"},
     ]
     write_csv(path, [{**names, **row} for row in rows], COLUMNS, "some digest")
+    heading = "test, target_model, reference_model, replicate, set, score: "
     assert said(capsys, str(path), "--score", "0.02").splitlines() == [
+        f"{heading}samples needed",
         "two, clip_a, clip_b, 0, target, ppg: 14,717 samples find 0.02",
         "two, clip_a, clip_b, 0, symmetric, ppg: 7,359 samples of each of the two sets find 0.02",
         "empty, clip_a, clip_b, 0, target, ppg: no sample was scored",
     ]
+    assert said(capsys, str(path), "--samples", "10").startswith(f"{heading}what they find\n")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Another workflow that uses this one as a module."""
 
+import re
+
 from tests.conftest import ROOT, SMALL, SMALL_TABLES, jobs_of, snakemake
 
 MODULE = f"""
@@ -37,6 +39,18 @@ def test_a_module_with_a_prefix_gives_the_same_bytes_below_it(tmp_path, small_ru
     told = snakemake(tmp_path, "-n", snakefile=snakefile, check=False)
     assert told.returncode
     assert f"audit/{SMALL_TABLES[0]} was edited" in told.stdout + told.stderr
+
+
+def test_the_documented_module_runs_as_it_is_pasted(tmp_path):
+    page = (ROOT / "docs/questions.md").read_text()
+    for name, pattern in (("Snakefile", "python\nconfigfile"), ("config.yaml", "yaml\ndejavu")):
+        language, _, start = pattern.partition("\n")
+        [text] = re.findall(rf"^```{language}\n({start}.*?)^```", page, re.MULTILINE | re.DOTALL)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "dejavu").symlink_to(ROOT)
+    jobs = jobs_of(snakemake(tmp_path, "-n", snakefile=tmp_path / "Snakefile"))
+    assert jobs["dejavu_train_clip"] == jobs["dejavu_vlm_ppg"] == jobs["publish"] == 1
+    assert "dejavu_report_page" not in jobs
 
 
 IN_FOLDER = """

@@ -56,9 +56,9 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     """Check a config against the schema and fill in its defaults.
 
     Returns:
-        A copy, in which keys that the schema names stand in the order of the alphabet, however they
-        were written: Snakemake would take another order for another value, and train again. Keys
-        that are names of the config's own stay in their order.
+        A copy, in which keys that the schema names, or that a library does, stand in the order of
+        the alphabet, however they were written: Snakemake would take another order for another
+        value, and train again. Keys that are names of the config's own stay in their order.
 
     Raises:
         InputError: naming the first key that is wrong, what is wrong with it and what is allowed.
@@ -82,10 +82,12 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
         yield from plain["properties"](validator, properties, instance, schema)
 
     def note_settings(
-        validator: Any, patterns: Any, instance: Any, schema: Any
+        validator: Any, kind: Any, instance: Any, schema: Any
     ) -> Iterator[jsonschema.ValidationError]:
-        settings.update((id(below), below) for below in _mappings(instance))
-        yield from plain["patternProperties"](validator, patterns, instance, schema)
+        # What a library takes: no keys are named, and none of them is a name.
+        if kind == "object" and not {"properties", "additionalProperties"} & schema.keys():
+            settings.update((id(below), below) for below in _mappings(instance))
+        yield from plain["type"](validator, kind, instance, schema)
 
     # To JSON Schema 1.0 is an integer and NaN a number; to what takes them they are none.
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -100,7 +102,7 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     )
     filling = jsonschema.validators.extend(
         Draft202012Validator,
-        {"properties": fill_defaults, "patternProperties": note_settings},
+        {"properties": fill_defaults, "type": note_settings},
         type_checker=types,
     )
     filled = _apart(config)

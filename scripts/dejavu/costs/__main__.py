@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except InputError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Error: interrupted before the plan was made; the pilots are as they were.")
     rows = by_rule(found)
     if asked.csv:
         write(asked.csv, rows)
@@ -162,10 +164,9 @@ def costs(
     for domain, pilot in largest.items() if time_encoders else ():
         asked = timing.untimed(planned, config, domain, seen)
         if asked:
-            models = config[domain]["models"]
             names = sorted({job.wildcards["model"] for job in asked})
             tell(f"Timing {', '.join(names)} on samples of {pilot.folder} …")
-            for key, took in timing.timed(pilot, domain, models, asked, with_gpu=bool(on_gpu)):
+            for key, took in timing.timed(pilot, domain, config, asked, with_gpu=bool(on_gpu)):
                 timed.setdefault(key, []).append(took)
     fitted = {key: fits_of(records) for key, records in (seen | timed).items()}
     return [cost(job, fitted, timed.keys(), sizes, config, job.rule in on_gpu) for job in planned]

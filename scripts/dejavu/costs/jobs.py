@@ -269,12 +269,6 @@ def works(job: Job, sizes: Mapping[str, Sizes], config: Mapping[str, Any]) -> di
     }
 
 
-def with_bytes(took: dict[str, float], job: Job, folder: Path) -> dict[str, float]:
-    """What a job of a folder took, with the bytes of its files."""
-    made = [folder / name for name in job.outputs]
-    return {**took, "bytes": sum(file.stat().st_size for file in made if file.is_file())}
-
-
 def _all(paths: Sequence[str], sizes: Mapping[str, Sizes]) -> float:
     return sum(samples_in(path, sizes) for path in paths)
 

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
@@ -21,6 +22,10 @@ from dejavu.errors import InputError
 
 # Files that a run writes in place, as logs, are smaller; larger ones of a pilot are not copied.
 SMALL = 1 << 20
+# What Snakemake knows of files, and what is known of the data.
+KNOWN = (".snakemake/metadata", ".snakemake/incomplete", ".snakemake/contents")
+# Stages that no encoder reads.
+LATER = ("models", "embeddings", "index", "neighbors", "recovered", "predictions")
 
 
 def untimed(
@@ -37,7 +42,7 @@ def untimed(
     found = []
     for job in planned:
         where, model = jobs.model_of(job, config)
-        embeds = PurePath(job.outputs[0]).parts[2] == "embeddings"
+        embeds = "embeddings" in PurePath(job.outputs[0]).parts[2:3]
         if where == domain and model and embeds:
             trained = replicates.is_trained(config[domain]["models"][model])
             if not trained and next(jobs.alike(job, config)) not in known:
@@ -48,7 +53,7 @@ def untimed(
 def timed(
     pilot: Pilot,
     domain: str,
-    models: Mapping[str, Any],
+    planned: Mapping[str, Any],
     asked: Sequence[Job],
     *,
     with_gpu: bool,
@@ -58,7 +63,7 @@ def timed(
     Args:
         pilot: a finished run with samples of the domain.
         domain: whose models are timed.
-        models: completed settings of all models of the run that is planned.
+        planned: completed config of the run that is planned.
         asked: jobs of it that embed with the models that are timed.
         with_gpu: whether on a GPU.
 
@@ -66,21 +71,29 @@ def timed(
         As of a pilot: what jobs took, with their work, by what they are like.
 
     Raises:
-        InputError: a model can't be loaded, or does not fit.
+        InputError: a model can't be loaded, or does not fit; the pilot can't be copied.
     """
+    models = planned[domain]["models"]
     names = sorted({job.wildcards["model"] for job in asked})
+    called = {name: _free(name, pilot.config[domain]["models"]) for name in names}
     settings = {
-        name: {key: value for key, value in models[name].items() if key not in sweeps.MARKS}
+        called[name]: {key: value for key, value in models[name].items() if key not in sweeps.MARKS}
         for name in names
     }
-    config = configs.merged(pilot.given, {domain: {"models": {}}})
-    # Not merged: a model that the pilot had by that name is another one.
-    config[domain]["models"] |= settings
-    files = _files(asked, pilot.sizes[domain], models)
-    with _copied(pilot.folder) as folder:
-        # What is there under the same name is of another model; the page is not made again.
-        for file in (*files, "results/report/index.html"):
-            (folder / file).unlink(missing_ok=True)
+    config = {
+        **pilot.given,
+        # What is no part of a pilot: whether weights may be fetched.
+        "allow_download": planned["allow_download"],
+        domain: {
+            **pilot.given[domain],
+            "embedding": planned[domain]["embedding"],
+            "models": {**pilot.given[domain]["models"], **settings},
+        },
+    }
+    files = _files(asked, pilot.sizes[domain], models, called)
+    if not files:
+        return []
+    with _copied(pilot.folder, domain) as folder:
         path = folder.parent / "timing.yaml"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", *files]
@@ -89,29 +102,55 @@ def timed(
         # The samples are there, whatever has changed since: nothing else is made again.
         command += ["--rerun-triggers", "mtime"]
         command += ["--profile", str(BASE / "profiles/gpu")] if with_gpu else []
-        # What the run tells is no line of the plan.
         command += ["--configfile", str(path)]
-        done = subprocess.run(command, stdout=sys.stderr, check=False)
-        if done.returncode:
+        if _run(command):
             raise InputError(
                 f"{domain}.models: {', '.join(names)} could not be timed on samples of"
                 f" {pilot.folder}; the reason stands above."
             )
-        ran = [job for job in jobs.read(jobs.dry_run([path], files)) if job.outputs[0] in files]
-        return list(pilots.records(pilot, folder, ran, configs.completed(path)))
+        completed = configs.completed(path)
+        ran = [
+            job
+            for job in jobs.read(jobs.dry_run([path], files))
+            if jobs.model_of(job, completed)[1] in settings
+        ]
+        return list(pilots.records(pilot, folder, ran, completed))
 
 
-def _files(asked: Sequence[Job], sizes: Sizes, models: Mapping[str, Any]) -> list[str]:
+def _free(name: str, taken: Collection[str]) -> str:
+    """A model's name, or one like it where the pilot has another model of that name."""
+    while name in taken:
+        name = f"{name}_timed"
+    return name
+
+
+def _run(command: Sequence[str]) -> int:
+    """The exit status of a run, which ends before this process does."""
+    # What the run tells is no line of the plan.
+    with subprocess.Popen(command, stdout=sys.stderr) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # It has to end before its folder goes.
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+
+
+def _files(
+    asked: Sequence[Job], sizes: Sizes, models: Mapping[str, Any], called: Mapping[str, str]
+) -> list[str]:
     """The first shards, for each model and input, of the pilot's smallest and largest set.
 
-    Of embeddings that exist already, and of crops, only of sets that are asked for.
+    Of embeddings that exist already, and of crops, only of sets that are asked for. Models stand
+    there as they are called in the pilot's copy.
     """
     sets: dict[tuple[str, ...], set[str]] = {}
     for job in asked:
-        *place, name, _ = PurePath(job.outputs[0]).parts
-        loads = kinds.MODELS[models[job.wildcards["model"]]["kind"]].loader is not None
-        names = sizes.sets if loads and place[-1] != kinds.CROP else {name} & sizes.sets.keys()
-        sets.setdefault(tuple(place), set()).update(names)
+        *stage, model, part, name, _ = PurePath(job.outputs[0]).parts
+        loads = kinds.MODELS[models[model]["kind"]].loader is not None
+        names = sizes.sets if loads and part != kinds.CROP else {name} & sizes.sets.keys()
+        sets.setdefault((*stage, called[model], part), set()).update(names)
     return [
         str(PurePath(*place, name, f"{layout.shard_name(0)}.parquet"))
         for place, names in sets.items()
@@ -122,8 +161,13 @@ def _files(asked: Sequence[Job], sizes: Sizes, models: Mapping[str, Any]) -> lis
 
 
 @contextmanager
-def _copied(folder: Path) -> Iterator[Path]:
-    """A copy of a run's folder, for a while; large files are linked where they can be."""
+def _copied(folder: Path, domain: str) -> Iterator[Path]:
+    """A copy of a run's samples, for a while; large files are linked where they can be.
+
+    Raises:
+        InputError: there is no space for it, or something can't be read.
+    """
+    samples = folder / "results" / domain
 
     def take(source: str, target: str) -> None:
         if Path(source).stat().st_size > SMALL:
@@ -132,7 +176,25 @@ def _copied(folder: Path) -> Iterator[Path]:
                 return
         shutil.copy2(source, target)
 
+    def left_out(place: str, names: list[str]) -> Collection[str]:
+        return LATER if Path(place) == samples else ()
+
     with TemporaryDirectory(prefix="timing-") as place:
         copy = Path(place) / "pilot"
-        shutil.copytree(folder, copy, copy_function=take)
+        try:
+            for part in (samples, *(folder / name for name in KNOWN)):
+                if part.is_dir():
+                    target = copy / part.relative_to(folder)
+                    shutil.copytree(part, target, ignore=left_out, copy_function=take)
+            # Folders of a pilot may be read-only.
+            for inside, *_ in os.walk(copy):
+                Path(inside).chmod(0o700)
+        except OSError as error:
+            # Of several files Python raises one error, which lists what each was refused for.
+            several = error.args[0] if isinstance(error, shutil.Error) else []
+            raise InputError(
+                f"{folder} can't be copied to {place}"
+                f" ({several[0][2] if several else error.strerror}): free some space there, or set"
+                " TMPDIR to a folder on another disk."
+            ) from None
         yield copy

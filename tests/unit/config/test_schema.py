@@ -171,3 +171,18 @@ def test_settings_stand_in_one_order_however_they_were_written_and_names_in_thei
         assert [str(each) for each in one[domain]["sources"].values()] == [
             str(each) for each in reversed(other[domain]["sources"].values())
         ]
+
+
+def test_arguments_of_a_library_stand_in_one_order_however_they_were_written():
+    config = yaml.safe_load((ROOT / "tests/workflow/vision_small.yaml").read_text())
+    backbone = config["vision"]["models"]["vicreg_a"]["backbone"]
+    backbone["settings"] = {"in_chans": 3, "act_layer": {"b": 1, "a": 2}}
+    found = [
+        schema.complete(given, schema.read(TOP))["vision"]["models"]["vicreg_a"]
+        for given in (config, reordered(config))
+    ]
+    assert str(found[0]) == str(found[1])
+    # Not so where keys are names of the config's own, whose order is that of rows.
+    given = {"vlm": {**yaml.safe_load((ROOT / "tests/workflow/smoke.yaml").read_text())["vlm"]}}
+    classes = schema.complete(given, schema.read(TOP))["vlm"]["utility"]["classes"]
+    assert list(classes) == ["apple", "car", "laptop", "bed"]
