@@ -33,7 +33,7 @@ def scan_table(path: Path, columns: Mapping[str, str], key: str) -> pl.LazyFrame
         InputError: the table can't be read or lacks a column; the sentence tells which it has.
     """
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{path} is neither a .parquet nor a .csv nor a .tsv file")
+        raise InputError(f"{path} is neither a .parquet nor a .csv nor a .tsv file: save it as one")
     with readable(path):
         check_text(path)
         tables = [_parquet(path)] if path.suffix == ".parquet" else list(_texts(path))
@@ -81,7 +81,7 @@ def readable(path: Path, what: str | None = None) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
         fault = system_fault(error, path, "be read")
-        why = first_line(error)
+        why = f"{first_line(error).removesuffix('.')}; write it anew, or name another file"
         if WIDE in why:
             why = (
                 "a row has more cells than the first line names columns; put cells that hold a"

@@ -197,6 +197,8 @@ def test_files_that_cannot_be_parsed_give_a_sentence(folder, name, content):
     with pytest.raises(InputError, match=f"{name} cannot be read as") as error:
         read(folder / name)
     assert "\n" not in str(error.value)
+    remedies = ("write it anew, or name another file", "into quotes", "save it as UTF-8")
+    assert any(remedy in str(error.value) for remedy in remedies)
 
 
 def test_a_damaged_parquet_table_gives_a_sentence_or_its_rows(folder):
