@@ -22,6 +22,8 @@ from dejavu.errors import InputError
 
 # Files that a run writes in place, as logs, are smaller; larger ones of a pilot are not copied.
 SMALL = 1 << 20
+# Seconds that a run may take to end by itself when it is interrupted.
+ENDING = 5
 # What Snakemake knows of files, and what is known of the data.
 KNOWN = (".snakemake/metadata", ".snakemake/incomplete", ".snakemake/contents")
 # Stages that no encoder reads.
@@ -131,9 +133,12 @@ def _run(command: Sequence[str]) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            # It has to end before its folder goes.
-            process.send_signal(signal.SIGINT)
-            process.wait()
+            # It has to end before its folder goes; a terminal has interrupted it, too.
+            try:
+                process.wait(ENDING)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
+                process.wait()
             raise
 
 

@@ -113,6 +113,7 @@ SLOW = """
 import pathlib, signal, sys, time
 place = pathlib.Path(sys.argv[1])
 def end(*_):
+    signal.signal(signal.SIGINT, lambda *_: (place / "twice").touch())
     time.sleep(0.6)
     (place / "ended").touch()
     sys.exit(1)
@@ -123,18 +124,22 @@ time.sleep(60)
 WAITING = """
 import sys
 from dejavu.costs import timing
+timing.ENDING = 1
 timing._run([sys.executable, "-c", sys.argv[1], sys.argv[2]])
 """
 
 
-def test_a_run_that_is_interrupted_ends_before_its_folder_goes(tmp_path):
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["alone", "as a terminal does"])
+def test_a_run_that_is_interrupted_ends_before_its_folder_goes(tmp_path, send):
     command = [sys.executable, "-c", WAITING, SLOW, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(configs.BASE / "scripts")}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    given = {"env": environment, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, **given) as process:
         end = time.monotonic() + 30
         while not (tmp_path / "started").exists() and time.monotonic() < end:
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        send(process.pid, signal.SIGINT)
         told = process.stderr.read()
     assert re.search("KeyboardInterrupt", told)
     assert (tmp_path / "ended").exists()
+    assert not (tmp_path / "twice").exists()
