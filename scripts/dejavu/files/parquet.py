@@ -92,7 +92,7 @@ def metadata_of(footer: pq.FileMetaData, path: object) -> Metadata:
     """Our metadata in a footer."""
     found = (footer.metadata or {}).get(METADATA_KEY)
     if found is None:
-        sentence = f"{path} carries no provenance: it was not made by this workflow."
+        sentence = f"{path} carries no provenance, which this workflow writes: delete it and rerun."
         raise DamagedFile(path, sentence)
     try:
         metadata = json.loads(found)

@@ -61,9 +61,8 @@ def test_models_are_timed_as_the_planned_run_has_them(tmp_path, monkeypatch):
         folder = Path(command[command.index("--directory") + 1])
         asked["command"] = command
         asked["config"] = yaml.safe_load(Path(command[-1]).read_text())
-        asked["modes"] = {
-            path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_dir()
-        }
+        folders = (path for path in folder.rglob("*") if path.is_dir())
+        asked["modes"] = {path.stat().st_mode & 0o777 for path in folders}
         asked["files"] = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
         return 1
 
