@@ -181,11 +181,18 @@ def megabytes(base, per_input=0.0):
     )
 
 
-def megabytes_a_file(base, per_file):
-    """Memory of a job that holds a few of its input files at a time: the largest one counts."""
-    return lambda wildcards, input, attempt: int(
-        (base + per_file * max(some_sizes(input)) / 1e6) * 1.5 ** (attempt - 1)
-    )
+def megabytes_a_file(base, per_file, whole=None, per_whole=0.0):
+    """Memory of a job that holds a few of its input files at a time: the largest one counts.
+
+    Where numbers of all samples are held, too, it also grows with all files of the input `whole`.
+    """
+
+    def asked(wildcards, input, attempt):
+        held = base + per_file * max(some_sizes(input)) / 1e6
+        held += per_whole * size_mb(getattr(input, whole)) if whole else 0
+        return int(held * 1.5 ** (attempt - 1))
+
+    return asked
 
 
 def minutes(base, per_gigabyte=0.0):

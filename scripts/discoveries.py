@@ -36,9 +36,11 @@ def counts(members: list[str], control: list[str], rates: list[float]) -> Iterat
     """How many members are listed at each rate, and from how many on a list can be made."""
     weighed = evidence.read(members, ["q", "weight"])
     controls = evidence.read(control, ["weight", "teaches"])
-    q = weighed["q"].to_numpy()
     calibrating = controls.filter(~pl.col("teaches"))
+    q = weighed["q"].to_numpy()
     weights = weighed["weight"].to_numpy(), calibrating["weight"].to_numpy()
+    # These are copies, of sets of millions.
+    del weighed
     is_known = not np.isnan(q).any()
     for rate in rates:
         listed = int(np.count_nonzero(q <= rate))

@@ -8,7 +8,6 @@ import polars as pl
 from dejavu.audits import evidence
 from dejavu.files.csv import write_csv_parts
 from dejavu.job import run
-from dejavu.samples.ids import ids_of
 
 COLUMNS = {
     **dict.fromkeys(("test", "target_model", "reference_model", "features"), pl.String),
@@ -27,17 +26,14 @@ def parts(job: Any) -> Iterator[pl.DataFrame]:
     """The rows of every test and kind of features, after none."""
     yield pl.DataFrame(schema=COLUMNS)
     for facts, paths in evidence.by_facts(job.input.members):
-        listed = evidence.listed(paths, job.params.rate)
-        ids = ids_of(listed["sample"].to_numpy(), job.input.samples)
-        yield listed.select(
-            *(pl.lit(facts[name]).alias(name) for name in list(COLUMNS)[:4]),
-            rank=pl.int_range(1, pl.len() + 1),
-            sample="sample",
-            id=pl.Series([ids[sample] for sample in listed["sample"]], dtype=pl.String),
-            score="score",
-            p_value="p",
-            q_value="q",
-        )
+        for some in evidence.listed(paths, job.input.samples, job.params.rate):
+            yield some.select(
+                *(pl.lit(facts[name]).alias(name) for name in list(COLUMNS)[:4]),
+                pl.col("rank").cast(pl.Int64),
+                *("sample", "id", "score"),
+                p_value="p",
+                q_value="q",
+            )
 
 
 run(main)

@@ -49,7 +49,8 @@ rule weigh_captions:
     # The sums of a regression depend on it.
     threads: 1
     resources:
-        mem_mb=megabytes_a_file(2500, 8),
+        # Of all samples the score, weight and p-value are held, of one shard all else.
+        mem_mb=megabytes_a_file(2500, 8, "recovered", 3),
         runtime=minutes(30, 60),
     params:
         comparisons=weighed_comparisons,

@@ -1,7 +1,7 @@
 """Rehearse the measurement at a size of one's own, without models: python -m tests.scale --help.
 
 Embeddings, samples and labels are made up in the contract's files; the workflow itself then builds
-indexes, neighbours and tables from them, and the driver sums up what its jobs took.
+indexes, neighbours, tables and evidence from them, and the driver sums up what its jobs took.
 """
 
 import argparse
@@ -20,14 +20,23 @@ from tests.scale import jobs, synthetic
 
 ROOT = Path(__file__).parents[2]
 
-TABLES = ["vlm_ppg", "vlm_samples", "vlm_memorized"]
-STAGES = ["build_index", "find_neighbors", "recover_objects", *TABLES]
+TABLES = [
+    *("vlm_ppg", "vlm_checks", "vlm_samples", "vlm_memorized"),
+    *("vlm_evidence", "vlm_discoveries", "vlm_groups"),
+]
+STAGES = [
+    *("build_index", "find_neighbors", "recover_objects", "blind"),
+    *("vlm_ppg", "vlm_checks", "vlm_samples", "vlm_memorized"),
+    *("weigh_captions", "evidence", "discoveries", "vlm_groups"),
+]
+MEASURED = ["target", "control"]
 
 
 def arguments() -> argparse.Namespace:
     """What the user asks for."""
     parser = argparse.ArgumentParser("python -m tests.scale", description=__doc__)
     parser.add_argument("--targets", type=int, default=10_000, help="samples that are queried")
+    parser.add_argument("--controls", type=int, help="samples of control; a tenth of the targets")
     parser.add_argument("--public", type=int, default=100_000, help="samples that are searched")
     parser.add_argument("--dimension", type=int, default=512, help="of the embeddings")
     parser.add_argument("--k", type=int, default=100, help="neighbours; 1 and 10 vote too")
@@ -38,22 +47,28 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tables-only", action="store_true", help="make up the predictions too")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--directory", type=Path, default="results/scale", help="to work in")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.controls is None:
+        asked.controls = asked.targets // 10
+    return asked
 
 
 def models(asked: argparse.Namespace) -> tuple[synthetic.Model, synthetic.Model]:
-    """A target model and a weaker text reference."""
+    """A target model that is less sharp on control, and a weaker text reference."""
     return (
-        synthetic.Model("made_up", asked.dimension, "t2i"),
+        synthetic.Model("made_up", asked.dimension, "t2i", noise_of_control=1.5),
         synthetic.Model("made_up_text", asked.dimension, "t2t", noise=1.5),
     )
 
 
 def sizes(asked: argparse.Namespace) -> dict[str, list[int]]:
     """Rows of each shard of the sets."""
+    # Shards of control are as large as those of the targets, or smaller.
+    control_shards = -(-asked.controls * asked.target_shards // asked.targets)
     return {
         "target": synthetic.shard_sizes(asked.targets, asked.target_shards),
         "public": synthetic.shard_sizes(asked.public, asked.public_shards),
+        "control": synthetic.shard_sizes(asked.controls, control_shards),
     }
 
 
@@ -70,7 +85,7 @@ def write_config(folder: Path, asked: argparse.Namespace) -> Path:
     vlm = {
         "sources": {"made_up": {"kind": "table", "path": str(folder / "nothing.csv")}},
         "sets": {
-            name: {"source": "made_up", "fraction": 0.5, "shards": len(shards)}
+            name: {"source": "made_up", "fraction": 0.3, "shards": len(shards)}
             for name, shards in sizes(asked).items()
         },
         "models": {
@@ -90,6 +105,8 @@ def write_config(folder: Path, asked: argparse.Namespace) -> Path:
                 "reference": reference.name,
             }
         },
+        "blind": {"model": reference.name},
+        "groups": ["object", "caption_length", "rarity", "typicality"],
     }
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({"vlm": vlm}, sort_keys=False))
@@ -99,18 +116,25 @@ def write_config(folder: Path, asked: argparse.Namespace) -> Path:
 def write_inputs(folder: Path, asked: argparse.Namespace) -> None:
     """Write all that models and sources would have given."""
     of_sets = sizes(asked)
+    # In the order of the rules: what is older than its input would be made anew.
+    for name in MEASURED:
+        synthetic.write_records(folder, name, of_sets[name])
     synthetic.write_vocabulary(folder, asked.labels)
     for name, shards in of_sets.items():
-        if name == "target" or not asked.tables_only:
-            synthetic.write_samples(folder, name, shards, asked.objects, asked.labels)
+        synthetic.write_samples(folder, name, shards, asked.objects, asked.labels)
     write_json(folder / "results/vlm/sets.json", of_sets)
-    for model in models(asked):
-        if asked.tables_only:
-            settings = recovered.settings(votes(asked), jobs.PREDICT, jobs.OBJECTS)
-            synthetic.write_recovered(folder, model, "target", of_sets["target"], settings)
+    target, reference = models(asked)
+    # The reference is the blind baseline's encoder, too.
+    for model in [reference] if asked.tables_only else [target, reference]:
+        for name in MEASURED:
+            synthetic.write_embeddings(folder, model, "caption", name, of_sets[name])
+    for model in (target, reference):
+        if not asked.tables_only:
+            synthetic.write_embeddings(folder, model, model.searched, "public", of_sets["public"])
             continue
-        synthetic.write_embeddings(folder, model, model.searched, "public", of_sets["public"])
-        synthetic.write_embeddings(folder, model, "caption", "target", of_sets["target"])
+        settings = recovered.settings(votes(asked), jobs.PREDICT, jobs.OBJECTS)
+        for name in MEASURED:
+            synthetic.write_recovered(folder, model, name, of_sets[name], settings)
 
 
 def record(folder: Path) -> None:

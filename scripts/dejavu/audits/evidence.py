@@ -24,7 +24,7 @@ from dejavu.audits import blind, regression
 from dejavu.config.ranges import HASHES
 from dejavu.files.parquet import read_parquet, read_provenance, write_parquet
 from dejavu.files.seals import Metadata
-from dejavu.samples.hashes import keyed_hash, shard_of
+from dejavu.samples.hashes import keyed_hash, row_of, shard_of
 from dejavu.scores.judged import Judged
 from dejavu.scores.recovered import Recovered, Setting
 
@@ -36,6 +36,8 @@ Hashes = NDArray[np.uint64]
 MOST_LEARNED = 2**16
 # Controls of either kind, and members, below which there is nothing to learn or to calibrate.
 LEAST = 2 * regression.FOLDS
+# Of a table at a time.
+ROWS_LISTED = 2**16
 
 
 @dataclass(frozen=True)
@@ -238,10 +240,16 @@ def smallest_list(rate: float, weights: Floats, calibration_weights: Floats) -> 
 
     Without differing weights that is ⌈m / (rate · (n + 1))⌉. It is m + 1 where no list can be made.
     """
-    lowest = np.sort(weights / (calibration_weights.sum() + weights))
-    ranks = np.arange(1, len(lowest) + 1)
+    # In place: sets of millions are ranked here.
+    lowest = calibration_weights.sum() + weights
+    np.divide(weights, lowest, out=lowest)
+    lowest.sort()
+    lowest *= len(lowest)
+    most = np.arange(1.0, len(lowest) + 1)
+    most *= rate
     # A rate that is met exactly is met, whatever the division loses.
-    possible = np.flatnonzero(lowest * len(lowest) <= rate * ranks * (1 + 1e-12))
+    most *= 1 + 1e-12
+    possible = np.flatnonzero(lowest <= most)
     return int(possible[0]) + 1 if len(possible) else len(lowest) + 1
 
 
@@ -275,11 +283,28 @@ def read(paths: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
     return pl.concat(_shard(path, columns) for path in paths)
 
 
-def listed(paths: Sequence[str], rate: float) -> pl.DataFrame:
-    """The members that are listed at a rate, the highest scores first: sample, score, p, q."""
-    columns = ["sample", "score", "p", "q"]
-    shards = [_shard(path, columns).filter(pl.col("q") <= rate) for path in paths]
-    return pl.concat(shards).sort("score", "sample", descending=[True, False])
+def listed(paths: Sequence[str], samples: Sequence[str], rate: float) -> Iterator[pl.DataFrame]:
+    """The members that are listed at a rate, the highest scores first, some at a time.
+
+    Args:
+        paths: of their evidence, one a shard.
+        samples: of the same shards, which have their ids.
+        rate: of false discoveries.
+
+    Yields:
+        `rank`, from 1, `sample`, `id`, `score`, `p` and `q`.
+    """
+    shards = []
+    for path, known in zip(paths, samples, strict=True):
+        shard = _shard(path, ["sample", "score", "p", "q"]).filter(pl.col("q") <= rate)
+        rows = row_of(shard["sample"].to_numpy())
+        ids = pl.Series("id", read_parquet(known, ["id"])["id"].take(rows), dtype=pl.String)
+        shards.append(shard.insert_column(1, ids))
+    found = pl.concat(shards)
+    # Numbers ascend from row to row and from shard to shard: of equal scores the lowest is first.
+    order = np.argsort(-found["score"].to_numpy(), kind="stable")
+    for start in range(0, len(order), ROWS_LISTED):
+        yield found[order[start : start + ROWS_LISTED]].with_row_index("rank", start + 1)
 
 
 def _shard(path: str, columns: Sequence[str]) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Lists of memorized samples: p- and q-values by brute force, rates on worlds of known truth."""
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from dejavu.audits import evidence, regression
 from dejavu.config.ranges import HASHES, ROWS_PER_SHARD
+from dejavu.files.parquet import write_parquet
 from dejavu.scores.families import benjamini_hochberg
 from dejavu.scores.judged import Judged
 from dejavu.scores.recovered import Recovered, Setting
@@ -159,9 +161,16 @@ def test_evidence_is_written_and_read_shard_by_shard(tmp_path, monkeypatch):
     evidence.write(paths, weighed, facts, p=q / 2, q=q)
     assert evidence.by_facts(paths) == [(facts, paths)]
     assert evidence.read(paths[1:], ["sample"])["sample"].to_list() == samples[2:].tolist()
-    listed = evidence.listed(paths, 0.2)
+    # One row more than is listed at a time.
+    monkeypatch.setattr(evidence, "ROWS_LISTED", 2)
+    ids = [tmp_path / f"{shard}.parquet" for shard in range(2)]
+    for shard, path in enumerate(ids):
+        write_parquet(path, pa.table({"id": [f"{shard}/{row}" for row in range(6)]}))
+    listed = pl.concat(evidence.listed(paths, ids, 0.2))
     assert listed["sample"].to_list() == [1, ROWS_PER_SHARD + 5, ROWS_PER_SHARD]
-    assert listed.columns == ["sample", "score", "p", "q"]
+    assert listed["id"].to_list() == ["0/1", "1/5", "1/0"]
+    assert listed["rank"].to_list() == [1, 2, 3]
+    assert listed["q"].to_list() == [0.1, 0.1, 0.2]
 
 
 @pytest.mark.slow
