@@ -24,7 +24,8 @@ from dejavu.audits import blind, regression
 from dejavu.config.ranges import HASHES
 from dejavu.files.parquet import read_parquet, read_provenance, write_parquet
 from dejavu.files.seals import Metadata
-from dejavu.samples.hashes import keyed_hash, row_of, shard_of
+from dejavu.samples.hashes import keyed_hash, shard_of
+from dejavu.samples.ids import ids_in
 from dejavu.scores.judged import Judged
 from dejavu.scores.recovered import Recovered, Setting
 
@@ -297,8 +298,7 @@ def listed(paths: Sequence[str], samples: Sequence[str], rate: float) -> Iterato
     shards = []
     for path, known in zip(paths, samples, strict=True):
         shard = _shard(path, ["sample", "score", "p", "q"]).filter(pl.col("q") <= rate)
-        rows = row_of(shard["sample"].to_numpy())
-        ids = pl.Series("id", read_parquet(known, ["id"])["id"].take(rows), dtype=pl.String)
+        ids = pl.Series("id", ids_in(shard["sample"].to_numpy(), known), dtype=pl.String)
         shards.append(shard.insert_column(1, ids))
     found = pl.concat(shards)
     # Numbers ascend from row to row and from shard to shard: of equal scores the lowest is first.

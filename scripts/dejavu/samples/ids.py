@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dejavu.files.parquet import read_parquet
 from dejavu.samples.hashes import row_of, shard_of
+
+
+def ids_in(samples: NDArray[np.int64], path: str) -> pa.ChunkedArray:
+    """The ids of some samples of a shard, strings [n] in their order."""
+    return read_parquet(path, ["id"])["id"].take(row_of(samples))
 
 
 def ids_of(samples: NDArray[np.int64], paths: Sequence[str]) -> dict[int, str]:
@@ -16,6 +22,5 @@ def ids_of(samples: NDArray[np.int64], paths: Sequence[str]) -> dict[int, str]:
     ids: dict[int, str] = {}
     for shard in np.unique(shards).tolist():
         held = wanted[shards == shard]
-        column = read_parquet(paths[shard], ["id"])["id"]
-        ids |= zip(held.tolist(), column.take(row_of(held)).to_pylist(), strict=True)
+        ids |= zip(held.tolist(), ids_in(held, paths[shard]).to_pylist(), strict=True)
     return ids
