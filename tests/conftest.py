@@ -151,7 +151,7 @@ def written(path, config):
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def smoke_config():
     """The smoke-test config as a mapping."""
     return yaml.safe_load(SMOKE.read_text())

@@ -242,10 +242,9 @@ def test_a_set_keeps_its_range_whatever_anothers_fraction(smoke_run, smoke_confi
 def test_a_new_test_computes_what_is_new_and_the_tables(smoke_run, smoke_config, tmp_path):
     folder, _ = smoke_run
     mirrored = {"kind": "one_model", "target": "clip_b", "reference": "minilm"}
-    config = copy.deepcopy(smoke_config)
-    config["vlm"]["models"]["clip_b"]["train_on"] = "reference"
-    config["vlm"]["tests"]["same_again"] = {**mirrored, "target": "clip_a"}
-    done = snakemake(folder, "-n", config=written(tmp_path / "changed.yaml", config))
+    smoke_config["vlm"]["models"]["clip_b"]["train_on"] = "reference"
+    smoke_config["vlm"]["tests"]["same_again"] = {**mirrored, "target": "clip_a"}
+    done = snakemake(folder, "-n", config=written(tmp_path / "changed.yaml", smoke_config))
     assert set(jobs_of(done)) == drawn_anew(TABLES)
 
 

@@ -67,12 +67,12 @@ def photographs(folder, changes=None, count=200):
 
 def config_of(smoke_config, folder, **vlm):
     """The smoke config with an img2dataset source."""
-    config = copy.deepcopy(smoke_config)
-    config["vlm"]["sources"] = {"world": {"kind": "img2dataset", "path": str(folder)}}
-    config["vlm"]["k"] = [1, 10]
-    del config["vlm"]["sweeps"]
-    config["vlm"].update(vlm)
-    return config
+    settings = smoke_config["vlm"]
+    settings["sources"] = {"world": {"kind": "img2dataset", "path": str(folder)}}
+    settings["k"] = [1, 10]
+    del settings["sweeps"]
+    settings.update(vlm)
+    return smoke_config
 
 
 def complaint(tmp_path, config, target="results/vlm/sets.json"):
@@ -148,9 +148,9 @@ def edited(path, value):
     ],
 )
 def test_a_wrong_config_is_told_before_any_job(smoke_config, tmp_path, edit, sentence):
-    config = copy.deepcopy(smoke_config)
-    edit(config["vlm"])
-    done = snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", config), check=False)
+    edit(smoke_config["vlm"])
+    config = written(tmp_path / "config.yaml", smoke_config)
+    done = snakemake(tmp_path, "-n", config=config, check=False)
     if not sentence:
         assert not done.returncode
         return
@@ -245,8 +245,7 @@ def test_a_checkpoint_of_another_architecture_is_told(smoke_run, smoke_config, t
     folder = copied(smoke_run, tmp_path)
     checkpoint = tmp_path / "other.pt"
     torch.save({"state_dict": {"module.visual.proj": torch.zeros(3, 3)}}, checkpoint)
-    config = copy.deepcopy(smoke_config)
-    config["vlm"]["models"]["clip_a"] = {
+    smoke_config["vlm"]["models"]["clip_a"] = {
         "kind": "open_clip",
         "architecture": "RN50",
         "checkpoint": str(checkpoint),
@@ -254,7 +253,7 @@ def test_a_checkpoint_of_another_architecture_is_told(smoke_run, smoke_config, t
     done = snakemake(
         folder,
         "results/vlm/embeddings/clip_a/caption/target/0000.parquet",
-        config=written(tmp_path / "config.yaml", config),
+        config=written(tmp_path / "config.yaml", smoke_config),
         check=False,
     )
     assert done.returncode
@@ -286,12 +285,11 @@ def test_embeddings_with_nan_are_told(smoke_run, tmp_path):
 
 
 def test_a_config_on_the_command_line_replaces_the_default(smoke_config, tmp_path):
-    config = copy.deepcopy(smoke_config)
-    config["vlm"]["models"] = {
-        "other" if name == "clip_b" else name: settings
-        for name, settings in config["vlm"]["models"].items()
+    vlm = smoke_config["vlm"]
+    vlm["models"] = {
+        "other" if name == "clip_b" else name: settings for name, settings in vlm["models"].items()
     }
-    config["vlm"]["tests"]["two_model"]["reference"] = "other"
-    config["vlm"]["sweeps"]["votes"]["reference"] = "other"
-    done = snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", config))
+    vlm["tests"]["two_model"]["reference"] = "other"
+    vlm["sweeps"]["votes"]["reference"] = "other"
+    done = snakemake(tmp_path, "-n", config=written(tmp_path / "config.yaml", smoke_config))
     assert "model=other" in done.stdout and "clip_b" not in done.stdout
