@@ -63,7 +63,7 @@ def scanned_content(wildcards):
     if not record.told_by_part:
         return paths.told(settings, files, BASE)
     found = contents.contents_of(BASE / settings["path"], record.dealt)
-    dealt = sorted(found.items())[int(wildcards.part) :: settings["parts"]]
+    dealt = found[int(wildcards.part) :: settings["parts"]]
     return paths.replaced(settings, files, BASE, lambda *_: dealt)
 
 

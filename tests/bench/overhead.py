@@ -1,17 +1,19 @@
 """What a run costs besides its work: planning, finding nothing to do, starting scripts."""
 
+import copy
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).parents[2]
 TABLE = "results/tables/vlm_ppg.csv"
-SHARDS, TIMES = 70, 5
+SHARDS, PARTS, TIMES = 70, 9_999, 5
 # Run as a job's script is, and say how long the imports took and whether PyTorch was one of them.
 START = """
 import runpy, sys, time
@@ -31,21 +33,38 @@ def main() -> None:
 
 
 def plan() -> None:
-    """Plan the default table with many shards a set."""
+    """Plan the default table with many shards a set, and with a source of many parts."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    for settings in config["vlm"]["sets"].values():
-        settings["shards"] = SHARDS
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.yaml"
-        path.write_text(yaml.safe_dump(config))
-        command = ["-n", "--configfile", str(path), "--directory", folder, TABLE]
-        jobs = next(
-            int(line.split()[1])
-            for line in snakemake(*command, "--quiet", "rules").splitlines()
-            if line.startswith("total")
-        )
-        taken = statistics.median(seconds(*command, "--quiet", "all") for _ in range(TIMES))
-    print(f"{jobs} jobs planned in {taken:.1f} s: 4000 in {4000 * taken / jobs:.1f} s")
+        many_shards, many_parts = copy.deepcopy(config), copy.deepcopy(config)
+        for settings in many_shards["vlm"]["sets"].values():
+            settings["shards"] = SHARDS
+        tars = Path(folder) / "tars"
+        tars.mkdir()
+        for number in range(PARTS):
+            (tars / f"{number:04d}.tar").touch()
+        for name in many_parts["vlm"]["sources"]:
+            many_parts["vlm"]["sources"][name] = {
+                "kind": "img2dataset",
+                "path": str(tars),
+                "parts": PARTS,
+            }
+        print_plan(f"{SHARDS} shards a set", folder, many_shards)
+        print_plan(f"{PARTS} parts of the source", folder, many_parts)
+
+
+def print_plan(what: str, folder: str, config: dict[str, Any]) -> None:
+    """Print how long the plan of a config takes."""
+    path = Path(folder) / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    command = ["-n", "--configfile", str(path), "--directory", folder, TABLE]
+    jobs = next(
+        int(line.split()[1])
+        for line in snakemake(*command, "--quiet", "rules").splitlines()
+        if line.startswith("total")
+    )
+    taken = statistics.median(seconds(*command, "--quiet", "all") for _ in range(TIMES))
+    print(f"{what}: {jobs} jobs planned in {taken:.1f} s: {1000 * taken / jobs:.1f} ms a job")
 
 
 def nothing_to_do() -> None:

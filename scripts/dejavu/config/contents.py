@@ -60,10 +60,10 @@ def content_of(place: Path) -> str:
 
 
 @cache
-def contents_of(folder: Path, pattern: str) -> Mapping[str, str]:
-    """Hashes of the single files of a folder that match a pattern, by their names."""
+def contents_of(folder: Path, pattern: str) -> Sequence[tuple[str, str]]:
+    """Names and hashes of the single files of a folder that match a pattern, sorted."""
     names = sorted(path.name for path in folder.glob(pattern))
-    return _of_names(folder, names, folder / pattern)
+    return sorted(_of_names(folder, names, folder / pattern).items())
 
 
 def content_of_named(folder: Path, names: Sequence[str], by: Path) -> str:

@@ -201,9 +201,9 @@ def test_files_of_a_pattern_have_hashes_of_their_own(tmp_path):
     data.mkdir()
     for name, text in (("0.tar", "x"), ("1.tar", "x"), ("2.tar", "y"), ("stats.json", "z")):
         (data / name).write_text(text)
-    found = contents.contents_of(data, "*.tar")
-    assert list(found) == ["0.tar", "1.tar", "2.tar"]
-    assert found["0.tar"] == found["1.tar"] != found["2.tar"]
+    names, (first, second, third) = zip(*contents.contents_of(data, "*.tar"), strict=True)
+    assert names == ("0.tar", "1.tar", "2.tar")
+    assert first == second != third
 
 
 def test_files_that_another_names_are_told_by_name_and_content(tmp_path):
