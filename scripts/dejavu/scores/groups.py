@@ -3,7 +3,8 @@
 Levels are compared with the controls of the same level, or with all of control where controls have
 none. Where no sample is of two levels, Cochran's Q (1954) tells whether levels differ at all; gaps
 are shrunk towards their mean by what the levels' variance is beyond chance (DerSimonian and Laird
-1986), as small levels stray the farthest.
+1986), as small levels stray the farthest. Levels with the same controls have a part of their chance
+in common, as large as they lean on the same of them: both take the gaps' covariance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,11 @@ class Sums:
         return round(float(self.moments.samples))
 
     @property
+    def independent(self) -> float:
+        """How many samples without clusters they are worth (Kish 1965)."""
+        return self.samples**2 / float(self.moments.products[0, 0])
+
+    @property
     def means(self) -> tuple[float, float]:
         """Mean precision of target and reference."""
         _, t, g, *_ = (self.moments.totals / self.moments.samples).tolist()
@@ -81,6 +87,8 @@ class Gap:
         value: nan without two of either.
         estimate: None where there are too few.
         own_variance: the part of the estimate's variance that is its members'.
+        control_parts: what controls add to its deviation from the truth, float64 [parts]: products
+            of two levels' sum up to their covariance, where these have the same controls.
     """
 
     level: str
@@ -90,6 +98,7 @@ class Gap:
     value: float = np.nan
     estimate: intervals.Centred | None = None
     own_variance: float = np.nan
+    control_parts: Floats | None = None
 
     @classmethod
     def of_sums(cls, level: str, members: Sums | None, controls: Sums | None) -> "Gap":
@@ -102,8 +111,10 @@ class Gap:
         found = intervals.adjusted_gap(members.moments, controls.moments, by_reference)
         line = intervals.slope(controls.moments.with_pseudo_samples())
         own = intervals.residual_variance(members.moments.with_pseudo_samples(), line)
-        known = found if min(n, m) >= LEAST else None
-        return cls(level, n, m, means, float(found.value), known, float(own))
+        sums, axes = np.linalg.eigh(controls.moments.with_pseudo_samples().products)
+        parts = (axes * np.sqrt(np.maximum(sums, 0))).T @ found.control_weights
+        known = found if is_enough(members.independent, controls.independent) else None
+        return cls(level, n, m, means, float(found.value), known, float(own), parts)
 
     @classmethod
     def of_crops(cls, level: str, members: Comparison, controls: Comparison) -> "Gap":
@@ -113,8 +124,10 @@ class Gap:
         """
         matched, weights = weighing.class_weights(members.classes, controls.classes)
         members = members.where(matched) if matched.any() else members
-        controls = controls.where(weights > 0)
-        weights, n, m = weights[weights > 0], members.crops, controls.crops
+        parts = np.zeros(len(weights))
+        counts = weights > 0
+        controls = controls.where(counts)
+        weights, n, m = weights[counts], members.crops, controls.crops
         sides = members.targets[0], members.references[0]
         target, reference = (float(each.correct.mean()) if n else np.nan for each in sides)
         means = target, reference
@@ -125,9 +138,9 @@ class Gap:
             for each in (members, controls)
         )
         found = weighing.adjusted_gap((t, g), (u, h), controls.classes, weights)
-        known = found if min(n, weighing.effective(weights)) >= LEAST else None
-        own = float(np.square(found.member_parts).sum())
-        return cls(level, n, m, means, found.value, known, own)
+        parts[counts] = found.control_parts
+        known = found if is_enough(n, weighing.effective(weights)) else None
+        return cls(level, n, m, means, found.value, known, found.own_variance, parts)
 
 
 def sums_of(
@@ -166,21 +179,15 @@ def rows_of(
         measure: what results are called, `precision` or `accuracy`.
         is_partition: whether no sample is of two levels: otherwise levels are not independent, and
             nothing is told of their differences as a whole.
-        shares_control: whether all levels have the same controls, whose chance moves all alike.
+        shares_control: whether all levels have the same controls.
     """
     gaps = [gap for gap in gaps if gap.members]
     known = [gap for gap in gaps if gap.estimate is not None]
     p_values = np.array([float(gap.estimate.p_value()) for gap in known if gap.estimate])
-    q_values = dict(zip(map(id, known), families.benjamini_hochberg(p_values), strict=True))
-    values = np.array([float(gap.estimate.centre) for gap in known if gap.estimate])
-    variances = np.array(
-        [
-            gap.own_variance if shares_control else float(gap.estimate.error) ** 2
-            for gap in known
-            if gap.estimate
-        ]
-    )
-    spread = Spread.of(values, variances)
+    q_values = families.benjamini_hochberg(p_values)
+    values = np.array([gap.value for gap in known])
+    centres = np.array([float(gap.estimate.centre) for gap in known if gap.estimate])
+    spread = Spread.of(values, centres, covariance_of(known, shares_control))
     places = {id(gap): place for place, gap in enumerate(known)}
     rows = []
     for gap in gaps:
@@ -193,8 +200,8 @@ def rows_of(
         place = places[id(gap)]
         low, high = gap.estimate.ends()
         row |= {"adjusted_low": float(low), "adjusted_high": float(high)}
-        row["shrunk"] = spread.shrunk(gap.value, variances[place])
-        row |= {"p_value": float(p_values[place]), "q_value": float(q_values[id(gap)])}
+        row["shrunk"] = float(spread.shrunk[place])
+        row |= {"p_value": float(p_values[place]), "q_value": float(q_values[place])}
         if is_partition and len(known) > 1:
             row |= {"heterogeneity": spread.heterogeneity, "heterogeneity_p": spread.p_value}
         rows.append(row)
@@ -206,40 +213,75 @@ def means_of(measure: str) -> tuple[str, str]:
     return f"{measure}_target", f"{measure}_reference"
 
 
+def is_enough(members: float, controls: float) -> bool:
+    """Whether a level has an interval; numbers of samples, or of independent ones."""
+    # An effective number is whole but for rounding, where samples weigh the same.
+    return min(members, controls) > LEAST - 1e-6
+
+
+def covariance_of(gaps: Sequence[Gap], shares_control: bool) -> Floats:
+    """Of levels that have an interval: variances [n], or covariances [n, n] by shared controls."""
+    variances = np.array([float(gap.estimate.error) ** 2 for gap in gaps if gap.estimate])
+    if not shares_control or not gaps:
+        return variances
+    parts = np.stack([gap.control_parts for gap in gaps if gap.control_parts is not None])
+    shared = parts @ parts.T
+    # The parts are those of HC0 and without pseudo-samples.
+    whole = np.maximum(variances - [gap.own_variance for gap in gaps], 0)
+    plain = np.diag(shared)
+    scale = np.sqrt(np.divide(whole, plain, out=np.zeros_like(whole), where=plain > 0))
+    shared = shared * scale[:, None] * scale
+    np.fill_diagonal(shared, variances)
+    return shared
+
+
 @dataclass(frozen=True)
 class Spread:
-    """How much independent estimates differ.
+    """How much estimates differ.
 
     Attributes:
-        mean: weighed by the inverse of the variances, those between levels included.
+        shrunk: each drawn towards their mean, the more the less is known of it, float64 [n].
         between: variance between levels, beyond chance.
-        heterogeneity: Cochran's Q.
+        heterogeneity: Cochran's Q; of correlated estimates by generalised least squares.
         p_value: of Q, were all estimates of one value.
     """
 
-    mean: float
+    shrunk: Floats
     between: float
     heterogeneity: float
     p_value: float
 
     @classmethod
-    def of(cls, values: Floats, variances: Floats) -> "Spread":
-        """Of estimates [n] with their variances."""
-        if len(values) < 2:
-            return cls(float(values.mean()) if len(values) else np.nan, 0.0, np.nan, np.nan)
-        weights = 1 / variances
-        mean = float(weights @ values / weights.sum())
-        q = float(weights @ (values - mean) ** 2)
-        freedom = len(values) - 1
-        scale = float(weights.sum() - (weights**2).sum() / weights.sum())
-        between = max(0.0, (q - freedom) / scale)
-        weights = 1 / (variances + between)
-        mean = float(weights @ values / weights.sum())
-        return cls(mean, between, q, float(chi2.sf(q, freedom)))
+    def of(cls, values: Floats, centres: Floats, covariance: Floats) -> "Spread":
+        """Of estimates [n], with pseudo-samples (`centres`) and without.
 
-    def shrunk(self, value: float, variance: float) -> float:
-        """An estimate drawn towards the mean, the more the less is known of it."""
-        return self.mean + self.between / (self.between + variance) * (value - self.mean)
+        Args:
+            values: which are shrunk.
+            centres: of which Q is, as intervals are.
+            covariance: of the estimates, [n, n], or the variances [n] of independent ones.
+        """
+        freedom = len(values) - 1
+        if freedom < 1:
+            return cls(values, 0.0, np.nan, np.nan)
+        ones = np.ones(len(values))
+        weights = _divided(ones, covariance)
+        apart = centres - weights @ centres / weights.sum()
+        q = float(apart @ _divided(apart, covariance))
+        is_matrix = covariance.ndim > 1
+        trace = np.trace(np.linalg.inv(covariance)) if is_matrix else weights.sum()
+        between = max(0.0, (q - freedom) / float(trace - weights @ weights / weights.sum()))
+        whole = covariance + between * (np.eye(len(values)) if is_matrix else 1.0)
+        weights = _divided(ones, whole)
+        mean = float(weights @ values / weights.sum())
+        shrunk = mean + between * _divided(values - mean, whole)
+        return cls(shrunk, between, q, float(chi2.sf(q, freedom)))
+
+
+def _divided(columns: Floats, covariance: Floats) -> Floats:
+    """The inverse of covariances [n, n], or of variances [n], times columns [n]."""
+    if covariance.ndim == 1:
+        return columns / covariance
+    return np.asarray(np.linalg.solve(covariance, columns), dtype=np.float64)
 
 
 @dataclass(frozen=True)

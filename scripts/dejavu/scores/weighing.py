@@ -70,11 +70,13 @@ class WeighedGap(Centred):
 
     Attributes:
         beta: the slope of t on g within control's classes.
+        own_variance: the part of the variance that is the members'.
         member_parts: float64 [n].
         control_parts: float64 [m].
     """
 
     beta: float = 0.0
+    own_variance: float = 0.0
     member_parts: Any = None
     control_parts: Any = None
 
@@ -174,6 +176,7 @@ def shifted_gap(
         float(np.sqrt(error**2 + of_line)),
         freedom,
         beta=float(slopes[0]),
+        own_variance=error**2,
         member_parts=(t - x @ line - mean) / len(t),
         control_parts=-(level_parts + slope_parts),
     )

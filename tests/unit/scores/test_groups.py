@@ -1,5 +1,7 @@
 """Levels of groups against plain least squares, and what is told of their differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -109,9 +111,24 @@ def test_levels_with_too_few_samples_say_so():
         assert shown == pytest.approx(list(sums.means))
 
 
+def test_a_level_has_an_interval_from_15_independent_samples_on():
+    random = np.random.default_rng(15)
+    for n, is_known in ((14, False), (15, True)):
+        sums = [Sums.of(*pair(random, size), None) for size in (n, 60)]
+        assert (Gap.of_sums("x", *sums).estimate is not None) == is_known
+        sides = crops(random, 60, 1, np.zeros(60)), crops(random, n, 1, np.zeros(n))
+        assert (Gap.of_crops("x", *sides).estimate is not None) == is_known
+        # Five captions of an image are worth less than five images.
+        images = np.repeat(np.arange(n), 5)
+        known: dict[int, Sums] = {}
+        rows, levels = np.arange(5 * n), np.zeros(5 * n, np.int64)
+        groups.sums_of(pair(random, 5 * n), rows, levels, images, known)
+        assert (Gap.of_sums("x", known[0], sums[1]).estimate is not None) == is_known
+
+
 def test_spread_is_the_textbooks():
     values, variances = np.array([0.1, 0.3, 0.5]), np.array([0.01, 0.02, 0.04])
-    spread = Spread.of(values, variances)
+    spread = Spread.of(values, values, variances)
     weights = np.array([100, 50, 25])
     mean = (weights * values).sum() / 175
     q = (weights * (values - mean) ** 2).sum()
@@ -123,9 +140,36 @@ def test_spread_is_the_textbooks():
     weights = 1 / (variances + between)
     mean = (weights * values).sum() / weights.sum()
     share = between / (between + 0.02)
-    assert spread.shrunk(0.3, 0.02) == pytest.approx(share * 0.3 + (1 - share) * mean)
-    alike = Spread.of(np.array([0.2, 0.21]), np.array([0.01, 0.01]))
-    assert alike.between == 0 and alike.shrunk(0.9, 0.01) == pytest.approx(alike.mean)
+    assert spread.shrunk[1] == pytest.approx(share * 0.3 + (1 - share) * mean)
+    values = np.array([0.2, 0.21])
+    alike = Spread.of(values, values, np.array([0.01, 0.01]))
+    assert alike.between == 0 and alike.shrunk == pytest.approx(0.205)
+    alone = Spread.of(values[:1], values[1:], variances[:1])
+    assert alone.shrunk == pytest.approx(values[:1]) and np.isnan(alone.heterogeneity)
+
+
+def test_what_all_levels_have_in_common_is_no_difference_of_theirs():
+    values, variances = np.array([0.1, 0.3, 0.5]), np.array([0.01, 0.02, 0.04])
+    alone = Spread.of(values, values, variances)
+    together = Spread.of(values, values, np.diag(variances) + 0.03)
+    assert together.heterogeneity == pytest.approx(alone.heterogeneity)
+    assert together.between == pytest.approx(alone.between)
+    assert together.shrunk == pytest.approx(alone.shrunk)
+    # Of two estimates Q is the square of their difference over its variance.
+    covariance = np.array([[0.02, 0.012], [0.012, 0.05]])
+    values = np.array([0.1, 0.6])
+    q = 0.25 / (0.02 + 0.05 - 2 * 0.012)
+    assert Spread.of(values, values, covariance).heterogeneity == pytest.approx(q)
+
+
+def test_levels_that_are_alike_are_not_shrunk_towards_0():
+    random = np.random.default_rng(12)
+    members, controls = (Sums.of(*pair(random, 16, memory), None) for memory in (0.4, 0.0))
+    gaps = [Gap.of_sums(name, members, controls) for name in "abcd"]
+    for row in groups.rows_of(gaps, "precision", True, False):
+        assert row["shrunk"] == pytest.approx(row["adjusted"])
+    [row] = groups.rows_of(gaps[:1], "precision", True, False)
+    assert row["shrunk"] == pytest.approx(row["adjusted"])
 
 
 @pytest.mark.parametrize("shares_control", [False, True])
@@ -144,6 +188,53 @@ def test_where_all_levels_are_alike_heterogeneity_keeps_its_level(shares_control
         )
     # Three and a half standard errors above .05.
     assert rejected / rounds <= 0.088
+
+
+def test_heterogeneity_keeps_its_level_where_levels_lean_on_other_parts_of_control():
+    random = np.random.default_rng(13)
+    rounds, rejected = 300, 0
+    for _ in range(rounds):
+        # The reference does differently well, and the line of few controls is not known well.
+        control = Sums.of(*steep(random, 100, 0.4), None)
+        gaps = [
+            Gap.of_sums(f"{rate}", Sums.of(*steep(random, 600, rate, 0.1), None), control)
+            for rate in (0.2, 0.4, 0.6, 0.8)
+        ]
+        rejected += groups.rows_of(gaps, "precision", True, True)[0]["heterogeneity_p"] < 0.05
+    assert rejected / rounds <= 0.094
+
+
+def steep(random, n, rate, memory=0.0):
+    """Target and reference; the target's chance follows what the reference recovers."""
+    five = np.full(n, 5)
+    g = random.binomial(5, rate, n)
+    t = random.binomial(5, np.clip(0.2 + 0.12 * g + memory, 0, 1))
+    return Outcome(five, five, t), Outcome(five, five, g)
+
+
+def test_heterogeneity_of_crops_keeps_its_level_where_levels_have_other_classes():
+    random = np.random.default_rng(14)
+    rounds, rejected = 300, 0
+    for _ in range(rounds):
+        # Levels weigh other classes of the same controls.
+        control = crops(random, 200, 8, np.zeros(200))
+        gaps = []
+        for level in range(4):
+            members = crops(random, 400, 2, np.zeros(400))
+            members = replace(members, classes=members.classes + 2 * level)
+            gaps.append(Gap.of_crops(str(level), members, control))
+        rejected += groups.rows_of(gaps, "accuracy", True, True)[0]["heterogeneity_p"] < 0.05
+    assert rejected / rounds <= 0.094
+
+
+def test_levels_in_which_nothing_is_right_differ_in_nothing():
+    none = np.zeros(40, bool)
+    side = Judged(np.arange(40), none, *(np.zeros(40) for _ in range(3)))
+    same = Comparison((side,), (side,), np.zeros(40, np.int64))
+    gaps = [Gap.of_crops(name, same, same) for name in "ab"]
+    for shares_control in (False, True):
+        row, _ = groups.rows_of(gaps, "accuracy", True, shares_control)
+        assert (row["heterogeneity"], row["heterogeneity_p"]) == (0, 1)
 
 
 def test_levels_that_differ_are_told_apart_and_shrunk_gaps_err_less():
