@@ -91,8 +91,10 @@ def read(path: str) -> Iterator[Known]:
     if "first_variance" not in table.columns:
         raise InputError(f"{path} has no variances: give vlm_power.csv or vision_power.csv.")
     for row in table.to_dicts():
-        variances = [row[f"{place}_variance"] for place in ("first", "second")]
-        kept = [variance for variance in variances if variance is not None]
+        places = ("first", "second")
+        kept = [v for place in places if (v := row[f"{place}_variance"]) is not None]
+        # Of an empty set there is no variance, and the other's alone is not the score's.
+        kept = [] if 0 in (row.get(f"{place}_samples") for place in places) else kept
         weight = HALF if row["set"] == SYMMETRIC else 1.0
         yield ", ".join(row[name] for name in NAMES), kept, weight
 
@@ -102,7 +104,9 @@ def answer(
 ) -> str:
     """What so many samples can tell, or how many samples a score asks for, in words."""
     if not variances:
-        return "no sample was scored"
+        return "no sample was scored in a set of it"
+    if max(variances) <= power.NOISE:
+        return "all samples are alike: measure more of them"
     counts = list(samples or [1])
     counts = counts[: len(variances)] + counts[-1:] * (len(variances) - len(counts))
     sides = [

@@ -12,7 +12,9 @@ COLUMNS = {
     **dict.fromkeys(
         ("test", "target_model", "reference_model", "replicate", "set", "score"), pl.String
     ),
+    "first_samples": pl.Int64,
     "first_variance": pl.Float64,
+    "second_samples": pl.Int64,
     "second_variance": pl.Float64,
 }
 
@@ -42,7 +44,11 @@ def test_a_table_of_any_finished_run_is_read(capsys, tmp_path):
         {"test": "two", "set": "target", "score": "ppg", "first_variance": 0.75},
         {"test": "two", "set": "symmetric", "score": "ppg", "first_variance": 0.75}
         | {"second_variance": 0.75},
-        {"test": "empty", "set": "target", "score": "ppg"},
+        {"test": "empty", "set": "target", "score": "ppg", "first_samples": 0},
+        {"test": "half", "set": "calibrated", "score": "ppg", "first_samples": 900}
+        | {"first_variance": 0.75, "second_samples": 0},
+        {"test": "ties", "set": "calibrated", "score": "ppg", "first_samples": 900}
+        | {"first_variance": 0.0, "second_samples": 900, "second_variance": 0.0},
     ]
     write_csv(path, [{**names, **row} for row in rows], COLUMNS, "some digest")
     heading = "test, target_model, reference_model, replicate, set, score: "
@@ -50,7 +56,9 @@ def test_a_table_of_any_finished_run_is_read(capsys, tmp_path):
         f"{heading}samples needed",
         "two, clip_a, clip_b, 0, target, ppg: 14,717 samples find 0.02",
         "two, clip_a, clip_b, 0, symmetric, ppg: 7,359 samples of each of the two sets find 0.02",
-        "empty, clip_a, clip_b, 0, target, ppg: no sample was scored",
+        "empty, clip_a, clip_b, 0, target, ppg: no sample was scored in a set of it",
+        "half, clip_a, clip_b, 0, calibrated, ppg: no sample was scored in a set of it",
+        "ties, clip_a, clip_b, 0, calibrated, ppg: all samples are alike: measure more of them",
     ]
     assert said(capsys, str(path), "--samples", "10").startswith(f"{heading}what they find\n")
 

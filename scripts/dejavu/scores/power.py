@@ -24,6 +24,8 @@ Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
 POWER = 0.80
+# What of one sample's variance is rounding noise: samples that are all alike tell nothing.
+NOISE = 1e-12
 # The columns that both domains have, of what `row_of` gives.
 COLUMNS = {
     "first_samples": pl.Int64,
@@ -60,16 +62,17 @@ class Side:
 
 
 def smallest_detectable(sides: Sequence[Side]) -> float:
-    """The score that is found in 80 % of measurements; nan where a set is empty."""
-    if not all(side.samples for side in sides):
+    """The score that is found in 80 % of measurements; nan where a set is empty, or all alike."""
+    if not all(side.samples for side in sides) or sum(side.spread for side in sides) <= NOISE:
         return np.nan
     return REACH * math.sqrt(sum(side.spread / side.samples for side in sides))
 
 
 def samples_needed(sides: Sequence[Side], score: float) -> int | None:
-    """Samples of each set with which that score is found in 80 % of measurements."""
+    """Samples of each set with which that score is found in 80 % of measurements; None likewise."""
     spread = sum(side.spread for side in sides)
-    return math.ceil((REACH / score) ** 2 * spread) if math.isfinite(spread) else None
+    is_known = math.isfinite(spread) and spread > NOISE
+    return math.ceil((REACH / score) ** 2 * spread) if is_known else None
 
 
 def row_of(sides: Sequence[Side], asked: float) -> Row:

@@ -201,3 +201,9 @@ def test_crops_weigh_as_in_the_scores():
     assert row["second_samples"] == 90
     assert row["second_variance"] / 90 == pytest.approx(variance)
     assert rows["calibrated", "adjusted_accuracy"]["first_variance"] < row["first_variance"]
+
+
+def test_samples_that_are_all_alike_tell_nothing_of_how_many_are_enough():
+    row = power.row_of([Side(40, 0.0), Side(30, 1e-18)], 0.02)
+    assert np.isnan(row["smallest_detectable"]) and row["samples_needed"] is None
+    assert power.row_of([Side(40, 0.0), Side(30, 0.5)], 0.02)["samples_needed"] == 9_812
