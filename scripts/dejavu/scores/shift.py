@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 CONTROLS_EACH = 5
 # Of the largest eigenvalue, what is no rounding noise.
 NOISE = 1e-10
+# What the leverage of a cluster leaves at least, as its samples' bounds it from above alone.
+LEAST_FREE = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Sums:
         results: of t and of g, each in K columns, float64 [2, K].
         products: of t · g and of g², float64 [2, K].
         crossed: of products of e with t and with g, float64 [2, d, K].
+        sizes: of squares of the numbers of samples in clusters.
     """
 
     samples: int
@@ -54,11 +57,19 @@ class Sums:
     results: Floats
     products: Floats
     crossed: Floats
+    sizes: float
 
     @classmethod
-    def of(cls, vectors: NDArray[Any], target: Floats, reference: Floats) -> "Sums":
+    def of(
+        cls,
+        vectors: NDArray[Any],
+        target: Floats,
+        reference: Floats,
+        clusters: NDArray[Any] | None = None,
+    ) -> "Sums":
         """Sums of samples with vectors [n, d], results of targets [n, K] and of references."""
         e = vectors.astype(np.float64)
+        ones = cluster_sums(np.ones((len(e), 1)), clusters)
         return cls(
             len(e),
             e.sum(axis=0),
@@ -66,6 +77,7 @@ class Sums:
             np.stack([target.sum(axis=0), reference.sum(axis=0)]),
             np.stack([(target * reference).sum(axis=0), (reference**2).sum(axis=0)]),
             np.stack([e.T @ target, e.T @ reference]),
+            float((ones**2).sum()),
         )
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -76,7 +88,13 @@ class Sums:
             self.results + other.results,
             self.products + other.products,
             self.crossed + other.crossed,
+            self.sizes + other.sizes,
         )
+
+    @property
+    def independent(self) -> float:
+        """How many samples without clusters they are worth (Kish 1965)."""
+        return self.samples**2 / self.sizes
 
 
 def components(members: Sums, controls: Sums, most: int | None) -> Floats:
@@ -84,7 +102,8 @@ def components(members: Sums, controls: Sums, most: int | None) -> Floats:
 
     Args:
         members: sums over the members.
-        controls: over the controls, of which each component has five at least.
+        controls: over the controls, of which each component has five at least; of captions that
+            share images, as many as those are worth.
         most: how many there are at most; None for as many as the controls allow.
 
     Returns:
@@ -96,7 +115,7 @@ def components(members: Sums, controls: Sums, most: int | None) -> Floats:
     values, axes = np.linalg.eigh(covariance)
     values, axes = values[::-1], axes[:, ::-1]
     real = int(np.count_nonzero(values > NOISE * max(values[0], 0.0)))
-    number = min(real, controls.samples // CONTROLS_EACH)
+    number = min(real, int(controls.independent / CONTROLS_EACH + NOISE))
     number = number if most is None else min(number, most)
     # A sign that rounding does not decide: the largest loading is positive.
     axes = axes[:, :number]
@@ -239,15 +258,12 @@ class Spread:
     Attributes:
         products: sums over clusters of products of two replicates' parts of the gap, float64
             [gaps, replicates, replicates].
-        plain: of squares of single samples' parts, float64 [K].
-        corrected: the same, each over one minus its leverage, float64 [K].
-        bias: the three sums of squares (of clusters, plain, corrected) of what the slopes add to
-            the bias, float64 [3, K]; 0 of members.
+        corrected: of squares of a gap's parts, each over one minus its leverage, float64 [K].
+        bias: the same of what the slopes add to the bias, float64 [K]; 0 of members.
         means: sums over clusters of squares of what the scores' mean adds to it, float64 [K].
     """
 
     products: Floats
-    plain: Floats
     corrected: Floats
     bias: Floats
     means: Floats
@@ -255,7 +271,6 @@ class Spread:
     def __add__(self, other: "Spread") -> "Spread":
         return Spread(
             self.products + other.products,
-            self.plain + other.plain,
             self.corrected + other.corrected,
             self.bias + other.bias,
             self.means + other.means,
@@ -328,19 +343,18 @@ def _spread(
         distances = ((scores @ line.inverse) * scores).sum(axis=1)[:, None]
         left = g - scores @ line.tilt
         leverage = weights[:, None] * (1 / group.size + distances + left**2 / line.rest)
-    free = np.where(leverage < 1 - NOISE, 1 - leverage, 1.0)
-    sums = cluster_sums(parts, clusters).reshape(-1, parts.shape[1] // replicates, replicates)
+    parts, of_bias, leverage = (
+        cluster_sums(each, clusters) for each in (parts, of_bias, leverage)
+    )
+    if clusters is None:
+        free = np.where(leverage < 1 - NOISE, 1 - leverage, 1.0)
+    else:
+        free = np.maximum(1 - leverage, LEAST_FREE)
+    sums = parts.reshape(-1, parts.shape[1] // replicates, replicates)
     return Spread(
         np.einsum("cga,cgb->gab", sums, sums),
-        (parts**2).sum(axis=0),
         (parts**2 / free).sum(axis=0),
-        np.stack(
-            [
-                (cluster_sums(of_bias, clusters) ** 2).sum(axis=0),
-                (of_bias**2).sum(axis=0),
-                (of_bias**2 / free).sum(axis=0),
-            ]
-        ),
+        (of_bias**2 / free).sum(axis=0),
         (means**2).sum(axis=0),
     )
 
@@ -390,19 +404,17 @@ class Shifted:
 def shifted(shift: Shift, members: Spread, controls: Spread, replicates: int) -> list[Shifted]:
     """The gaps of all columns, from what all samples add to their variances.
 
-    HC2 for the line (MacKinnon and White 1985), Student's t after Satterthwaite; clusters inflate
-    the variance as they do HC0.
+    HC2 for the line (MacKinnon and White 1985), Student's t after Satterthwaite. A cluster takes a
+    sample's place, with the leverage that its samples have together.
     """
     size, other = shift.members.size, shift.padded.mean.size
     sides = [
         spread + pseudo_spread(shift, replicates, is_member)
         for spread, is_member in ((members, True), (controls, False))
     ]
-    own, of_line = (np.diagonal(side.products, axis1=1, axis2=2).reshape(-1) for side in sides)
-    own = own * size / (size - 1)
-    of_line = of_line * _ratio(sides[1].corrected, sides[1].plain)
-    clustered, plain, corrected = sides[1].bias
-    of_bias = clustered * _ratio(corrected, plain) + sides[0].means + sides[1].means
+    own = np.diagonal(sides[0].products, axis1=1, axis2=2).reshape(-1) * size / (size - 1)
+    of_line = sides[1].corrected
+    of_bias = sides[1].bias + sides[0].means + sides[1].means
     freedom = (own + of_line) ** 2 / (
         own**2 / max(size - PSEUDO_SAMPLES - 1, 1)
         + of_line**2 / max(other - PSEUDO_SAMPLES - 2 - shift.number, 1)
@@ -424,7 +436,3 @@ def shifted(shift: Shift, members: Spread, controls: Spread, replicates: int) ->
             )
         )
     return found
-
-
-def _ratio(first: Floats, second: Floats) -> Floats:
-    return np.divide(first, second, out=np.ones_like(first), where=second > 0)

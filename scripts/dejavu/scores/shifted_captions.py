@@ -60,7 +60,7 @@ def shifted_gaps(
             return _chunks(comparisons, name, asked, files, vectors[name], left_out)
 
         members, controls = (
-            _total(Sums.of(*chunk[:3]) for chunk in chunks_of(name)) for name in SETS
+            _total(Sums.of(*chunk) for chunk in chunks_of(name)) for name in SETS
         )
         if min(members.samples, controls.samples) < 2:
             continue

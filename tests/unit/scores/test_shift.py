@@ -26,9 +26,16 @@ def least_squares(values, covariates, weights):
     return design, inverse, inverse @ design.T @ (weights * values)
 
 
-def explicit(members, controls):
+def within(clusters):
+    """For samples and the pseudo-samples, which two are of one cluster."""
+    numbers = np.concatenate([clusters, clusters.max() + 1 + np.arange(4)])
+    return (numbers[:, None] == numbers).astype(float)
+
+
+def explicit(members, controls, clusters=None):
     """Value, ends of the interval and bias bound of t given g and scores."""
     (t, x), (u, y) = members, controls
+    same = [within(each) for each in clusters or (np.arange(len(t)), np.arange(len(u)))]
     *_, coefficients = least_squares(u, y, np.ones(len(u)))
     value = np.mean(t - x @ coefficients[1:]) - coefficients[0]
     bias = (x.mean(axis=0) - y.mean(axis=0))[1:] @ coefficients[2:]
@@ -37,12 +44,14 @@ def explicit(members, controls):
     design, inverse, coefficients = least_squares(u, y, weights)
     residuals = u - design @ coefficients
     leverage = weights * np.einsum("ni,ij,nj->n", design, inverse, design)
-    meat = design.T @ ((weights * residuals**2 / (1 - leverage))[:, None] * design)
+    parts = (np.sqrt(weights) * residuals)[:, None] * design
+    meat = parts.T @ (same[1] / (1 - same[1] @ leverage)) @ parts
     covariance = inverse @ meat @ inverse
     at = np.concatenate([[1.0], own @ x / own.sum()])
     rest = t - x @ coefficients[1:]
     centre = own @ rest / own.sum() - coefficients[0]
-    spread = own @ (rest - own @ rest / own.sum()) ** 2 / (own.sum() * (own.sum() - 1))
+    rest = np.sqrt(own) * (rest - own @ rest / own.sum())
+    spread = rest @ same[0] @ rest / (own.sum() * (own.sum() - 1))
     line = at @ covariance @ at
     number = x.shape[1] - 1
     freedom = (spread + line) ** 2 / (
@@ -52,8 +61,10 @@ def explicit(members, controls):
     distance = at - weights @ design / weights.sum()
     distance[:2] = 0
     variance = distance @ covariance @ distance
-    for scores, size in ((x, sizes[0]), (y, sizes[1])):
-        variance += np.var(scores[:size, 1:] @ coefficients[2:]) / size
+    for scores, size, together in ((x, sizes[0], same[0]), (y, sizes[1], same[1])):
+        of_scores = scores[:size, 1:] @ coefficients[2:]
+        of_scores -= of_scores.mean()
+        variance += of_scores @ together[:size, :size] @ of_scores / size**2
     bound = abs(bias) + stats.norm.ppf(0.975) * np.sqrt(variance)
     return value, centre - reach, centre + reach, bound
 
@@ -73,10 +84,11 @@ def shards_of(group, parts=3):
 
 def scored(members, controls, most=None, replicates=1, clusters=(None, None)):
     """`Shifted` of all columns, from shards where samples have no clusters."""
-    sums = [
-        sum((shift.Sums.of(*part) for part in rest), start=shift.Sums.of(*first))
-        for first, *rest in (shards_of(members), shards_of(controls))
-    ]
+    sums = []
+    for group, cluster in zip((members, controls), clusters, strict=True):
+        parts = [(*group, cluster)] if cluster is not None else shards_of(group)
+        first, *rest = (shift.Sums.of(*part) for part in parts)
+        sums.append(sum(rest, start=first))
     fitted = shift.Shift.of(*sums, most)
     spreads = []
     for group, is_member, cluster in zip((members, controls), (True, False), clusters, strict=True):
@@ -125,6 +137,30 @@ def test_no_more_components_than_a_fifth_of_the_controls():
     rng = np.random.default_rng(2)
     fitted, _ = scored(samples(rng, 60, 0.5), samples(rng, 19, 0.0), most=6)
     assert fitted.number == 3
+
+
+def test_of_captions_of_images_a_component_has_five_images():
+    rng = np.random.default_rng(12)
+    members, controls = samples(rng, 60, 0.5), samples(rng, 60, 0.0)
+    images = np.arange(60) // 4
+    fitted, _ = scored(members, controls, clusters=(None, images))
+    assert fitted.number == 3
+
+
+def test_clusters_take_the_place_of_samples_with_the_leverage_that_theirs_have_together():
+    rng = np.random.default_rng(13)
+    members, controls = samples(rng, 80, 0.5), samples(rng, 60, 0.0)
+    images = np.arange(80) // 2, np.arange(60) // 3
+    _, found = scored(members, controls, most=2, clusters=images)
+    both = np.concatenate([members[0], controls[0]])
+    axes = np.linalg.eigh(np.cov(both.T)).eigenvectors[:, :3:-1]
+    for column, result in enumerate(found):
+        sides = [
+            (t[:, column], np.column_stack([g[:, column], vectors @ axes]))
+            for vectors, t, g in (members, controls)
+        ]
+        [gap], [bound] = result.gaps, result.bounds
+        assert [gap.value, *gap.ends(), bound] == pytest.approx(explicit(*sides, images), rel=1e-9)
 
 
 def test_a_reference_that_does_not_vary_has_no_slope():
