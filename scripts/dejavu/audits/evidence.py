@@ -37,6 +37,8 @@ Hashes = NDArray[np.uint64]
 MOST_LEARNED = 2**16
 # Controls of either kind, and members, below which there is nothing to learn or to calibrate.
 LEAST = 2 * regression.FOLDS
+# Log-odds by the blind encoder beyond which a weight, or a sum of them, might be no number.
+MOST_LOG_ODDS = 300.0
 # Of a table at a time.
 ROWS_LISTED = 2**16
 
@@ -195,7 +197,8 @@ def _weighed(
         scores = learned.decision_function(shard.features).astype(np.float64)
     if odds is not None:
         assert shard.blind is not None
-        weights = np.exp(odds.log_odds(blind.Rows(shard.images, shard.blind)))
+        found = odds.log_odds(blind.Rows(shard.images, shard.blind))
+        weights = np.exp(np.clip(found, -MOST_LOG_ODDS, MOST_LOG_ODDS))
     return shard.samples, scores, np.ones(count) if weights is None else weights, shard.teaches
 
 

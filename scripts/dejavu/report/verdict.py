@@ -327,10 +327,11 @@ def shift_checks(
     if not is_asked:
         return checks
     name = f"shift of {name}"
+    told = f"What the encoder sees of it may have moved the score by {number(bound)}"
     if primary is None or primary.low > bound:
-        told = f"It may have moved the score by {number(bound)} at most, and the score is above."
+        told += " at most, and the score's interval is above."
         return [*checks, Check(name, HOLDS, told, None, bound)]
-    told = f"It may have moved the score by {number(bound)}, and the interval reaches below that."
+    told += ", and the interval reaches below that."
     return [*checks, Check(name, WITHIN, told, None, bound)]
 
 

@@ -343,9 +343,7 @@ def _spread(
         distances = ((scores @ line.inverse) * scores).sum(axis=1)[:, None]
         left = g - scores @ line.tilt
         leverage = weights[:, None] * (1 / group.size + distances + left**2 / line.rest)
-    parts, of_bias, leverage = (
-        cluster_sums(each, clusters) for each in (parts, of_bias, leverage)
-    )
+    parts, of_bias, leverage = (cluster_sums(each, clusters) for each in (parts, of_bias, leverage))
     if clusters is None:
         free = np.where(leverage < 1 - NOISE, 1 - leverage, 1.0)
     else:

@@ -59,9 +59,7 @@ def shifted_gaps(
         def chunks_of(name: str, asked: Sequence[tuple[Asked, str]] = asked) -> Iterator[Chunk]:
             return _chunks(comparisons, name, asked, files, vectors[name], left_out)
 
-        members, controls = (
-            _total(Sums.of(*chunk) for chunk in chunks_of(name)) for name in SETS
-        )
+        members, controls = (_total(Sums.of(*chunk) for chunk in chunks_of(name)) for name in SETS)
         if min(members.samples, controls.samples) < 2:
             continue
         fitted = Shift.of(members, controls, most)

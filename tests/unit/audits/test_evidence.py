@@ -232,3 +232,24 @@ def test_captions_show_precision_and_recall_and_their_distance_where_it_is_asked
     familiar = evidence.caption_features(sides, [setting], familiar=True)
     assert familiar[:, 4:].tolist() == [[0.25, 0.25], [0.5, 0.5]]
     assert familiar[:, :4].tolist() == known.tolist()
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_one_sample_far_from_all_others_spoils_no_list(sign):
+    random = np.random.default_rng(16)
+    sides = []
+    for size, moved in ((200, 0.5), (150, 0.0)):
+        blind = random.normal(size=(size, 3)) + moved
+        # In what hardly varies but for that one its odds leave the numbers that there are.
+        blind[:, 2] *= 1e-6
+        blind[0, 2] = sign * 1e6 * (not sides)
+        features = random.normal(size=(size, 2)).astype(np.float32)
+        ids = [f"{len(sides)}.{number}" for number in range(size)]
+        hashes = evidence.image_hashes(ids, 3), evidence.own_hashes(ids, 3)
+        sides.append(
+            evidence.Shard(np.arange(size), *hashes, features, blind=blind.astype(np.float32))
+        )
+    members, control = evidence.weigh(*((lambda _, own=own: [own]) for own in sides), 200)
+    p = evidence.member_p_values(members, control)
+    assert np.isfinite(members.weights).all() and np.isfinite(p).all()
+    assert 0 < p.min() and p.max() <= 1
