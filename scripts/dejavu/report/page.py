@@ -27,8 +27,8 @@ from dejavu.samples.checks import Matched
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 600
 GROUPS = {
-    "listed": "Listed as memorized by {target_model}: at most {rate:.0%} of the whole list would be"
-    " on it by chance",
+    "listed": "Listed as memorized by {target_model}: of the whole list, at most {rate:.0%} are"
+    " expected there by chance",
     "memorized captions": "Most memorized captions: {target_model} against {reference_model}",
     "correlated captions": "Most correlated captions, whose objects both recover: {target_model}"
     " against {reference_model}",
