@@ -66,7 +66,7 @@ def complete_config(given):
 
 def from_base(path):
     """A path of the config as seen from the working directory; absolute paths stay."""
-    return path if os.path.isabs(path) else os.path.relpath(BASE / path)
+    return paths.from_here(path, BASE)
 
 
 def folders_of_pictures(others):

@@ -4,6 +4,7 @@ Standard library only: the Snakefile imports it.
 """
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,6 +96,22 @@ def told(settings: Mapping[str, Any], files: Sequence[File], base: Path) -> dict
     return replaced(
         settings, files, base, lambda file, path: contents.content_of(base / path / file.below)
     )
+
+
+def from_here(path: str, base: Path) -> str:
+    """A path that starts from a folder, as seen from the working directory; absolute ones stay.
+
+    What stands before `..` is taken for what it is on the disk: behind a link to a folder, `..` is
+    that folder's own parent, while by the letters it would lead beside the link.
+    """
+    if os.path.isabs(path):
+        return path
+    place = base / path
+    ends = [end for end, part in enumerate(place.parts, start=1) if part == os.pardir]
+    if ends:
+        risen = Path(*place.parts[: ends[-1]])
+        place = Path(os.path.realpath(risen)).joinpath(*place.parts[ends[-1] :])
+    return os.path.relpath(place)
 
 
 def check(where: str, settings: Mapping[str, Any], files: Sequence[File], base: Path) -> None:

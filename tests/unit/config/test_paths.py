@@ -1,5 +1,7 @@
 """Files and folders that a config names."""
 
+import os
+
 import pytest
 
 from dejavu.config import contents, paths
@@ -45,6 +47,26 @@ def test_a_source_stands_in_the_paths_that_differ_by_it_alone(tmp_path):
     settings = {"path": "{source}/{source}_1", "images": "{source}"}
     assert paths.for_source(settings, files, tmp_path, "a") == {**settings, "path": "a/a_1"}
     assert paths.for_source({"path": "one"}, files, tmp_path, "a") == {"path": "one"}
+
+
+def test_a_path_leads_where_the_disk_has_it_also_through_links(tmp_path, monkeypatch):
+    for folder in ("checkout", "disk/link/pictures", "disk/data", "data", "run"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "checkout/linked").symlink_to(tmp_path / "disk/link/pictures")
+    (tmp_path / "disk/other").symlink_to(tmp_path / "checkout")
+    monkeypatch.chdir(tmp_path / "run")
+    for base, path, wanted in (
+        (tmp_path / "checkout", "../data", "../data"),
+        (tmp_path / "checkout", "linked/../../data", "../disk/data"),
+        # By the letters, this would be disk/data.
+        (tmp_path / "disk/other", "../data", "../data"),
+        # What is no way up stays a link: the target's name may have another ending.
+        (tmp_path / "checkout", "linked", "../checkout/linked"),
+        (tmp_path / "checkout", str(tmp_path / "a/../b"), str(tmp_path / "a/../b")),
+    ):
+        assert paths.from_here(path, base) == wanted
+        if not path.startswith("/"):
+            assert os.path.samefile(wanted, base / path)
 
 
 @pytest.fixture
