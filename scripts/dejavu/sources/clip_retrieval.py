@@ -26,6 +26,8 @@ from dejavu.sources.columns import inner, is_text
 from dejavu.sources.regular import check_regular
 
 FLOATS = (np.float16, np.float32)
+# Checked at a time, to spare memory.
+FINITE_ROWS = 65_536
 LENGTH_TOLERANCE = 5e-3
 
 
@@ -292,7 +294,8 @@ def gather(
         [n, d], float16 or float32, of the precision that is stored where it is one of them.
 
     Raises:
-        InputError: an id is gone, or partitions are of different widths or precisions.
+        InputError: an id is gone, a value is not finite, or partitions are of different widths or
+            precisions.
     """
     wanted = pl.DataFrame({"id": ids, "place": np.arange(len(ids))})
     missing = np.ones(len(ids), dtype=bool)
@@ -305,8 +308,9 @@ def gather(
             continue
         vectors = partition.vectors(column)
         kept = vectors.dtype if vectors.dtype in FLOATS else np.dtype(np.float32)
+        path = clip_retrieval.vectors_file(partition.folder, column, partition.number)
         if len(rows) == len(ids) and (np.diff(rows, prepend=rows[0] - 1) == 1).all():
-            return vectors[rows[0] : rows[-1] + 1].astype(kept, copy=False)
+            return finite(path, vectors[rows[0] : rows[-1] + 1], rows, kept)
         if found is None:
             found = np.empty((len(ids), vectors.shape[1]), dtype=kept)
         if (found.shape[1], found.dtype) != (vectors.shape[1], kept):
@@ -315,7 +319,7 @@ def gather(
                 f" {vectors.shape[1]} values of {kept}, and earlier ones of"
                 f" {found.shape[1]} of {found.dtype}: they are of different models."
             )
-        found[places] = vectors[rows]
+        found[places] = finite(path, vectors[rows], rows, kept)
         missing[places] = False
     if found is None or missing.any():
         lost = ids.filter(pl.Series(missing))
@@ -330,6 +334,27 @@ def gather(
             " read it anew."
         )
     return found
+
+
+def finite(
+    path: Path, vectors: NDArray[Any], rows: NDArray[np.integer], kept: np.dtype[Any]
+) -> NDArray[Any]:
+    """Vectors [n, d] in the precision in which they are kept, not copied if they have it already.
+
+    Raises:
+        InputError: a value is not finite, or not in that precision; the sentence tells which of
+            the file's `rows` [n] has it.
+    """
+    with np.errstate(over="ignore"):
+        cast = vectors.astype(kept, copy=False)
+    for start in range(0, len(cast), FINITE_ROWS):
+        wrong = ~np.isfinite(cast[start : start + FINITE_ROWS]).all(axis=1)
+        if wrong.any():
+            raise InputError(
+                f"{path}: row {rows[start + int(wrong.argmax())]} holds a value that is no finite"
+                f" number of {kept}: embed that sample anew, or take it out of the data."
+            )
+    return cast
 
 
 def _rows(

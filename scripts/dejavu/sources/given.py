@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.texts import normalised_column
-from dejavu.sources.clip_retrieval import FLOATS
+from dejavu.sources.clip_retrieval import FLOATS, finite
 from dejavu.sources.columns import inner, is_text, readable
 from dejavu.sources.regular import check_regular, read_regular
 
@@ -131,11 +131,12 @@ def vectors(path: Path, ids: pl.Series) -> NDArray[Any]:
         Float16 or float32 as they are stored, others rounded to float32.
 
     Raises:
-        InputError: a file can't be read or is of another form, lacks a sample, or has one twice.
+        InputError: a file can't be read or is of another form, lacks a sample, has one twice, or
+            has a value that is not finite in that precision.
     """
-    found = _of_array(path, ids) if path.suffix == ".npy" else _of_lists(path, ids)
+    found, rows = _of_array(path, ids) if path.suffix == ".npy" else _of_lists(path, ids)
     kept = found.dtype if found.dtype in FLOATS else np.dtype(np.float32)
-    return found.astype(kept, copy=False)
+    return finite(path, found, rows, kept)
 
 
 def ids_file(path: Path) -> Path:
@@ -143,7 +144,8 @@ def ids_file(path: Path) -> Path:
     return path.with_suffix(".txt")
 
 
-def _of_array(path: Path, ids: pl.Series) -> NDArray[Any]:
+def _of_array(path: Path, ids: pl.Series) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    """The vectors of samples, and the array's rows where they stand."""
     try:
         check_regular(path)
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -170,11 +172,11 @@ def _of_array(path: Path, ids: pl.Series) -> NDArray[Any]:
     found = held.join(asked, on=SAMPLE).sort("place", "row")
     rows = found["row"].to_numpy()
     _check_once(path, ids, found["place"].to_numpy(), rows, held[SAMPLE])
-    gathered: NDArray[Any] = mapped[rows]
-    return gathered
+    return mapped[rows], rows
 
 
-def _of_lists(path: Path, ids: pl.Series) -> NDArray[Any]:
+def _of_lists(path: Path, ids: pl.Series) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    """The vectors of samples, and the file's rows where they stand."""
     found = of_samples(path, ids, [EMBEDDING])
     column = found[EMBEDDING]
     if isinstance(column.dtype, pl.Array):
@@ -197,7 +199,7 @@ def _of_lists(path: Path, ids: pl.Series) -> NDArray[Any]:
             " have the same number."
         )
     values = column.explode().to_numpy() if len(column) else np.empty(0, np.float32)
-    return values.reshape(len(column), width)
+    return values.reshape(len(column), width), found["row"].to_numpy()
 
 
 def _scanned(path: Path) -> pl.LazyFrame:

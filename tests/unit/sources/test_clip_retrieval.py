@@ -178,6 +178,20 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     assert "cannot be read as parquet" in sentence(read, tmp_path)
 
 
+@pytest.mark.parametrize("ids", [[6, 5, 0], [4, 5, 6]])
+def test_a_value_that_is_not_finite_is_told_with_its_file_and_row(tmp_path, ids, monkeypatch):
+    monkeypatch.setattr(clip_retrieval, "FINITE_ROWS", 1)
+    write_folder(tmp_path, [4, 3])
+    path = tmp_path / "img_emb/img_emb_1.npy"
+    vectors = np.load(path)
+    vectors[2, 3] = np.nan
+    np.save(path, vectors)
+    partitions = clip_retrieval.partitions(tmp_path)
+    told = sentence(clip_retrieval.gather, partitions, "image", ids_of(ids), "image_path")
+    assert told.startswith(f"{path}: row 2 holds a value that is no finite number of float16: ")
+    clip_retrieval.gather(partitions, "image", ids_of([4, 0]), "image_path")
+
+
 def test_an_array_of_pickles_is_refused_and_runs_nothing(tmp_path):
     class Malicious:
         def __reduce__(self):

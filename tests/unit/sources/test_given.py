@@ -65,6 +65,30 @@ def test_ids_of_another_kind_are_told_with_an_example(tmp_path, form):
     assert "while its first is 'a/007.jpg': add their rows" in sentence(path)
 
 
+@pytest.mark.parametrize("form", ["npy", "list"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_value_that_is_not_finite_is_told_with_its_row(tmp_path, form, value):
+    vectors = VECTORS.copy()
+    vectors[1, 2] = value  # of a sample that nobody asks for
+    np.testing.assert_array_equal(
+        given.vectors(written(tmp_path / "v.parquet", form, vectors=vectors), IDS), WANTED
+    )
+    vectors[2, 0] = value
+    told = sentence(written(tmp_path / "v.parquet", form, vectors=vectors))
+    assert told.endswith(
+        ": row 2 holds a value that is no finite number of float32: embed that sample anew, or"
+        " take it out of the data."
+    )
+
+
+def test_a_number_beyond_single_precision_is_not_finite(tmp_path):
+    vectors = VECTORS.astype(np.float64)
+    vectors[3, 1] = 1e300
+    assert "row 3 holds a value" in sentence(
+        written(tmp_path / "v.parquet", "npy", vectors=vectors)
+    )
+
+
 def test_files_of_another_form_are_one_sentence(tmp_path):
     path = tmp_path / "v.parquet"
     pl.DataFrame({"id": HELD}).write_parquet(path)
