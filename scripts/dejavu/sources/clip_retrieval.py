@@ -58,12 +58,16 @@ class Partition:
         try:
             check_regular(path)
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        # NumPy ends in the second where a file is empty.
+        except (OSError, EOFError, ValueError) as error:
             raise system_fault(error, path, "be read") or InputError(
                 f"{path} can't be read as an array ({first_line(error)}): embed the {column}s too,"
                 " or fetch the file again."
             ) from error
-        if mapped.ndim != 2 or mapped.dtype.kind != "f":
+        # An archive of several arrays is opened under any name.
+        if not isinstance(mapped, np.ndarray):
+            raise InputError(f"{path} is an archive of arrays: fetch the file again.")
+        if mapped.ndim != 2 or mapped.dtype.kind != "f" or not mapped.shape[1]:
             raise InputError(
                 f"{path} is no matrix of floats, but {mapped.dtype} of shape"
                 f" {mapped.shape}: fetch it again."

@@ -4,6 +4,7 @@ A file may hold more samples than are asked for, in any order. Those that are as
 once each.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dejavu.errors import InputError, first_line, system_fault
-from dejavu.samples.texts import normalised_column
+from dejavu.samples.texts import decoded, normalised_column
 from dejavu.sources.clip_retrieval import FLOATS, finite
 from dejavu.sources.columns import inner, is_text, readable
 from dejavu.sources.regular import check_regular, read_regular
@@ -149,17 +150,24 @@ def _of_array(path: Path, ids: pl.Series) -> tuple[NDArray[Any], NDArray[np.inte
     try:
         check_regular(path)
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        lines = read_regular(ids_file(path)).decode().splitlines()
-    except (OSError, ValueError) as error:
+        text = decoded(ids_file(path), read_regular(ids_file(path)))
+    # NumPy ends in the second where a file is empty.
+    except (OSError, EOFError, ValueError) as error:
         raise system_fault(error, path, "be read") or InputError(
             f"{path}, or its ids in {ids_file(path).name}, can't be read ({first_line(error)}):"
             " write the array by numpy.save, and an id a line as UTF-8."
         ) from error
-    if mapped.ndim != 2 or mapped.dtype.kind != "f":
+    # An archive of several arrays is opened under any name.
+    if not isinstance(mapped, np.ndarray):
+        raise InputError(f"{path} is an archive of arrays: write one alone, by numpy.save.")
+    if mapped.ndim != 2 or mapped.dtype.kind != "f" or not mapped.shape[1]:
         raise InputError(
             f"{path} is no matrix of floats, but {mapped.dtype} of shape {mapped.shape}: write a"
             " row for each sample."
         )
+    lines = re.split("\r\n?|\n", text)
+    if not lines[-1]:
+        lines.pop()
     if len(lines) != len(mapped):
         raise InputError(
             f"{path} has {len(mapped)} rows, and {ids_file(path).name} {len(lines)} ids: give each"
@@ -190,6 +198,8 @@ def _of_lists(path: Path, ids: pl.Series) -> tuple[NDArray[Any], NDArray[np.inte
         # Whatever is asked for, the first row tells the width.
         first = _scanned(path).select(EMBEDDING).head(1).collect()[EMBEDDING]
     width = len(first[0]) if len(first) and first[0] is not None else 0
+    if len(column) and not width:
+        raise InputError(f"{path}: the embedding of row 0 has no values: give each sample some.")
     lengths = column.list.len()
     wrong = (lengths.fill_null(0) != width).arg_true()
     if len(wrong):

@@ -106,3 +106,25 @@ def test_files_of_another_form_are_one_sentence(tmp_path):
     assert "can't be read" in sentence(array)
     np.save(array, np.arange(4))
     assert "is no matrix of floats" in sentence(array)
+    np.save(array, np.empty((4, 0)))
+    assert "is no matrix of floats, but float64 of shape (4, 0)" in sentence(array)
+    array.write_bytes(b"")
+    assert "can't be read (No data left in file): write the array by numpy.save" in sentence(array)
+    with open(array, "wb") as file:
+        np.savez(file, VECTORS)
+    assert "is an archive of arrays: write one alone" in sentence(array)
+    pl.DataFrame({"sample": HELD, "embedding": [[]] * 4}).with_columns(
+        pl.col("embedding").cast(pl.List(pl.Float32))
+    ).write_parquet(path)
+    assert "the embedding of row 0 has no values" in sentence(path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_ids_stand_a_line_each_however_an_editor_wrote_them(tmp_path, end, mark):
+    ids = ["007", "a\u2028b", "e\u0301", "b"]
+    path = written(tmp_path / "v", "npy")
+    for last in ("", end):
+        (tmp_path / "v.txt").write_bytes((mark + end.join(ids) + last).encode())
+        np.testing.assert_array_equal(given.vectors(path, IDS), WANTED)
+        assert given.vectors(path, pl.Series(["a\u2028b"])).tolist() == [VECTORS[1].tolist()]
