@@ -25,6 +25,8 @@ def main(job: Any) -> None:
         samples = records["sample"].to_numpy()
         ids = pl.Series(column_strings(records, "id"), dtype=pl.String)
     vectors = given.vectors(Path(params.file), ids)
+    if part == "crop":
+        given.check_width(Path(params.file), vectors.shape[1], Path(params.searched))
     normalise = params.metric == "cosine"
     # What made them stands in no file: the config says it.
     made_by = {"encoder": params.encoder, "dimension": vectors.shape[1], "normalised": normalise}

@@ -5,12 +5,13 @@ results/vision/embeddings/{model}/{input}/{set}/{shard}.parquet.
 """
 
 
-def file_of_vectors(wildcards):
+def file_of_vectors(wildcards, set_name=None, part=None):
     """The file with a model's embeddings of a set's images or crops."""
     settings = model_settings("vision", wildcards)
     files = kinds.MODELS[settings["kind"]].files
-    own = paths.for_source(settings, files, BASE, source_of_set("vision", wildcards.set))
-    return own["images" if wildcards.input == "image" else "crops"]
+    source = source_of_set("vision", set_name or wildcards.set)
+    own = paths.for_source(settings, files, BASE, source)
+    return own["images" if (part or wildcards.input) == "image" else "crops"]
 
 
 def content_of_vectors(wildcards):
@@ -109,6 +110,8 @@ rule import_vectors:
     params:
         # It asks for the output to rerun nothing where the file has moved.
         file=lambda wildcards, output: from_base(file_of_vectors(wildcards)),
+        # What crops search.
+        searched=lambda wildcards, output: from_base(file_of_vectors(wildcards, "public", "image")),
         content=content_of_vectors,
         encoder=lambda wildcards: model_settings("vision", wildcards)["encoder"],
         metric=config["vision"]["metric"],

@@ -20,6 +20,7 @@ from dejavu.sources.columns import inner, is_text, readable
 from dejavu.sources.regular import check_regular, read_regular
 
 SAMPLE, EMBEDDING = "sample", "embedding"
+NOBODY = pl.Series([], dtype=pl.String)
 
 
 def of_samples(path: Path, ids: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
@@ -138,6 +139,20 @@ def vectors(path: Path, ids: pl.Series) -> NDArray[Any]:
     found, rows = _of_array(path, ids) if path.suffix == ".npy" else _of_lists(path, ids)
     kept = found.dtype if found.dtype in FLOATS else np.dtype(np.float32)
     return finite(path, found, rows, kept)
+
+
+def check_width(path: Path, width: int, searched: Path) -> None:
+    """Check that a file's embeddings, of so many values each, can search those of another file.
+
+    Raises:
+        InputError: those have another number of values, or can't be read.
+    """
+    found, _ = (_of_array if searched.suffix == ".npy" else _of_lists)(searched, NOBODY)
+    if found.shape[1] != width:
+        raise InputError(
+            f"{path} has embeddings of {width} values, and {searched} of {found.shape[1]}: give"
+            " crops and images of one network."
+        )
 
 
 def ids_file(path: Path) -> Path:

@@ -81,6 +81,18 @@ def test_a_value_that_is_not_finite_is_told_with_its_row(tmp_path, form, value):
     )
 
 
+@pytest.mark.parametrize("form", ["npy", "list", "array"])
+def test_crops_and_what_they_search_are_of_one_width(tmp_path, form):
+    searched = written(tmp_path / "images.parquet", form)
+    given.check_width(tmp_path / "crops.npy", 3, searched)
+    with pytest.raises(InputError) as found:
+        given.check_width(tmp_path / "crops.npy", 2, searched)
+    assert str(found.value) == (
+        f"{tmp_path / 'crops.npy'} has embeddings of 2 values, and {searched} of 3: give crops and"
+        " images of one network."
+    )
+
+
 def test_a_number_beyond_single_precision_is_not_finite(tmp_path):
     vectors = VECTORS.astype(np.float64)
     vectors[3, 1] = 1e300
