@@ -149,14 +149,20 @@ if workflow.modifier.is_main_snakefile() and not (
 
 
 onsuccess:
+    # What a run was not asked for may tell of data that have changed since.
+    asked = {job.rule.name for job in workflow.dag.jobs}
     for domain in plan.configured(config):
+        if f"{domain}_checks" not in asked:
+            continue
         tables = Path(RESULTS) / "tables"
         scores = tables / f"{domain}_{domains.DOMAINS[domain].tables[0]}.csv"
         judged = tables / f"{domain}_checks.csv"
         for line in endings.verdict_lines(judged, scores, digest_of(domain)):
             print(line)
     page = Path(RESULTS) / "report/index.html"
-    if endings.is_current(page, list((Path(RESULTS) / "tables").glob("*.csv"))):
+    if "report_page" in asked and endings.is_current(
+        page, list((Path(RESULTS) / "tables").glob("*.csv"))
+    ):
         print(f"The report: {page}")
 
 

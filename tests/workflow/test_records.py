@@ -95,3 +95,13 @@ def test_a_table_of_another_config_is_not_shown(small_run, tmp_path):
         check=False,
     )
     assert "results/tables/vlm_memorized.csv was made by another config" in said(told)
+
+
+def test_a_run_ends_with_verdicts_only_where_it_was_asked_for_them(small_run, tmp_path):
+    folder = copied(small_run, tmp_path)
+    verdict = "one_model, clip_a against minilm: "
+    assert verdict in snakemake(folder, "results/tables/vlm_checks.csv", config=SMALL).stdout
+    # Of the data that a part of a run reads, the verdict may be an old one.
+    (folder / "results/vlm/sets.json").unlink()
+    done = snakemake(folder, "results/vlm/sets.json", config=SMALL)
+    assert jobs_of(done)["check_sets"] == 1 and verdict not in done.stdout

@@ -104,7 +104,7 @@ def from_here(path: str, base: Path) -> str:
     What stands before `..` is taken for what it is on the disk: behind a link to a folder, `..` is
     that folder's own parent, while by the letters it would lead beside the link.
     """
-    if os.path.isabs(path):
+    if Path(path).is_absolute():
         return path
     place = base / path
     ends = [end for end, part in enumerate(place.parts, start=1) if part == os.pardir]

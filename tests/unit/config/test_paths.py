@@ -1,6 +1,6 @@
 """Files and folders that a config names."""
 
-import os
+from pathlib import Path
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_a_path_leads_where_the_disk_has_it_also_through_links(tmp_path, monkeyp
     ):
         assert paths.from_here(path, base) == wanted
         if not path.startswith("/"):
-            assert os.path.samefile(wanted, base / path)
+            assert Path(wanted).samefile(base / path)
 
 
 @pytest.fixture

@@ -171,9 +171,10 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     assert "has 2 rows" in gather() and "has 3" in gather()
     np.save(tmp_path / "img_emb/img_emb_1.npy", np.zeros((3, 5), np.int8))
     assert "no matrix of floats" in gather()
-    (tmp_path / "img_emb/img_emb_1.npy").write_bytes(b"")
+    path = tmp_path / "img_emb/img_emb_1.npy"
+    path.write_bytes(b"")
     assert "img_emb_1.npy can't be read as an array (No data left in file): " in gather()
-    with open(tmp_path / "img_emb/img_emb_1.npy", "wb") as file:
+    with path.open("wb") as file:
         np.savez(file, np.zeros((3, 5), np.float16))
     assert "is an archive of arrays" in gather()
     np.save(tmp_path / "img_emb/img_emb_1.npy", np.zeros((3, 0), np.float16))

@@ -122,7 +122,7 @@ def test_files_of_another_form_are_one_sentence(tmp_path):
     assert "is no matrix of floats, but float64 of shape (4, 0)" in sentence(array)
     array.write_bytes(b"")
     assert "can't be read (No data left in file): write the array by numpy.save" in sentence(array)
-    with open(array, "wb") as file:
+    with array.open("wb") as file:
         np.savez(file, VECTORS)
     assert "is an archive of arrays: write one alone" in sentence(array)
     pl.DataFrame({"sample": HELD, "embedding": [[]] * 4}).with_columns(
