@@ -43,7 +43,7 @@ def counts(members: list[str], control: list[str], rates: list[float]) -> Iterat
     del weighed
     is_known = not np.isnan(q).any()
     for rate in rates:
-        listed = int(np.count_nonzero(q <= rate))
+        listed = int(np.count_nonzero(q <= rate * evidence.MET))
         smallest = evidence.smallest_list(rate, *weights) if is_known else None
         yield {
             "rate": rate,
@@ -59,7 +59,10 @@ def counts(members: list[str], control: list[str], rates: list[float]) -> Iterat
 def reason(smallest: int | None, members: int) -> str:
     """Why no member is listed."""
     if smallest is None:
-        return f"fewer than {evidence.LEAST} controls teach, or fewer samples are asked about"
+        return (
+            f"fewer than {evidence.LEAST} controls teach, or fewer samples are asked about, or a"
+            " side's captions are of too few images to be weighed"
+        )
     if smallest > members:
         return "so few controls calibrate that no list can be made at this rate"
     return f"a list of at least {smallest} was possible, and too few members stand out"

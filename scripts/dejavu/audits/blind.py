@@ -150,11 +150,13 @@ class Odds:
     models: tuple[Pipeline, ...]
 
     @classmethod
-    def fit(cls, first: Rows, second: Rows) -> "Odds":
+    def fit(cls, first: Rows, second: Rows) -> "Odds | None":
         """Fit to rows of two sets; a row's fold is its hash modulo 5.
 
-        Each side needs `LEAST` rows.
+        None where all rows of a side, as captions of few images, are of one fold or there is none.
         """
+        if any(len(np.unique(_folds(side.hashes))) < 2 for side in (first, second)):
+            return None
         hashes = np.concatenate([first.hashes, second.hashes])
         rows = np.concatenate([first.rows, second.rows])
         labels = np.repeat([1, 0], [len(first.rows), len(second.rows)])

@@ -41,6 +41,8 @@ LEAST = 2 * regression.FOLDS
 MOST_LOG_ODDS = 300.0
 # Of a table at a time.
 ROWS_LISTED = 2**16
+# A rate that is met exactly is met, whatever divisions lose.
+MET = 1 + 1e-12
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,9 @@ def weigh(members: Shards, control: Shards, limit: int | None) -> tuple[Weighed,
     """
     learned = _learned(members, control)
     odds = None if limit is None else _odds(members, control, limit)
+    if limit is not None and odds is None:
+        # Without weights nothing is calibrated.
+        learned = None
     weighed = []
     for shards in (members, control):
         parts = [_weighed(each, learned, odds) for each in shards(odds is not None)]
@@ -179,7 +184,7 @@ def _learned(members: Shards, control: Shards) -> Pipeline | None:
     return regression.fit(np.concatenate(sides), labels)
 
 
-def _odds(members: Shards, control: Shards, limit: int) -> blind.Odds:
+def _odds(members: Shards, control: Shards, limit: int) -> blind.Odds | None:
     def rows(shards: Shards) -> Iterator[blind.Rows]:
         for each in shards(True):
             assert each.blind is not None
@@ -250,9 +255,7 @@ def smallest_list(rate: float, weights: Floats, calibration_weights: Floats) -> 
     lowest.sort()
     lowest *= len(lowest)
     most = np.arange(1.0, len(lowest) + 1)
-    most *= rate
-    # A rate that is met exactly is met, whatever the division loses.
-    most *= 1 + 1e-12
+    most *= rate * MET
     possible = np.flatnonzero(lowest <= most)
     return int(possible[0]) + 1 if len(possible) else len(lowest) + 1
 
@@ -300,7 +303,7 @@ def listed(paths: Sequence[str], samples: Sequence[str], rate: float) -> Iterato
     """
     shards = []
     for path, known in zip(paths, samples, strict=True):
-        shard = _shard(path, ["sample", "score", "p", "q"]).filter(pl.col("q") <= rate)
+        shard = _shard(path, ["sample", "score", "p", "q"]).filter(pl.col("q") <= rate * MET)
         ids = pl.Series("id", ids_in(shard["sample"].to_numpy(), known), dtype=pl.String)
         shards.append(shard.insert_column(1, ids))
     found = pl.concat(shards)

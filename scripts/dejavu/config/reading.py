@@ -36,7 +36,10 @@ def check(path: str | Path) -> None:
         # JSON is YAML but for its tabs, which never are inside of strings.
         root = yaml.compose(text.replace("\t", " ") if text[:1] == "{" else text, Loader=LOADER)
     except yaml.YAMLError as error:
-        raise InputError(f"{path} cannot be read as YAML ({first_line(error)}).") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}:" if mark else f"{path}"
+        problem = getattr(error, "problem", None) or first_line(error)
+        raise InputError(f"{where} cannot be read as YAML ({problem}).") from error
     _check(root, (), path, set())
 
 
