@@ -145,8 +145,8 @@ def test_json_is_held_to_the_same(tmp_path):
 
 def test_what_is_no_yaml_is_told(tmp_path):
     for text, sentence in (
-        ("a: [1\nb: 2\n", r"line 2: cannot be read as YAML \(did not find expected ',' or ']'\)"),
-        ("a:\n  b: 1\n\tc: 2", r"line 3: cannot be read as YAML \(found .* start any token\)"),
+        ("a: [1\nb: 2\n", r"line 2: cannot be read as YAML \(.*',' or ']'.*\)"),
+        ("a:\n  b: 1\n\tc: 2", r"line 3: cannot be read as YAML \(found .*\)"),
         ("a: \x01", "some.yaml cannot be read as YAML"),
     ):
         (tmp_path / "some.yaml").write_text(text)
