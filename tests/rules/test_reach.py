@@ -21,7 +21,7 @@ REACH = [
     ("config.kinds", NONE, NONE, 0),
     ("config.domains", NONE, NONE, 0),
     ("config.plan", NONE, NONE, 0),
-    ("config.ranges", NONE, IMPORTS, 57),
+    ("config.ranges", NONE, IMPORTS, 54),
     ("files.parquet", ALL, ALL, 70),
     ("files.csv", NONE, NONE, 59),
     ("files.csvw", ALL, NONE, 61),

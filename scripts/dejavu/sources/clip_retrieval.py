@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 from dejavu.config import clip_retrieval, ranges
 from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.texts import LONGEST_WORD, caption_fault, is_valid, normalised_column
+from dejavu.sources import matrices
 from dejavu.sources.cells import LITERAL, NO_LABELS, check_separator, labels_of
 from dejavu.sources.columns import inner, is_text
 from dejavu.sources.regular import check_regular
 
-FLOATS = (np.float16, np.float32)
-# Checked at a time, to spare memory.
-FINITE_ROWS = 65_536
 LENGTH_TOLERANCE = 5e-3
 
 
@@ -55,23 +53,7 @@ class Partition:
             InputError: the file is missing, is no matrix of floats, or has other rows.
         """
         path = clip_retrieval.vectors_file(self.folder, column, self.number)
-        try:
-            check_regular(path)
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        # NumPy ends in the second where a file is empty.
-        except (OSError, EOFError, ValueError) as error:
-            raise system_fault(error, path, "be read") or InputError(
-                f"{path} can't be read as an array ({first_line(error)}): embed the {column}s too,"
-                " or fetch the file again."
-            ) from error
-        # An archive of several arrays is opened under any name.
-        if not isinstance(mapped, np.ndarray):
-            raise InputError(f"{path} is an archive of arrays: fetch the file again.")
-        if mapped.ndim != 2 or mapped.dtype.kind != "f" or not mapped.shape[1]:
-            raise InputError(
-                f"{path} is no matrix of floats, but {mapped.dtype} of shape"
-                f" {mapped.shape}: fetch it again."
-            )
+        mapped = matrices.mapped(path, f"embed the {column}s too, or fetch the file again.")
         rows = self.rows()
         if len(mapped) != rows:
             raise InputError(
@@ -311,10 +293,10 @@ def gather(
         if not len(rows):
             continue
         vectors = partition.vectors(column)
-        kept = vectors.dtype if vectors.dtype in FLOATS else np.dtype(np.float32)
+        kept = matrices.kept(vectors.dtype)
         path = clip_retrieval.vectors_file(partition.folder, column, partition.number)
         if len(rows) == len(ids) and (np.diff(rows, prepend=rows[0] - 1) == 1).all():
-            return finite(path, vectors[rows[0] : rows[-1] + 1], rows, kept)
+            return matrices.finite(path, vectors[rows[0] : rows[-1] + 1], rows)
         if found is None:
             found = np.empty((len(ids), vectors.shape[1]), dtype=kept)
         if (found.shape[1], found.dtype) != (vectors.shape[1], kept):
@@ -323,7 +305,7 @@ def gather(
                 f" {vectors.shape[1]} values of {kept}, and earlier ones of"
                 f" {found.shape[1]} of {found.dtype}: they are of different models."
             )
-        found[places] = finite(path, vectors[rows], rows, kept)
+        found[places] = matrices.finite(path, vectors[rows], rows)
         missing[places] = False
     if found is None or missing.any():
         lost = ids.filter(pl.Series(missing))
@@ -338,27 +320,6 @@ def gather(
             " read it anew."
         )
     return found
-
-
-def finite(
-    path: Path, vectors: NDArray[Any], rows: NDArray[np.integer], kept: np.dtype[Any]
-) -> NDArray[Any]:
-    """Vectors [n, d] in the precision in which they are kept, not copied if they have it already.
-
-    Raises:
-        InputError: a value is not finite, or not in that precision; the sentence tells which of
-            the file's `rows` [n] has it.
-    """
-    with np.errstate(over="ignore"):
-        cast = vectors.astype(kept, copy=False)
-    for start in range(0, len(cast), FINITE_ROWS):
-        wrong = ~np.isfinite(cast[start : start + FINITE_ROWS]).all(axis=1)
-        if wrong.any():
-            raise InputError(
-                f"{path}: row {rows[start + int(wrong.argmax())]} holds a value that is no finite"
-                f" number of {kept}: embed that sample anew, or take it out of the data."
-            )
-    return cast
 
 
 def _rows(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dejavu.errors import InputError, first_line, system_fault
 from dejavu.samples.texts import decoded, normalised_column
-from dejavu.sources.clip_retrieval import FLOATS, finite
+from dejavu.sources import matrices
 from dejavu.sources.columns import inner, is_text, readable
 from dejavu.sources.regular import check_regular, read_regular
 
@@ -137,8 +137,7 @@ def vectors(path: Path, ids: pl.Series) -> NDArray[Any]:
             has a value that is not finite in that precision.
     """
     found, rows = _of_array(path, ids) if path.suffix == ".npy" else _of_lists(path, ids)
-    kept = found.dtype if found.dtype in FLOATS else np.dtype(np.float32)
-    return finite(path, found, rows, kept)
+    return matrices.finite(path, found, rows)
 
 
 def check_width(path: Path, width: int, searched: Path) -> None:
@@ -162,24 +161,14 @@ def ids_file(path: Path) -> Path:
 
 def _of_array(path: Path, ids: pl.Series) -> tuple[NDArray[Any], NDArray[np.integer]]:
     """The vectors of samples, and the array's rows where they stand."""
+    mapped = matrices.mapped(path, "write a row of floats for each sample, by numpy.save.")
     try:
-        check_regular(path)
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         text = decoded(ids_file(path), read_regular(ids_file(path)))
-    # NumPy ends in the second where a file is empty.
-    except (OSError, EOFError, ValueError) as error:
-        raise system_fault(error, path, "be read") or InputError(
-            f"{path}, or its ids in {ids_file(path).name}, can't be read ({first_line(error)}):"
-            " write the array by numpy.save, and an id a line as UTF-8."
+    except OSError as error:
+        raise system_fault(error, ids_file(path), "be read") or InputError(
+            f"{path} has no ids, as {ids_file(path).name} beside it can't be read"
+            f" ({first_line(error)}): write an id a line, as UTF-8."
         ) from error
-    # An archive of several arrays is opened under any name.
-    if not isinstance(mapped, np.ndarray):
-        raise InputError(f"{path} is an archive of arrays: write one alone, by numpy.save.")
-    if mapped.ndim != 2 or mapped.dtype.kind != "f" or not mapped.shape[1]:
-        raise InputError(
-            f"{path} is no matrix of floats, but {mapped.dtype} of shape {mapped.shape}: write a"
-            " row for each sample."
-        )
     lines = re.split("\r\n?|\n", text)
     if not lines[-1]:
         lines.pop()

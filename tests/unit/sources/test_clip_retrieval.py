@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dejavu.config import ranges
 from dejavu.errors import InputError
-from dejavu.sources import clip_retrieval
+from dejavu.sources import clip_retrieval, matrices
 from dejavu.sources.cells import NO_LABELS
 
 COLUMNS = {"id": "image_path", "image": "image_path", "caption": "caption", "objects": "objects"}
@@ -188,7 +188,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize("ids", [[6, 5, 0], [4, 5, 6]])
 def test_a_value_that_is_not_finite_is_told_with_its_file_and_row(tmp_path, ids, monkeypatch):
-    monkeypatch.setattr(clip_retrieval, "FINITE_ROWS", 1)
+    monkeypatch.setattr(matrices, "FINITE_ROWS", 1)
     write_folder(tmp_path, [4, 3])
     path = tmp_path / "img_emb/img_emb_1.npy"
     vectors = np.load(path)

@@ -114,6 +114,8 @@ def test_files_of_another_form_are_one_sentence(tmp_path):
     assert "cannot be read as parquet" in sentence(path)
     array = written(path, "npy", HELD[:3])
     assert "has 4 rows, and v.txt 3 ids" in sentence(array)
+    (tmp_path / "v.txt").unlink()
+    assert "has no ids, as v.txt beside it can't be read (" in sentence(array)
     np.save(array, np.array(["a"], dtype=object), allow_pickle=True)
     assert "can't be read" in sentence(array)
     np.save(array, np.arange(4))
@@ -121,10 +123,10 @@ def test_files_of_another_form_are_one_sentence(tmp_path):
     np.save(array, np.empty((4, 0)))
     assert "is no matrix of floats, but float64 of shape (4, 0)" in sentence(array)
     array.write_bytes(b"")
-    assert "can't be read (No data left in file): write the array by numpy.save" in sentence(array)
+    assert "can't be read as an array (No data left in file): write a row" in sentence(array)
     with array.open("wb") as file:
         np.savez(file, VECTORS)
-    assert "is an archive of arrays: write one alone" in sentence(array)
+    assert "is an archive of arrays: write a row" in sentence(array)
     pl.DataFrame({"sample": HELD, "embedding": [[]] * 4}).with_columns(
         pl.col("embedding").cast(pl.List(pl.Float32))
     ).write_parquet(path)
