@@ -210,3 +210,30 @@ def test_replicates_are_pooled_with_the_covariance_of_their_samples():
     assert pooled.value == pytest.approx(single.value)
     assert pooled.error == pytest.approx(single.error, rel=0.05)
     assert found.pooled([0, 1]) is None
+
+
+def captions_of(rng, images, each, lean, memory):
+    """Captions of images, which share scene and chance: vectors, t and g, and their images."""
+    clusters = np.repeat(np.arange(images), each)
+    vectors = (rng.normal(size=(images, 12)) + lean)[clusters]
+    vectors += rng.normal(scale=0.5, size=vectors.shape)
+    chance = rng.normal(size=(2, images))[:, clusters] + rng.normal(size=(2, len(clusters)))
+    g = vectors[:, 0] + chance[0]
+    t = memory + g / 2 + vectors.mean(axis=1) + chance[1]
+    return (vectors, t[:, None], g[:, None]), clusters
+
+
+def test_intervals_cover_the_truth_where_captions_share_few_images():
+    rng = np.random.default_rng(1)
+    worlds, covered, covered_as_single = 300, 0, 0
+    for _ in range(worlds):
+        members, of_members = captions_of(rng, 200, 2, 0.3, 0.5)
+        controls, of_controls = captions_of(rng, 60, 5, 0.0, 0.0)
+        _, [found] = scored(members, controls, clusters=(of_members, of_controls))
+        low, high = found.gaps[0].ends()
+        covered += low <= 0.5 <= high
+        _, [found] = scored(members, controls)
+        low, high = found.gaps[0].ends()
+        covered_as_single += low <= 0.5 <= high
+    # Two standard errors below what is promised.
+    assert covered / worlds >= 0.925 and covered_as_single / worlds < 0.85
